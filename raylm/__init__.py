@@ -1,0 +1,46 @@
+"""RayLM: train, align and serve language models as Ray actors.
+
+The public names load on first use (PEP 562), so that a light process such as the chat
+gateway can import `raylm.core` without paying for torch or Ray.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raylm.core.sampling import SamplingParams
+    from raylm.core.schema import ServeConfig, TrainConfig
+    from raylm.infer.async_engine import AsyncLLM
+    from raylm.infer.llm import LLM
+    from raylm.runtime.group import WorkerGroup
+    from raylm.train.recipes import fit
+
+_HOMES = {
+    "LLM": "raylm.infer.llm",
+    "AsyncLLM": "raylm.infer.async_engine",
+    "SamplingParams": "raylm.core.sampling",
+    "ServeConfig": "raylm.core.schema",
+    "TrainConfig": "raylm.core.schema",
+    "WorkerGroup": "raylm.runtime.group",
+    "fit": "raylm.train.recipes",
+}
+
+__all__ = [
+    "LLM",
+    "AsyncLLM",
+    "SamplingParams",
+    "ServeConfig",
+    "TrainConfig",
+    "WorkerGroup",
+    "fit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'raylm' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,89 @@
+"""Every error RayLM raises on purpose.
+
+    RayLMError                       1  failed at run time
+    ├── UsageError                   2  the command line or its environment is wrong
+    │   ├── ConfigError                 a key, value or file of the configuration
+    │   ├── ModelNotFoundError          no model of that name or path
+    │   ├── MissingDependencyError      an optional package or program is not installed
+    │   └── InUseError                  a port or data folder that another process holds
+    ├── WeightsError                    a model file that is corrupt or of an unknown kind
+    ├── RequestError                    a generation request nobody could serve (HTTP 400)
+    │   └── PromptTooLongError
+    ├── EngineError                     the inference engine failed while serving
+    ├── StoreError                      PostgreSQL or Redis did not start or answer
+    ├── DataError                       training data that cannot be read
+    ├── CheckpointError                 a checkpoint that is missing, truncated or foreign
+    └── WorkerError                     a Ray worker died or failed
+
+The number is the exit code of the command line. A message names the offending value and
+the remedy; it is one line, because people read it in a terminal.
+"""
+
+from typing import ClassVar
+
+
+class RayLMError(Exception):
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(RayLMError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class ModelNotFoundError(UsageError):
+    pass
+
+
+class MissingDependencyError(UsageError):
+    pass
+
+
+class InUseError(UsageError):
+    pass
+
+
+class WeightsError(RayLMError):
+    pass
+
+
+class RequestError(RayLMError):
+    """`param` names the request field at fault, as OpenAI's error shape wants it."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class PromptTooLongError(RequestError):
+    def __init__(self, prompt_tokens: int, limit_tokens: int) -> None:
+        super().__init__(
+            f"the prompt has {prompt_tokens} tokens but the model's context holds "
+            f"{limit_tokens}; shorten the prompt",
+            param="messages",
+        )
+        self.prompt_tokens = prompt_tokens
+        self.limit_tokens = limit_tokens
+
+
+class EngineError(RayLMError):
+    pass
+
+
+class StoreError(RayLMError):
+    pass
+
+
+class DataError(RayLMError):
+    pass
+
+
+class CheckpointError(RayLMError):
+    pass
+
+
+class WorkerError(RayLMError):
+    pass

@@ -1,0 +1,148 @@
+"""The configuration trees: what `raylm train`, `raylm serve` and `raylm up` accept."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from raylm.core.config import Config
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class ModelDims(Config):
+    """The shape of a decoder trained from scratch (Llama family)."""
+
+    hidden_size: Positive
+    num_layers: Positive
+    num_heads: Positive
+    num_kv_heads: Positive | None = Field(None, description="default: num_heads")
+    head_dim: Positive | None = Field(None, description="default: hidden_size / num_heads")
+    intermediate_size: Positive | None = Field(None, description="default: 8/3 hidden, mult. of 64")
+    rope_theta: float = Field(10_000.0, gt=0)
+    norm_eps: float = Field(1e-5, gt=0)
+    qk_norm: bool = False
+    tie_embeddings: bool = True
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.head_dim is None and self.hidden_size % self.num_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}; "
+                "set head_dim or change one of them"
+            )
+        if self.num_kv_heads is not None and self.num_heads % self.num_kv_heads:
+            raise ValueError(
+                f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}"
+            )
+        return self
+
+
+class BpeConfig(Config):
+    """A byte-level BPE tokenizer trained on the run's own text before the first step."""
+
+    train: Literal["bpe"] = "bpe"
+    vocab_size: int = Field(4096, ge=300, le=1_000_000)
+
+
+class DataConfig(Config):
+    path: str | tuple[str, ...] = Field(
+        "stdlib",
+        description="files, folders or globs of .txt, .md, .py, .jsonl, .parquet (also .gz); "
+        "'stdlib' is the Python standard library's sources",
+    )
+    text_field: str = Field("text", description="the field of a JSONL or Parquet row")
+    sequence_length: int = Field(512, ge=8)
+    tokenizer: str | BpeConfig = Field(
+        BpeConfig(), description="a model name, a folder with tokenizer.json, or what to train"
+    )
+    holdout: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
+        0.02, description="the part of the documents kept for evaluation"
+    )
+
+
+class BatchConfig(Config):
+    global_: Positive = Field(32, alias="global", description="sequences per optimizer step")
+    micro: Positive = Field(8, description="sequences per worker per forward")
+
+
+class OptimizerConfig(Config):
+    name: Literal["adamw"] = "adamw"
+    lr: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.1, ge=0)
+    betas: tuple[Fraction, Fraction] = (0.9, 0.95)
+    eps: float = Field(1e-8, gt=0)
+
+
+class ScheduleConfig(Config):
+    name: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: int = Field(0, ge=0)
+    final_fraction: Fraction = Field(0.1, description="last learning rate / peak")
+
+
+class EvaluationConfig(Config):
+    every: int = Field(50, ge=0, description="steps between evaluations; 0: only first and last")
+    max_tokens: Positive = 65_536
+
+
+class CheckpointConfig(Config):
+    every: int = Field(100, ge=0, description="steps between checkpoints; 0: only the last")
+    keep_last: Positive = 3
+
+
+class TrainConfig(Config):
+    name: str = "train"
+    seed: int = Field(0, ge=0)
+    steps: Positive
+    workers: Positive = 1
+    model: str | ModelDims
+    data: DataConfig = DataConfig()
+    batch: BatchConfig = BatchConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    gradient_clipping: float | None = Field(1.0, gt=0, description="global norm; null: none")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> Self:
+        per_pass = self.batch.micro * self.workers
+        if self.batch.global_ % per_pass:
+            raise ValueError(
+                f"batch.global {self.batch.global_} is not a multiple of batch.micro "
+                f"{self.batch.micro} x workers {self.workers} = {per_pass}"
+            )
+        return self
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches each worker runs per optimizer step."""
+        return self.batch.global_ // (self.batch.micro * self.workers)
+
+
+class ServeConfig(Config):
+    """The inference engine."""
+
+    model: str = Field("smollm2", description="a name, a folder, a GGUF file or a run directory")
+    name: str | None = Field(None, description="the model id clients use; default raylm/<model>")
+    quantization: Literal["auto", "none", "int8", "int4"] = Field(
+        "auto", description="auto: int8 where the CPU kernels are available, else none"
+    )
+    threads: Positive | None = Field(None, description="default: the cores less one, at least 1")
+    max_model_len: Positive | None = Field(None, description="default: the model's own context")
+    kv_cache_bytes: Positive = 512 * 2**20
+    block_size: Positive = 16
+    max_running: Positive = Field(32, description="sequences decoded together")
+    max_batch_tokens: Positive = Field(512, description="prompt tokens processed per step")
+    max_waiting: Positive = Field(256, description="queued requests before 429")
+
+
+class UpConfig(Config):
+    """Everything `raylm up` starts."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65_535)
+    data_dir: Path = Path("~/.raylm")
+    serve: ServeConfig = ServeConfig()
