@@ -116,7 +116,11 @@ def _without_union_tags(model: type[BaseModel], loc: tuple[int | str, ...]) -> l
     kept: list[int | str] = []
     for place, part in enumerate(loc):
         is_last = place == len(loc) - 1
-        if isinstance(part, int) or part in _keys_at(model, kept) or (is_last and not _is_tag(part)):
+        if (
+            isinstance(part, int)
+            or part in _keys_at(model, kept)
+            or (is_last and not _is_tag(part))
+        ):
             kept.append(part)
     return kept
 

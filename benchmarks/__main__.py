@@ -1,0 +1,14 @@
+"""`python -m benchmarks`: every benchmark that needs no GPU, one after the other."""
+
+import importlib
+
+MODULES = (
+    "benchmarks.kernels.bench_decoder",
+    "benchmarks.infer.bench_decode",
+    "benchmarks.gateway.bench_first_token",
+    "benchmarks.train.quickstart",
+)
+
+for module in MODULES:
+    print(f"\n== {module}", flush=True)
+    importlib.import_module(module).main()
