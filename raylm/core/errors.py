@@ -9,6 +9,7 @@
     ├── WeightsError                    a model file that is corrupt or of an unknown kind
     ├── RequestError                 2  a generation request nobody could serve (HTTP 400)
     │   └── PromptTooLongError
+    ├── OverloadedError                 the request queue is full; try again later (HTTP 429)
     ├── EngineError                     the inference engine failed while serving
     ├── StoreError                      PostgreSQL or Redis did not start or answer
     ├── DataError                       training data that cannot be read
@@ -69,6 +70,10 @@ class PromptTooLongError(RequestError):
         )
         self.prompt_tokens = prompt_tokens
         self.limit_tokens = limit_tokens
+
+
+class OverloadedError(RayLMError):
+    pass
 
 
 class EngineError(RayLMError):
