@@ -1,0 +1,98 @@
+"""Hugging Face folders: safetensors read lazily, and folders that `transformers` loads."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from raylm.core.errors import WeightsError
+from raylm.core.json_file import read_json_object, write_json_object
+from raylm.data.chat_template import ChatTemplate
+from raylm.data.tokenizer import Tokenizer
+from raylm.models.spec import ModelSpec
+from raylm.models.weights import Weights
+
+_SINGLE = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_FLOATS = {"F64", "F32", "F16", "BF16"}
+
+
+class HfWeights(Weights):
+    """bfloat16 stays so, every other float becomes float32."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens every file and reads the headers; raises WeightsError."""
+        shards = _shards(folder)
+        files = {shard: _open(folder / shard) for shard in sorted(set(shards.values()))}
+        self._files = {name: files[shard] for name, shard in shards.items()}
+        stored = {shard: set(file.keys()) for shard, file in files.items()}
+        for name, shard in shards.items():
+            if name not in stored[shard]:
+                raise WeightsError(f"{folder / shard}: lacks the tensor {name!r} of the index")
+
+    def __getitem__(self, name: str) -> Tensor:
+        file = self._files[name]
+        kind = file.get_slice(name).get_dtype()
+        if kind not in _FLOATS:
+            raise WeightsError(f"the tensor {name!r} is of the kind {kind}, not floating-point")
+        tensor: Tensor = file.get_tensor(name)
+        return tensor if tensor.dtype == torch.bfloat16 else tensor.float()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._files[name].get_slice(name).get_shape())
+
+
+def _shards(folder: Path) -> dict[str, str]:
+    """The file of each tensor."""
+    if (folder / _SINGLE).is_file():
+        return dict.fromkeys(_open(folder / _SINGLE).keys(), _SINGLE)
+    if not (folder / _INDEX).is_file():
+        raise WeightsError(f"{folder}: has neither {_SINGLE} nor {_INDEX}")
+    shards = read_json_object(folder / _INDEX).get("weight_map")
+    if not isinstance(shards, dict):
+        raise WeightsError(f"{folder / _INDEX}: has no weight_map")
+    for shard in shards.values():
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise WeightsError(f"{folder / _INDEX}: {shard!r} is not a file name in this folder")
+    return shards
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file, but the index names it") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a safetensors file: {error}") from None
+
+
+def save_hf_folder(
+    folder: Path | str,
+    spec: ModelSpec,
+    state_dict: Mapping[str, Tensor],
+    tokenizer: Tokenizer,
+    chat_template: ChatTemplate | None = None,
+) -> None:
+    """A folder `transformers` loads as the same model; weights keep their dtype."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: state_dict[name].detach().cpu().contiguous() for name, _ in spec.parameters()}
+    save_file(weights, folder / _SINGLE, metadata={"format": "pt"})
+    ids = {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+    dtype = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
+    write_json_object(folder / "config.json", spec.to_hf_config() | ids | {"dtype": dtype})
+    stops = sorted(tokenizer.stop_ids)
+    write_json_object(folder / "generation_config.json", ids | {"eos_token_id": stops})
+    tokenizer.save(folder)
+    if chat_template is not None:
+        (folder / "chat_template.jinja").write_text(chat_template.source, encoding="utf-8")
