@@ -1,7 +1,6 @@
 """The tensors of a GGUF file under Hugging Face names, dequantised when read."""
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -39,16 +38,14 @@ class GgufWeights(Weights):
     """float32 tensors of `spec`; raises WeightsError for a kind nobody can dequantise."""
 
     def __init__(self, file: GgufFile, spec: ModelSpec) -> None:
+        names = {name: _gguf_name(name) for name, _ in spec.parameters()}
+        self._tensors = {n: file.tensors[g] for n, g in names.items() if g in file.tensors}
+        super().__init__({name: tensor.shape for name, tensor in self._tensors.items()})
         self._file = file
-        self._names = {
-            name: _gguf_name(name)
-            for name, _ in spec.parameters()
-            if _gguf_name(name) in file.tensors
-        }
         self._heads = _permuted_heads(file, spec)
 
     def __getitem__(self, name: str) -> Tensor:
-        tensor = self._file.tensors[self._names[name]]
+        tensor = self._tensors[name]
         rows = self._file.rows(tensor.name)
         for projection, heads in self._heads.items():
             if projection in name:
@@ -60,15 +57,6 @@ class GgufWeights(Weights):
                 f"tensor {tensor.name!r} is of the kind {tensor.kind.name}, which cannot be read"
             ) from None
         return torch.from_numpy(values.reshape(tensor.shape).copy())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._file.tensors[self._names[name]].shape
 
 
 def _gguf_name(name: str) -> str:

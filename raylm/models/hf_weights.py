@@ -1,6 +1,6 @@
 """Hugging Face folders: safetensors read lazily, and folders that `transformers` loads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ class HfWeights(Weights):
         shards = _shards(folder)
         files = {shard: _open(folder / shard) for shard in sorted(set(shards.values()))}
         self._files = {name: files[shard] for name, shard in shards.items()}
-        stored = {shard: set(file.keys()) for shard, file in files.items()}
-        for name, shard in shards.items():
-            if name not in stored[shard]:
-                raise WeightsError(f"{folder / shard}: lacks the tensor {name!r} of the index")
+        try:
+            super().__init__({n: tuple(f.get_slice(n).get_shape()) for n, f in self._files.items()})
+        except SafetensorError as error:
+            raise WeightsError(
+                f"{folder / _INDEX}: names a tensor that is not there: {error}"
+            ) from None
 
     def __getitem__(self, name: str) -> Tensor:
         file = self._files[name]
@@ -41,15 +43,6 @@ class HfWeights(Weights):
             raise WeightsError(f"the tensor {name!r} is of the kind {kind}, not floating-point")
         tensor: Tensor = file.get_tensor(name)
         return tensor if tensor.dtype == torch.bfloat16 else tensor.float()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._files[name].get_slice(name).get_shape())
 
 
 def _shards(folder: Path) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A model's tensors by Hugging Face name, read only when asked for."""
 
-from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
@@ -10,18 +9,26 @@ from raylm.models.spec import ModelSpec
 
 
 class Weights(Mapping[str, Tensor]):
-    """Every access reads the file again and returns a tensor of the caller's own."""
+    """`weights[name]` reads the tensor anew each time; everything else costs no read."""
 
-    @abstractmethod
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Without reading the tensor; KeyError where there is none."""
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.shapes = shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes  # Mapping's own would read the tensor
 
     def check(self, spec: ModelSpec) -> None:
         """Raises WeightsError unless every parameter of `spec` is here in its shape."""
         for name, expected in spec.parameters():
-            if name not in self:
+            if name not in self.shapes:
                 raise WeightsError(f"the tensor {name!r} is missing")
-            if self.shape(name) != expected:
+            if self.shapes[name] != expected:
                 raise WeightsError(
-                    f"the tensor {name!r} has the shape {self.shape(name)}, not {expected}"
+                    f"the tensor {name!r} has the shape {self.shapes[name]}, not {expected}"
                 )
