@@ -1,0 +1,86 @@
+"""Both stores on one data folder."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from raylm.core.errors import StoreError
+from raylm_apps.gateway.embedded.folder import FolderLock, socket_folder
+from raylm_apps.gateway.embedded.postgres import Postgres
+from raylm_apps.gateway.embedded.server import Server
+from raylm_apps.gateway.embedded.valkey import Valkey
+
+
+@dataclass(frozen=True)
+class StoreUrls:
+    database_url: str
+    redis_url: str
+
+
+class EmbeddedStores:
+    """PostgreSQL and Valkey as children of this process, in `data_dir/{postgres,valkey}`.
+
+    What was committed survives restarts and kill -9. Start it on the main thread: then the
+    kernel stops both servers when this process dies, however it dies.
+    """
+
+    def __init__(self, data_dir: Path | str) -> None:
+        self.data_dir = Path(data_dir).expanduser().absolute()
+        self._lock = FolderLock(self.data_dir)
+        self._servers: tuple[Server, ...] = ()
+
+    def start(self) -> StoreUrls:
+        """Raises InUseError where another process has the folder, StoreError where one fails."""
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{self.data_dir} cannot be a data folder: {error.strerror}; choose another "
+                "(raylm up --data-dir DIR)"
+            ) from None
+        self._lock.acquire()
+        try:
+            sockets = socket_folder(self.data_dir)
+            postgres = Postgres(self.data_dir / "postgres", sockets, self._log("postgres"))
+            valkey = Valkey(self.data_dir / "valkey", sockets, self._log("valkey"))
+            self._servers = (valkey, postgres)
+            for server in self._servers:
+                server.start()
+        except BaseException:
+            self.stop()
+            raise
+        return StoreUrls(postgres.url, valkey.url)
+
+    def revive(self) -> list[str]:
+        """Start again what has died, without waiting; returns the names. Call it now and then."""
+        dead = [server for server in self._servers if not server.running]
+        for server in dead:
+            server.spawn()
+        return [server.name for server in dead]
+
+    def stop(self) -> None:
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda server: server.stop(), self._servers))
+        self._servers = ()
+        self._lock.release()
+
+    @property
+    def pids(self) -> dict[str, int | None]:
+        return {server.name: server.pid for server in self._servers}
+
+    def __enter__(self) -> StoreUrls:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _log(self, name: str) -> Path:
+        folder = self.data_dir / "logs"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{name}.log"

@@ -1,0 +1,98 @@
+"""The gateway's environment, typed. Every variable is named here and nowhere else."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from raylm.core.errors import ConfigError
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Read from the environment (`RAYLM_...`), or given as arguments."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAYLM_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    data_dir: Path = Path("~/.raylm")
+    database_url: str | None = Field(None, description="default: an embedded PostgreSQL")
+    redis_url: str | None = Field(None, description="default: an embedded Valkey")
+    secret_key: SecretStr | None = Field(None, description="default: kept in data_dir/secret_key")
+
+    engine_url: str | None = Field(
+        None, description="the local engine's OpenAI-compatible base, e.g. http://HOST/engine/v1"
+    )
+    model: str | None = Field(None, description="the model of a new chat; default: the first")
+    mock_provider: bool = False
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field("https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+
+    limits: Literal["on", "off"] = "on"
+    max_text_chars: Count = Field(8_000, description="of one message")
+    max_body_bytes: Count = 1_000_000
+    max_answers_per_user: Count = Field(8, description="generated at the same time")
+    max_answer_tokens: Count = Field(1_024, description="of the local engine")
+
+    checkpoint_every_s: Seconds = Field(1.0, description="how often a growing answer is stored")
+    lease_s: Seconds = Field(5.0, description="silence after which an answer's producer is dead")
+    heartbeat_s: Seconds = Field(15.0, description="between SSE comments on an idle stream")
+    stream_ttl_s: Count = Field(3_600, description="how long Redis keeps an answer's stream")
+    drain_s: Seconds = Field(10.0, description="for answers to finish at shutdown")
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Raises ConfigError, one line for every variable that cannot be read."""
+        try:
+            return cls()
+        except ValidationError as error:
+            lines = [
+                f"RAYLM_{str(mistake['loc'][0]).upper()} {mistake['input']!r}: {mistake['msg']}"
+                for mistake in error.errors()
+            ]
+            raise ConfigError("environment: " + "; ".join(lines)) from None
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether a store must be started here."""
+        return self.database_url is None or self.redis_url is None
+
+    def signing_key(self) -> bytes:
+        """The secret that signs sessions, made and kept (0600) on first use."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        return _kept_secret(self.data_dir / "secret_key")
+
+
+def _kept_secret(path: Path) -> bytes:
+    """Linked into place, so that of two processes starting together both read the same one."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass  # another process was first; its secret is the one
+        finally:
+            draft.unlink()
+    return path.read_bytes().strip()
