@@ -75,12 +75,14 @@ class GgufFile:
 
     def require(self, key: str, kind: type[Value]) -> Value:
         if key not in self.metadata:
-            raise WeightsError(f"the metadata key {key!r} is missing")
+            raise WeightsError(f"the metadata key {key!r:.80} is missing")
         value = self.metadata[key]
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise WeightsError(f"the metadata key {key!r} is {value!r:.80}, not of {kind.__name__}")
+            raise WeightsError(
+                f"the metadata key {key!r:.80} is {value!r:.80}, not of {kind.__name__}"
+            )
         return value
 
 
@@ -100,7 +102,7 @@ def _parse(header: HeaderCursor) -> tuple[dict[str, Any], dict[str, GgufTensor]]
     tensors: dict[str, GgufTensor] = {}
     for tensor, relative in found:
         if tensor.name in tensors:
-            raise WeightsError(f"corrupt: tensor {tensor.name!r} appears twice")
+            raise WeightsError(f"corrupt: tensor {tensor.name!r:.80} appears twice")
         tensors[tensor.name] = _place(tensor, start + relative, header.end)
     return metadata, tensors
 
@@ -110,16 +112,18 @@ def _tensor(header: HeaderCursor) -> tuple[GgufTensor, int]:
     name = header.string()
     dims = header.number("I")
     if not 1 <= dims <= 4:
-        raise WeightsError(f"corrupt: tensor {name!r} has {dims} dimensions")
+        raise WeightsError(f"corrupt: tensor {name!r:.80} has {dims} dimensions")
     shape = tuple(header.number("Q") for _ in range(dims))[::-1]
     number = header.number("I")
     try:
         kind = GGMLQuantizationType(number)
     except ValueError:
-        raise WeightsError(f"tensor {name!r} is of the unknown kind {number}") from None
+        raise WeightsError(f"tensor {name!r:.80} is of the unknown kind {number}") from None
     block = GGML_QUANT_SIZES[kind][0]
     if min(shape) < 1 or shape[-1] % block:
-        raise WeightsError(f"corrupt: tensor {name!r} of kind {kind.name} has the shape {shape}")
+        raise WeightsError(
+            f"corrupt: tensor {name!r:.80} of kind {kind.name} has the shape {shape}"
+        )
     return GgufTensor(name, shape, kind, 0), header.number("Q")
 
 
@@ -127,6 +131,6 @@ def _place(tensor: GgufTensor, offset: int, file_bytes: int) -> GgufTensor:
     end = offset + tensor.size_bytes
     if end > file_bytes:
         raise WeightsError(
-            f"truncated: tensor {tensor.name!r} ends at byte {end}, the file has {file_bytes}"
+            f"truncated: tensor {tensor.name!r:.80} ends at byte {end}, the file has {file_bytes}"
         )
     return GgufTensor(tensor.name, tensor.shape, tensor.kind, offset)

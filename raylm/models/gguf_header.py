@@ -54,7 +54,7 @@ class HeaderCursor:
         for _ in range(pairs):
             key = self.string()
             if key in metadata:
-                raise WeightsError(f"corrupt: the metadata key {key!r} appears twice")
+                raise WeightsError(f"corrupt: the metadata key {key!r:.80} appears twice")
             metadata[key] = self._value(self.number("I"), key)
         return metadata
 
@@ -72,17 +72,19 @@ class HeaderCursor:
         if kind == _ARRAY:
             return self._array(self.number("I"), self.number("Q"), key)
         if kind not in _SCALARS:
-            raise WeightsError(f"corrupt: the metadata key {key!r} is of the unknown type {kind}")
+            raise WeightsError(
+                f"corrupt: the metadata key {key!r:.80} is of the unknown type {kind}"
+            )
         return self.number(_SCALARS[kind])
 
     def _array(self, kind: int, count: int, key: str) -> Any:
         if kind == _STRING:
-            self._expect(count, _LENGTH.size, f"strings of {key!r}")
+            self._expect(count, _LENGTH.size, f"strings of {key!r:.80}")
             return self._strings(count)
         if kind not in _SCALARS:
-            raise WeightsError(f"corrupt: {key!r} is an array of the unknown type {kind}")
+            raise WeightsError(f"corrupt: {key!r:.80} is an array of the unknown type {kind}")
         dtype = np.dtype("<" + _SCALARS[kind])
-        self._expect(count, dtype.itemsize, f"numbers of {key!r}")
+        self._expect(count, dtype.itemsize, f"numbers of {key!r:.80}")
         array = np.frombuffer(self._data, dtype, count, self.at)
         self.at += array.nbytes
         return array

@@ -56,7 +56,7 @@ class GgufWeights(Weights):
             raise WeightsError(
                 f"tensor {tensor.name!r} is of the kind {tensor.kind.name}, which cannot be read"
             ) from None
-        return torch.from_numpy(values.reshape(tensor.shape).copy())
+        return torch.from_numpy(np.require(values.reshape(tensor.shape), requirements="W"))
 
 
 def _gguf_name(name: str) -> str:

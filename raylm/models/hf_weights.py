@@ -41,8 +41,9 @@ class HfWeights(Weights):
         kind = file.get_slice(name).get_dtype()
         if kind not in _FLOATS:
             raise WeightsError(f"the tensor {name!r} is of the kind {kind}, not floating-point")
+        dtype = torch.bfloat16 if kind == "BF16" else torch.float32
         tensor: Tensor = file.get_tensor(name)
-        return tensor if tensor.dtype == torch.bfloat16 else tensor.float()
+        return tensor.to(dtype, copy=True)  # the library's own would share memory between reads
 
 
 def _shards(folder: Path) -> dict[str, str]:
