@@ -93,4 +93,12 @@ class CheckpointError(RayLMError):
 
 
 class WorkerError(RayLMError):
-    pass
+    """`rank`, `pid` and `reason` say which worker of a group, where one is to blame."""
+
+    def __init__(
+        self, message: str, *, rank: int | None = None, pid: int | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.rank = rank
+        self.pid = pid
+        self.reason = reason
