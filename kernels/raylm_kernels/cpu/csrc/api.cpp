@@ -1,0 +1,57 @@
+// The C interface that Python binds: decoders, and single operations for tests and benchmarks.
+#include <cstdint>
+#include <exception>
+#include <string>
+
+#include "decoder.h"
+#include "norm.h"
+
+using namespace raylm;
+
+namespace {
+
+thread_local std::string last_error;
+
+template <class Body>
+auto guarded(Body&& body) -> decltype(body()) {
+    try {
+        return body();
+    } catch (const std::exception& error) {
+        last_error = error.what();
+        return {};
+    }
+}
+
+}  // namespace
+
+#define RAYLM_API extern "C" __attribute__((visibility("default")))
+
+RAYLM_API const char* raylm_instruction_set() { return instruction_set(); }
+RAYLM_API const char* raylm_last_error() { return last_error.c_str(); }
+
+RAYLM_API Decoder* raylm_decoder_create(const DecoderShape* shape, std::int32_t threads,
+                                        std::int32_t num_blocks, std::int32_t block_size) {
+    return guarded([&] { return new Decoder(*shape, threads, num_blocks, block_size); });
+}
+
+RAYLM_API void raylm_decoder_free(Decoder* decoder) { delete decoder; }
+
+RAYLM_API std::size_t raylm_decoder_weight_bytes(const Decoder* decoder) {
+    return decoder->weight_bytes();
+}
+
+RAYLM_API void raylm_decoder_load_rows(Decoder* decoder, std::int32_t kind, std::int32_t layer,
+                                       std::int32_t first_row, std::int32_t rows,
+                                       const std::int8_t* codes, const std::uint16_t* scales) {
+    decoder->load_rows(static_cast<MatrixKind>(kind), layer, first_row, rows, codes, scales);
+}
+
+RAYLM_API void raylm_decoder_load_vector(Decoder* decoder, std::int32_t kind, std::int32_t layer,
+                                         const float* values, std::int32_t count) {
+    decoder->load_vector(static_cast<VectorKind>(kind), layer, values, count);
+}
+
+RAYLM_API void raylm_decoder_forward(Decoder* decoder, const Batch* batch, float* logits,
+                                     Finding* finding) {
+    *finding = decoder->forward(*batch, logits);
+}

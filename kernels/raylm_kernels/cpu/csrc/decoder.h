@@ -1,0 +1,124 @@
+// A whole Llama-family decoder over packed weights and a paged cache, one call per batch.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "batch.h"
+#include "linear.h"
+#include "team.h"
+
+namespace raylm {
+
+struct DecoderShape {
+    std::int32_t vocab_size;
+    std::int32_t hidden_size;
+    std::int32_t intermediate_size;  // padded to a multiple of 32
+    std::int32_t layers;
+    std::int32_t heads;
+    std::int32_t kv_heads;
+    std::int32_t head_dim;
+    std::int32_t padded_head_dim;  // a multiple of 32; weights arrive padded with zeros
+    std::int32_t weight_bits;      // of the layers; embedding and head are int8
+    std::int32_t tied;
+    float norm_eps;
+    float rope_factor;
+};
+
+enum class MatrixKind : std::int32_t { kQkv, kOut, kGateUp, kDown, kHead, kEmbedding };
+enum class VectorKind : std::int32_t {
+    kInputNorm,
+    kPostNorm,
+    kQueryNorm,
+    kKeyNorm,
+    kQkvBias,
+    kOutBias,
+    kFinalNorm,
+    kInvFreq,
+};
+
+class Decoder {
+public:
+    Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size);
+
+    void load_rows(MatrixKind kind, int layer, int first_row, int rows, const std::int8_t* codes,
+                   const std::uint16_t* scales);
+    void load_vector(VectorKind kind, int layer, const float* values, int count);
+    Finding forward(const Batch& batch, float* logits);
+
+    std::size_t weight_bytes() const { return weight_bytes_; }
+
+private:
+    static constexpr int kTileTokens = 256;
+
+    struct Layer {
+        PackedMatrix qkv;
+        PackedMatrix out;
+        PackedMatrix gate_up;
+        PackedMatrix down;
+        Buffer<float> input_norm;
+        Buffer<float> post_norm;
+        Buffer<float> query_norm;  // empty without QK-norm
+        Buffer<float> key_norm;
+        Buffer<float> qkv_bias;  // empty without biases
+        Buffer<float> out_bias;
+    };
+
+    // What one member of the team works in.
+    struct Desk {
+        Activations normalized;
+        ExpandedUnit expanded;
+        Buffer<float> gated;
+        Buffer<float> scores;
+    };
+
+    void place_weights();
+    void run_tile(int member, const Batch& batch, float* logits);
+    void embed(int member, const Batch& batch);
+    const Activations& normalize(int member, int rows, const int* tokens, const float* weight,
+                                 int weight_bits);
+    void project_qkv(int member, int index, const Batch& batch, const Activations& x);
+    void finish_heads(int member, int index, const Batch& batch);
+    void attend_items(int member, int index, const Batch& batch);
+    void project_out(int member, const Layer& layer);
+    void gate_up(int member, const Layer& layer, const Activations& x);
+    void project_down(int member, const Layer& layer);
+    void project_head(int member, float* logits);
+    void add_to_hidden(int member, const PackedMatrix& weights, const Activations& x,
+                       const float* bias);
+
+    PackedMatrix& matrix(MatrixKind kind, int layer);
+    Buffer<float>& vector(VectorKind kind, int layer);
+    const PackedMatrix& embedding() const { return shape_.tied ? head_ : embedding_; }
+    float* hidden(int token) { return hidden_.data() + std::size_t(token) * shape_.hidden_size; }
+    float* qkv(int token, int head) {
+        return qkv_.data() + std::size_t(token) * qkv_width_ + head * shape_.padded_head_dim;
+    }
+
+    const DecoderShape shape_;
+    const int qkv_width_;
+    Team team_;
+    std::vector<Arena> arenas_;
+    std::size_t weight_bytes_ = 0;
+    std::vector<Layer> layers_;
+    PackedMatrix embedding_;
+    PackedMatrix head_;
+    Buffer<float> final_norm_;
+    Buffer<float> inv_freq_;
+    KvCache cache_;
+
+    Tile tile_;
+    std::vector<int> every_token_;
+    std::vector<Desk> desks_;
+    Buffer<float> hidden_;
+    Buffer<float> turns_;
+    Buffer<float> qkv_;
+    Activations normalized_;
+    Activations attended_;
+    Activations gated_;
+    int scores_stride_ = 0;
+    std::atomic<std::size_t> next_item_{0};
+};
+
+}  // namespace raylm

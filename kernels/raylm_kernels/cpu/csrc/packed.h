@@ -1,0 +1,68 @@
+// A quantised weight matrix in streaming order, divided by rows among a team's members.
+//
+//   unit    32 rows: two row blocks, one after the other
+//   row block   16 rows: its blocks along k, ascending
+//   block   16 rows x 64 k: 16 quads, then one 64-byte line of 2 x 16 half-precision scales
+//   quad    16 rows x 4 k in 64 bytes: lane r holds row r's four weights
+//
+// Int4 keeps quads 2j and 2j+1 in the low and high nibbles of one line (8 lines a block), int8
+// one quad a line (16). Every line is touched in strictly ascending order: interleaving two
+// streams, or revisiting lines, was measured to halve the rate at which DRAM delivers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "activations.h"
+#include "arena.h"
+
+namespace raylm {
+
+constexpr int kRowBlock = 16;
+constexpr int kUnitRows = 2 * kRowBlock;
+constexpr int kQuads = kBlockDepth / 4;
+constexpr int kLine = 64;
+
+inline constexpr int code_bytes(int bits) { return kRowBlock * kBlockDepth * bits / 8; }
+inline constexpr int block_bytes(int bits) { return code_bytes(bits) + kLine; }
+
+class PackedMatrix {
+public:
+    PackedMatrix() = default;
+
+    // `granule` units always stay with one member; rows must be a multiple of 32 * granule.
+    PackedMatrix(int rows, int width, int bits, int granule, int members);
+
+    int bits() const { return bits_; }
+    int rows() const { return rows_; }
+    int blocks() const { return blocks_; }
+    std::size_t unit_bytes() const { return std::size_t(2) * blocks_ * block_bytes(bits_); }
+    std::size_t share_bytes(int member) const {
+        return std::size_t(end(member) - begin(member)) * unit_bytes();
+    }
+
+    int begin(int member) const { return bounds_[member]; }
+    int end(int member) const { return bounds_[member + 1]; }
+    const std::uint8_t* unit(int member, int unit) const {
+        return shares_[member] + std::size_t(unit - begin(member)) * unit_bytes();
+    }
+
+    void place(int member, Arena& arena) { shares_[member] = arena.take(share_bytes(member)); }
+
+    // codes [rows, width] int8 and scales [rows, width / 32] half, rows starting at `first_row`.
+    void pack(int member, int first_row, int rows, const std::int8_t* codes,
+              const std::uint16_t* scales);
+
+    void read_row(int row, float* out) const;
+
+private:
+    int rows_ = 0;
+    int width_ = 0;
+    int bits_ = 0;
+    int blocks_ = 0;
+    std::vector<int> bounds_;
+    std::vector<std::uint8_t*> shares_;
+};
+
+}  // namespace raylm

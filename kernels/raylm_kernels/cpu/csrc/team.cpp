@@ -1,0 +1,72 @@
+#include "team.h"
+
+namespace raylm {
+namespace {
+
+// About 50 us: longer than two members' usual imbalance, shorter than a preempted one's absence.
+constexpr int kSpins = 3000;
+
+inline void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb");
+#endif
+}
+
+}  // namespace
+
+void Signal::raise() {
+    count_.fetch_add(1, std::memory_order_release);
+    count_.notify_all();
+}
+
+void Signal::wait_past(std::uint32_t seen) const {
+    for (int spin = 0; spin < kSpins; ++spin) {
+        if (value() != seen) return;
+        pause();
+    }
+    count_.wait(seen, std::memory_order_acquire);
+}
+
+Team::Team(int size) : size_(size) {
+    for (int member = 1; member < size; ++member) {
+        threads_.emplace_back([this, member] { work(member); });
+    }
+}
+
+Team::~Team() {
+    entry_ = nullptr;
+    started_.raise();
+    for (auto& thread : threads_) thread.join();
+}
+
+void Team::start(Entry entry, void* context) {
+    entry_ = entry;
+    context_ = context;
+    started_.raise();
+    entry(context, 0);
+    barrier();
+}
+
+void Team::work(int member) {
+    for (std::uint32_t seen = 0;; ++seen) {
+        started_.wait_past(seen);
+        if (entry_ == nullptr) return;
+        entry_(context_, member);
+        barrier();
+    }
+}
+
+void Team::barrier() {
+    if (size_ == 1) return;
+    const std::uint32_t seen = released_.value();
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+        arrived_.store(0, std::memory_order_relaxed);
+        released_.raise();
+    } else {
+        released_.wait_past(seen);
+    }
+}
+
+}  // namespace raylm

@@ -1,0 +1,185 @@
+"""A decoder over int4 or int8 weights and its paged KV cache: one C++ call per batch."""
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from ctypes import POINTER, byref, c_float, cast
+
+import torch
+
+from raylm_kernels.cpu.binding import BatchStruct, Fault, FindingStruct, MatrixKind, ShapeStruct
+from raylm_kernels.cpu.build import best_isa, library
+from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
+from raylm_kernels.cpu.weights import matrices, vectors
+from raylm_kernels.quantize import WeightBits, quantize_weight
+
+_FAULTS = {
+    Fault.SEQUENCE_STARTS: "sequence_starts[{index}] is {found}; expected offsets that rise from 0 "
+    "to the number of tokens ({limit})",
+    Fault.TOKEN: "tokens[{index}] is {found}; expected a token id in [0, {limit})",
+    Fault.POSITION: "positions[{index}] is {found}; expected {limit}: a sequence's positions "
+    "start at 0 or above and rise by one",
+    Fault.POSITION_BEYOND_TABLE: "positions of sequence {index} reach {found}; its row of "
+    "block_tables covers positions below {limit}",
+    Fault.BLOCK: "block_tables, flat index {index}, is {found}; expected a block in [0, {limit})",
+    Fault.LOGIT_ROW: "logit_rows[{index}] is {found}; expected a row in [0, {limit})",
+}
+
+
+class PackedDecoder:
+    """The whole forward pass of a Llama-family model on `threads` threads (the caller is one).
+
+    `weights` maps Hugging Face names to tensors and is read one matrix at a time; layers are
+    kept at `weight_bits`, embedding and head at 8. Activations are int8 with a scale per 32, the
+    cache bf16. A token's result does not depend, to the bit, on what else is in the batch, on how
+    its prompt was cut into chunks, or on the number of threads.
+    """
+
+    def __init__(
+        self,
+        dims: DecoderDims,
+        weights: Mapping[str, torch.Tensor],
+        *,
+        weight_bits: WeightBits,
+        threads: int,
+        num_blocks: int,
+        block_size: int,
+        isa: str | None = None,
+    ) -> None:
+        _at_least_one(threads=threads, num_blocks=num_blocks, block_size=block_size)
+        if weight_bits not in (4, 8):
+            raise ValueError(f"weight_bits is {weight_bits}; it must be 4 or 8")
+        if block_size % 16:
+            raise ValueError(f"block_size is {block_size}; it must be a multiple of 16")
+        self.dims = dims
+        self.weight_bits = weight_bits
+        self.num_blocks = num_blocks
+        self.block_size = block_size
+        self.isa = isa or best_isa()
+        self._library = library(self.isa)
+        self._handle = self._library.raylm_decoder_create(
+            byref(_shape(dims, weight_bits)), threads, num_blocks, block_size
+        )
+        if not self._handle:
+            reason = self._library.raylm_last_error().decode()
+            raise MemoryError(f"the packed decoder's memory could not be mapped: {reason}")
+        self._finalizer = weakref.finalize(self, self._library.raylm_decoder_free, self._handle)
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._load(weights)
+
+    @property
+    def weight_bytes(self) -> int:
+        """What a forward pass streams from memory, scales and padding included."""
+        return int(self._library.raylm_decoder_weight_bytes(self._handle))
+
+    def forward(
+        self,
+        tokens_N: torch.Tensor,
+        positions_N: torch.Tensor,
+        sequence_starts_S1: torch.Tensor,
+        block_tables_SB: torch.Tensor,
+        logit_rows_R: torch.Tensor,
+    ) -> torch.Tensor:
+        """Append N tokens of S sequences to the cache; fp32 logits_RV of the chosen rows.
+
+        All arguments are contiguous int32 CPU tensors. Sequence s owns the tokens from
+        `sequence_starts[s]` to `sequence_starts[s + 1]`; its position p lies in cache block
+        `block_tables[s, p // block_size]`. Earlier positions must have been appended before.
+        """
+        tokens = _checked("tokens", tokens_N, 1)
+        positions = _checked("positions", positions_N, 1)
+        starts = _checked("sequence_starts", sequence_starts_S1, 1)
+        tables = _checked("block_tables", block_tables_SB, 2)
+        rows = _checked("logit_rows", logit_rows_R, 1)
+        count, sequences = len(tokens), len(starts) - 1
+        _expect("tokens", count >= 1, "at least one token", count)
+        _expect("positions", len(positions) == count, f"{count} values", len(positions))
+        _expect("sequence_starts", sequences >= 1, "at least two offsets", len(starts))
+        _expect("block_tables", len(tables) == sequences, f"{sequences} rows", len(tables))
+        batch = BatchStruct(
+            count,
+            sequences,
+            tables.shape[1],
+            len(rows),
+            *(t.data_ptr() for t in (tokens, positions, starts, tables, rows)),
+        )
+        logits_RV = torch.empty(len(rows), self.dims.vocab_size)
+        self._run(batch, logits_RV)
+        return logits_RV
+
+    def close(self) -> None:
+        """Free weights, cache and threads, as the end of the last reference also does."""
+        self._finalizer()
+
+    def _run(self, batch: BatchStruct, logits: torch.Tensor) -> None:
+        if not self._finalizer.alive:
+            raise RuntimeError("this PackedDecoder is closed")
+        if os.getpid() != self._process:
+            raise RuntimeError("this PackedDecoder belongs to the process that forked this one")
+        finding = FindingStruct()
+        with self._lock:
+            self._library.raylm_decoder_forward(
+                self._handle, byref(batch), logits.data_ptr(), byref(finding)
+            )
+        if finding.fault:
+            text = _FAULTS[Fault(finding.fault)]
+            raise ValueError(
+                text.format(index=finding.index, found=finding.found, limit=finding.limit)
+            )
+
+    def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        for kind, layer, first_row, rows in matrices(self.dims, weights):
+            is_vocabulary = kind in (MatrixKind.HEAD, MatrixKind.EMBEDDING)
+            packed = quantize_weight(rows, 8 if is_vocabulary else self.weight_bits)
+            self._library.raylm_decoder_load_rows(
+                self._handle,
+                kind,
+                layer,
+                first_row,
+                len(rows),
+                packed.codes.data_ptr(),
+                packed.scales.data_ptr(),
+            )
+        for vector_kind, layer, values in vectors(self.dims, weights):
+            flat = values.contiguous()
+            pointer = cast(flat.data_ptr(), POINTER(c_float))
+            self._library.raylm_decoder_load_vector(
+                self._handle, vector_kind, layer, pointer, len(flat)
+            )
+
+
+def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
+    return ShapeStruct(
+        vocab_size=dims.vocab_size,
+        hidden_size=dims.hidden_size,
+        intermediate_size=dims.padded_intermediate_size,
+        layers=dims.num_layers,
+        heads=dims.num_heads,
+        kv_heads=dims.num_kv_heads,
+        head_dim=dims.head_dim,
+        padded_head_dim=dims.padded_head_dim,
+        weight_bits=weight_bits,
+        tied=dims.tie_embeddings,
+        norm_eps=dims.norm_eps,
+        rope_factor=dims.rope_attention_factor,
+    )
+
+
+def _at_least_one(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+
+
+def _expect(name: str, ok: bool, expected: str, found: object) -> None:
+    if not ok:
+        raise ValueError(f"{name}: expected {expected}, found {found}")
+
+
+def _checked(name: str, tensor: torch.Tensor, dimensions: int) -> torch.Tensor:
+    _expect(name, tensor.dtype == torch.int32, "dtype torch.int32", tensor.dtype)
+    _expect(name, tensor.device.type == "cpu", "a CPU tensor", tensor.device)
+    _expect(name, tensor.ndim == dimensions, f"{dimensions} dimension(s)", list(tensor.shape))
+    return tensor.contiguous()
