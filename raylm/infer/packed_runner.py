@@ -1,0 +1,63 @@
+"""The runner over int8 or int4 weights: a whole step in one call into the CPU kernels."""
+
+from torch import Tensor
+
+from raylm.infer.batch import Batch
+from raylm.models.source import ModelSource
+from raylm.models.spec import ModelSpec
+from raylm.nn.rope_scaling import inverse_frequencies
+from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
+from raylm_kernels.quantize import WeightBits
+
+CACHE_ELEMENT_BYTES = 2  # the packed decoder keeps keys and values in bfloat16
+
+
+class PackedRunner:
+    def __init__(
+        self,
+        source: ModelSource,
+        *,
+        weight_bits: WeightBits,
+        num_blocks: int,
+        block_size: int,
+        threads: int,
+    ) -> None:
+        self.num_blocks = num_blocks
+        self.block_size = block_size
+        self._decoder = PackedDecoder(
+            decoder_dims(source.spec),
+            source.weights,
+            weight_bits=weight_bits,
+            threads=threads,
+            num_blocks=num_blocks,
+            block_size=block_size,
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self._decoder.forward(
+            batch.tokens_N,
+            batch.positions_N,
+            batch.sequence_starts_S1,
+            batch.block_tables_SB,
+            batch.logit_rows_R,
+        )
+
+
+def decoder_dims(spec: ModelSpec) -> DecoderDims:
+    """Raises ValueError, naming the size, for a shape the kernels do not cover."""
+    scaling = spec.rope_scaling
+    return DecoderDims(
+        vocab_size=spec.vocab_size,
+        hidden_size=spec.hidden_size,
+        intermediate_size=spec.intermediate_size,
+        num_layers=spec.num_layers,
+        num_heads=spec.num_heads,
+        num_kv_heads=spec.num_kv_heads,
+        head_dim=spec.head_dim,
+        norm_eps=spec.norm_eps,
+        inv_freq=inverse_frequencies(spec.head_dim, spec.rope_theta, scaling),
+        rope_attention_factor=1.0 if scaling is None else scaling.amplitude,
+        qk_norm=spec.qk_norm,
+        attention_bias=spec.attention_bias,
+        tie_embeddings=spec.tie_embeddings,
+    )

@@ -1,0 +1,122 @@
+"""One sequence's life in the engine: queued, running, perhaps preempted, finished."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from raylm.core.sampling import FinishReason, SamplingParams
+from raylm.core.seeding import derive_seed
+
+
+class RequestState(Enum):
+    WAITING = auto()  # queued; holds no blocks
+    RUNNING = auto()  # holds blocks; part of every step
+    PREEMPTED = auto()  # gave its blocks up; queued again, its tokens kept
+    FINISHED = auto()
+
+
+LEGAL_TRANSITIONS: dict[RequestState, frozenset[RequestState]] = {
+    RequestState.WAITING: frozenset({RequestState.RUNNING, RequestState.FINISHED}),
+    RequestState.RUNNING: frozenset({RequestState.PREEMPTED, RequestState.FINISHED}),
+    RequestState.PREEMPTED: frozenset({RequestState.RUNNING, RequestState.FINISHED}),
+    RequestState.FINISHED: frozenset(),
+}
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """`token_ids` is prompt and output in one list; the cache holds its first `computed_length`.
+
+    Choices of one call (`n > 1`) share an `id`; all but the first name it as their `donor`,
+    whose cached prompt blocks they reuse.
+    """
+
+    id: str
+    token_ids: list[int]
+    prompt_length: int
+    max_length: int
+    params: SamplingParams
+    seed: int
+    stop_ids: frozenset[int] = frozenset()
+    index: int = 0
+    donor: "Request | None" = None
+    blocks: list[int] = field(default_factory=list)
+    computed_length: int = 0
+    cached_length: int = 0
+    finish_reason: FinishReason | None = None
+    _state: RequestState = RequestState.WAITING
+
+    @property
+    def state(self) -> RequestState:
+        return self._state
+
+    @state.setter
+    def state(self, new: RequestState) -> None:
+        if new not in LEGAL_TRANSITIONS[self._state]:
+            raise ValueError(f"request {self.id}: {self._state.name} cannot become {new.name}")
+        self._state = new
+
+    @property
+    def prompt_ids(self) -> list[int]:
+        return self.token_ids[: self.prompt_length]
+
+    @property
+    def output_ids(self) -> list[int]:
+        return self.token_ids[self.prompt_length :]
+
+    @property
+    def output_length(self) -> int:
+        return len(self.token_ids) - self.prompt_length
+
+    @property
+    def remaining_length(self) -> int:
+        """Known tokens the model has not seen: 1 while decoding, more during prefill."""
+        return len(self.token_ids) - self.computed_length
+
+    @property
+    def shareable_length(self) -> int:
+        """Prompt tokens that may come from the cache: all but the last, whose logits are needed."""
+        return self.prompt_length - 1
+
+    def reason_to_finish(self) -> FinishReason | None:
+        if self.token_ids[-1] in self.stop_ids:
+            return FinishReason.STOP
+        if len(self.token_ids) >= self.max_length:
+            return FinishReason.LENGTH
+        return None
+
+
+def requests_for(
+    request_id: str,
+    prompt_ids: Sequence[int],
+    params: SamplingParams,
+    *,
+    eos_ids: frozenset[int],
+    max_model_len: int,
+) -> list[Request]:
+    """The `params.n` sequences of one call. Choice 0 of n draws what n=1 would draw."""
+    seed = secrets.randbits(63) if params.seed is None else params.seed
+    prompt_length = len(prompt_ids)
+    longest = max_model_len if params.max_tokens is None else prompt_length + params.max_tokens
+    first = Request(
+        id=request_id,
+        token_ids=list(prompt_ids),
+        prompt_length=prompt_length,
+        max_length=min(longest, max_model_len),
+        params=params,
+        seed=seed,
+        stop_ids=frozenset(params.stop_token_ids) | (frozenset() if params.ignore_eos else eos_ids),
+    )
+    others = [
+        replace(
+            first,
+            token_ids=list(prompt_ids),
+            blocks=[],
+            seed=derive_seed(seed, "choice", index),
+            index=index,
+            donor=first,
+        )
+        for index in range(1, params.n)
+    ]
+    return [first, *others]

@@ -1,0 +1,129 @@
+"""Logits to tokens, each row by its own request's parameters.
+
+Order: bias, penalties, temperature, top_k, top_p, min_p. The randomness of a token is a function
+of the request's seed and the token's place in the output alone, so neither the rest of the
+batch nor a preemption changes what is drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from raylm.core.errors import EngineError
+from raylm.core.sampling import SamplingParams
+from raylm.core.seeding import derive_seed
+from raylm.infer.outputs import TokenLogprob
+from raylm.infer.request import Request
+
+_SEED_RANGE = 2**63
+
+# Sorting a vocabulary costs milliseconds; the nucleus nearly always lies within its top.
+_NUCLEUS_GUESS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    token_id: int
+    logprob: TokenLogprob | None
+
+
+def sample(logits_RV: Tensor, requests: Sequence[Request]) -> list[Sample]:
+    """One token per row; raises EngineError when the logits are not numbers."""
+    if not requests:
+        return []
+    best = logits_RV.max(dim=-1)
+    if not bool(best.values.isfinite().all()):
+        raise EngineError("the model produced logits that are not finite")
+    return [
+        _sample_row(logits_V, request, likeliest)
+        for logits_V, request, likeliest in zip(
+            logits_RV, requests, best.indices.tolist(), strict=True
+        )
+    ]
+
+
+def _sample_row(logits_V: Tensor, request: Request, likeliest: int) -> Sample:
+    params = request.params
+    token = likeliest
+    if not params.greedy or _edits(params):
+        edited_V = _edited(logits_V, request) if _edits(params) else logits_V
+        token = int(edited_V.argmax()) if params.greedy else _draw(edited_V, request)
+    logprob = None if params.logprobs is None else _logprob(logits_V, token, params.logprobs)
+    return Sample(token, logprob)
+
+
+def _edits(params: SamplingParams) -> bool:
+    return bool(
+        params.logit_bias
+        or params.presence_penalty
+        or params.frequency_penalty
+        or params.repetition_penalty != 1.0
+    )
+
+
+def _edited(logits_V: Tensor, request: Request) -> Tensor:
+    """Bias, then OpenAI's two penalties on the output and CTRL's repetition penalty on all text."""
+    params = request.params
+    logits_V = logits_V.clone()
+    for token, bias in params.logit_bias.items():
+        logits_V[token] += bias
+    if params.presence_penalty or params.frequency_penalty:
+        seen, counts = torch.unique(_tokens(request.output_ids, logits_V), return_counts=True)
+        logits_V[seen] -= params.presence_penalty + params.frequency_penalty * counts
+    if params.repetition_penalty != 1.0:
+        seen = torch.unique(_tokens(request.token_ids, logits_V))
+        values, factor = logits_V[seen], params.repetition_penalty
+        logits_V[seen] = torch.where(values > 0, values / factor, values * factor)
+    return logits_V
+
+
+def _tokens(ids: list[int], like: Tensor) -> Tensor:
+    return torch.tensor(ids, dtype=torch.long, device=like.device)
+
+
+def _draw(logits_V: Tensor, request: Request) -> int:
+    """Inverse transform sampling over the tokens that the cuts leave."""
+    params = request.params
+    # The maximum is taken off first: divided by a tiny temperature it would overflow.
+    probs_V = ((logits_V - logits_V.max()) / params.temperature).softmax(dim=-1)
+    uniform = derive_seed(request.seed, "token", request.output_length) / _SEED_RANGE
+    if params.top_k == 0 and params.top_p == 1.0 and params.min_p == 0.0:
+        return _invert(probs_V, uniform)
+    probs_K, ids_K = _candidates(probs_V, params)
+    return int(ids_K[_invert(probs_K, uniform)])
+
+
+def _candidates(probs_V: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """The tokens top_k, top_p and min_p leave, likeliest first."""
+    vocab_size = len(probs_V)
+    if params.top_k:
+        probs, ids = probs_V.topk(min(params.top_k, vocab_size))
+        probs = probs / probs.sum()
+    else:
+        probs, ids = probs_V.topk(min(_NUCLEUS_GUESS, vocab_size))
+        if not _cut_lies_within(probs, params):
+            probs, ids = probs_V.sort(descending=True)
+    before = probs.cumsum(dim=-1) - probs
+    kept = (before < params.top_p) & (probs >= params.min_p * probs[0])
+    kept[0] = True
+    return probs[kept], ids[kept]
+
+
+def _cut_lies_within(probs: Tensor, params: SamplingParams) -> bool:
+    return float(probs.sum()) >= params.top_p or float(probs[-1]) < params.min_p * float(probs[0])
+
+
+def _invert(probs: Tensor, uniform: float) -> int:
+    """The first token at which the cumulative distribution passes `uniform` of its total."""
+    cumulative = probs.double().cumsum(dim=-1)
+    place = int(torch.searchsorted(cumulative, uniform * float(cumulative[-1]), right=True))
+    return min(place, len(probs) - 1)
+
+
+def _logprob(logits_V: Tensor, token: int, alternatives: int) -> TokenLogprob:
+    logprobs_V = logits_V.log_softmax(dim=-1)
+    values, ids = logprobs_V.topk(min(alternatives, len(logprobs_V)))
+    top = dict(zip(ids.tolist(), values.tolist(), strict=True))
+    return TokenLogprob(token, float(logprobs_V[token]), top)
