@@ -40,9 +40,9 @@ def test_gloo_errors_are_told_from_a_programmers():
 
 def test_the_reason_of_a_death_is_one_sentence():
     message = (
-        "The actor died unexpectedly.\n\tpid: 7\nWorker exit type: SYSTEM_ERROR Worker exit detail: "
-        "Worker unexpectedly exits with a connection error code 2. End of file. Some common causes "
-        "include: (1) the process was killed"
+        "The actor died unexpectedly.\n\tpid: 7\nWorker exit type: SYSTEM_ERROR "
+        "Worker exit detail: Worker unexpectedly exits with a connection error code 2. "
+        "End of file. Some common causes include: (1) the process was killed"
     )
     expected = "Worker unexpectedly exits with a connection error code 2. End of file."
     assert death_reason(message) == expected

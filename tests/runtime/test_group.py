@@ -100,7 +100,7 @@ def test_a_killed_worker_is_named_and_no_survivor_hangs(tmp_path):
 def test_a_worker_that_dies_between_calls_is_named():
     with WorkerGroup(Adder, 2) as group:
         os.kill(group.members[1].pid, signal.SIGKILL)
-        with pytest.raises(WorkerError, match="worker 1 .* died"):
+        with pytest.raises(WorkerError, match=r"worker 1 .* died"):
             group.call("total")
 
 
@@ -109,7 +109,7 @@ def test_a_stopped_worker_is_given_up_after_the_collective_timeout():
         victim = group.members[1]
         os.kill(victim.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(WorkerError, match="worker 1 .* does not answer"):
+            with pytest.raises(WorkerError, match=r"worker 1 .* does not answer"):
                 group.call("total")
         finally:
             os.kill(victim.pid, signal.SIGCONT)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ def test_ranks_of_one_node_are_neighbours(nodes):
     order = rank_order(nodes)
     assert sorted(order) == list(range(len(nodes)))
     ordered = [nodes[position] for position in order]
-    changes = sum(left != right for left, right in zip(ordered, ordered[1:], strict=False))
+    changes = sum(left != right for left, right in pairwise(ordered))
     assert changes == len(set(nodes)) - 1
     assert ordered[0] == nodes[0]
 
