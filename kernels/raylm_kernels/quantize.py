@@ -1,4 +1,4 @@
-"""Weight quantisation: symmetric integers, one half-precision scale per 32 inputs of a row."""
+"""Weight quantisation: small integers with a half-precision scale per 32 inputs of a row."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,37 +12,74 @@ WeightBits = Literal[4, 8]
 
 @dataclass(frozen=True, slots=True)
 class QuantizedWeight:
-    """codes_NK int8 in [-8, 7] or [-127, 127]; scales_NG half, G = K / 32."""
+    """int8: codes_NK in [-127, 127], weight = scale * code.
+    int4: codes_NK uint8 in [0, 15], weight = scale * code + minimum.
+
+    scales_NG and minima_NG are half, G = K / 32; minima is None for int8.
+    """
 
     codes: torch.Tensor
     scales: torch.Tensor
+    minima: torch.Tensor | None
 
 
 def quantize_weight(weight_NK: torch.Tensor, bits: WeightBits) -> QuantizedWeight:
-    """Round every group of 32 to the grid its largest magnitude spans.
+    """Round every group of 32 weights to a grid of 16 or 255 levels.
 
-    The int4 grid has one more step below zero than above, so the largest magnitude takes -8,
-    whatever its sign (as GGUF's Q4_0 does): 1/8 instead of 1/7 of it is one step.
+    Int4 takes, per group, the better of two grids: from the smallest weight to the largest, or
+    zero-centred with the largest magnitude at its end. They are those of GGUF's Q4_1 and Q4_0,
+    so that weights which come from such a file are kept exactly.
     """
     rows, width = weight_NK.shape
     if width % GROUP:
         raise ValueError(
             f"quantize_weight: weight has {width} columns, expected a multiple of {GROUP}"
         )
-    groups = weight_NK.float().view(rows, width // GROUP, GROUP)
-    low, high = groups.amin(-1), groups.amax(-1)
-    if bits == 4:
-        scales = torch.where(high > -low, high, low) / -8
-    else:
-        scales = torch.maximum(high, -low) / 127
-    scales = scales.half()
-    inverse = torch.where(scales == 0, 0.0, scales.float().reciprocal())
-    lowest, highest = (-8, 7) if bits == 4 else (-127, 127)
-    codes = (groups * inverse[..., None]).round_().clamp_(lowest, highest).to(torch.int8)
-    return QuantizedWeight(codes.view(rows, width), scales)
+    groups = weight_NK.float().reshape(rows, width // GROUP, GROUP)
+    return _to_int8(groups) if bits == 8 else _to_int4(groups)
 
 
 def dequantize_weight(weight: QuantizedWeight) -> torch.Tensor:
-    rows, width = weight.codes.shape
-    groups = weight.codes.view(rows, width // GROUP, GROUP).float()
-    return (groups * weight.scales.float()[..., None]).view(rows, width)
+    groups = weight.codes.view(*weight.scales.shape, GROUP).float()
+    values = groups * weight.scales.float()[..., None]
+    if weight.minima is not None:
+        values = values + weight.minima.float()[..., None]
+    return values.flatten(1)
+
+
+def _to_int8(groups: torch.Tensor) -> QuantizedWeight:
+    scales = (groups.abs().amax(-1) / 127).half()
+    codes = (groups * _inverse(scales)).round_().clamp_(-127, 127)
+    return QuantizedWeight(codes.to(torch.int8).flatten(1), scales, None)
+
+
+def _to_int4(groups: torch.Tensor) -> QuantizedWeight:
+    low, high = groups.amin(-1), groups.amax(-1)
+    spanning = _round_to_grid(groups, (high - low) / 15, low)
+    step = torch.where(high > -low, high, low) / -8
+    centred = _round_to_grid(groups, step, -8 * step.half().float())
+    better = (centred.error < spanning.error)[..., None]
+    codes = torch.where(better, centred.codes, spanning.codes).to(torch.uint8).flatten(1)
+    scales = torch.where(better[..., 0], centred.scales, spanning.scales)
+    minima = torch.where(better[..., 0], centred.minima, spanning.minima)
+    return QuantizedWeight(codes, scales, minima)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    codes: torch.Tensor
+    scales: torch.Tensor
+    minima: torch.Tensor
+    error: torch.Tensor  # squared, per group
+
+
+def _round_to_grid(groups: torch.Tensor, scales: torch.Tensor, minima: torch.Tensor) -> _Grid:
+    scales, minima = scales.half(), minima.half()
+    offset = minima.float()[..., None]
+    codes = ((groups - offset) * _inverse(scales)).round_().clamp_(0, 15)
+    error = (codes * scales.float()[..., None] + offset - groups).square_().sum(-1)
+    return _Grid(codes, scales, minima, error)
+
+
+def _inverse(scales: torch.Tensor) -> torch.Tensor:
+    return torch.where(scales == 0, 0.0, scales.float().reciprocal())[..., None]

@@ -65,6 +65,10 @@ class BatchStruct(Structure):
     )
 
 
+class QuantizedRowsStruct(Structure):
+    _fields_ = (("codes", c_void_p), ("scales", c_void_p), ("minima", c_void_p))
+
+
 class FindingStruct(Structure):
     _fields_ = (
         ("fault", c_int32),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ctypes import CDLL, POINTER, c_char_p, c_float, c_int32, c_size_t, c_void_p
 from pathlib import Path
 
-from raylm_kernels.cpu.binding import BatchStruct, FindingStruct, ShapeStruct
+from raylm_kernels.cpu.binding import BatchStruct, FindingStruct, QuantizedRowsStruct, ShapeStruct
 from raylm_kernels.custom import BuildError, load_cpp
 
 SOURCES = Path(__file__).parent / "csrc"
@@ -69,7 +69,11 @@ def _declare(lib: CDLL) -> None:
     lib.raylm_decoder_weight_bytes.restype = c_size_t
     lib.raylm_decoder_weight_bytes.argtypes = [c_void_p]
     lib.raylm_decoder_load_rows.restype = None
-    lib.raylm_decoder_load_rows.argtypes = [c_void_p, *[c_int32] * 4, c_void_p, c_void_p]
+    lib.raylm_decoder_load_rows.argtypes = [
+        c_void_p,
+        *[c_int32] * 4,
+        POINTER(QuantizedRowsStruct),
+    ]
     lib.raylm_decoder_load_vector.restype = None
     lib.raylm_decoder_load_vector.argtypes = [c_void_p, c_int32, c_int32, POINTER(c_float), c_int32]
     lib.raylm_decoder_forward.restype = None

@@ -8,11 +8,18 @@ from ctypes import POINTER, byref, c_float, cast
 
 import torch
 
-from raylm_kernels.cpu.binding import BatchStruct, Fault, FindingStruct, MatrixKind, ShapeStruct
+from raylm_kernels.cpu.binding import (
+    BatchStruct,
+    Fault,
+    FindingStruct,
+    MatrixKind,
+    QuantizedRowsStruct,
+    ShapeStruct,
+)
 from raylm_kernels.cpu.build import best_isa, library
 from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
 from raylm_kernels.cpu.weights import matrices, vectors
-from raylm_kernels.quantize import WeightBits, quantize_weight
+from raylm_kernels.quantize import QuantizedWeight, WeightBits, quantize_weight
 
 _FAULTS = {
     Fault.SEQUENCE_STARTS: "sequence_starts[{index}] is {found}; expected offsets that rise from 0 "
@@ -139,8 +146,7 @@ class PackedDecoder:
                 layer,
                 first_row,
                 len(rows),
-                packed.codes.data_ptr(),
-                packed.scales.data_ptr(),
+                byref(_rows(packed)),
             )
         for vector_kind, layer, values in vectors(self.dims, weights):
             flat = values.contiguous()
@@ -165,6 +171,11 @@ def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
         norm_eps=dims.norm_eps,
         rope_factor=dims.rope_attention_factor,
     )
+
+
+def _rows(weight: QuantizedWeight) -> QuantizedRowsStruct:
+    minima = None if weight.minima is None else weight.minima.data_ptr()
+    return QuantizedRowsStruct(weight.codes.data_ptr(), weight.scales.data_ptr(), minima)
 
 
 def _at_least_one(**values: int) -> None:

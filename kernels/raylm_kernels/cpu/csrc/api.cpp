@@ -42,8 +42,8 @@ RAYLM_API std::size_t raylm_decoder_weight_bytes(const Decoder* decoder) {
 
 RAYLM_API void raylm_decoder_load_rows(Decoder* decoder, std::int32_t kind, std::int32_t layer,
                                        std::int32_t first_row, std::int32_t rows,
-                                       const std::int8_t* codes, const std::uint16_t* scales) {
-    decoder->load_rows(static_cast<MatrixKind>(kind), layer, first_row, rows, codes, scales);
+                                       const QuantizedRows* from) {
+    decoder->load_rows(static_cast<MatrixKind>(kind), layer, first_row, rows, *from);
 }
 
 RAYLM_API void raylm_decoder_load_vector(Decoder* decoder, std::int32_t kind, std::int32_t layer,

@@ -104,9 +104,9 @@ Buffer<float>& Decoder::vector(VectorKind kind, int layer) {
 }
 
 void Decoder::load_rows(MatrixKind kind, int layer, int first_row, int rows,
-                        const std::int8_t* codes, const std::uint16_t* scales) {
+                        const QuantizedRows& from) {
     PackedMatrix& target = matrix(kind, layer);
-    team_.run([&](int member) { target.pack(member, first_row, rows, codes, scales); });
+    team_.run([&](int member) { target.pack(member, first_row, rows, from); });
 }
 
 void Decoder::load_vector(VectorKind kind, int layer, const float* values, int count) {
@@ -137,15 +137,14 @@ void Decoder::run_tile(int member, const Batch& batch, float* logits) {
     for (int index = 0; index < shape_.layers; ++index) {
         const Layer& layer = layers_[index];
         const int* all = every_token_.data();
-        const int bits = shape_.weight_bits;
         project_qkv(member, index, batch,
-                    normalize(member, tile_.count, all, layer.input_norm.data(), bits));
+                    normalize(member, tile_.count, all, layer.input_norm.data()));
         team_.barrier();
         attend_items(member, index, batch);
         team_.barrier();
         project_out(member, layer);
         team_.barrier();
-        gate_up(member, layer, normalize(member, tile_.count, all, layer.post_norm.data(), bits));
+        gate_up(member, layer, normalize(member, tile_.count, all, layer.post_norm.data()));
         team_.barrier();
         project_down(member, layer);
         team_.barrier();
@@ -165,14 +164,13 @@ void Decoder::embed(int member, const Batch& batch) {
 }
 
 // Quantised rms_norm of the named tokens' hidden rows.
-const Activations& Decoder::normalize(int member, int rows, const int* tokens, const float* weight,
-                                      int weight_bits) {
+const Activations& Decoder::normalize(int member, int rows, const int* tokens, const float* weight) {
     const bool alone = team_.size() == 1 || rows <= kRedundantRows;
     Activations& out = alone ? desks_[member].normalized : normalized_;
     const Range own = alone ? Range{0, rows} : share(rows, member, team_.size());
     for (int row = own.begin; row < own.end; ++row) {
         rms_norm_quantize(hidden(tokens[row]), weight, shape_.hidden_size, shape_.norm_eps,
-                          weight_bits, row, out);
+                          row, out);
     }
     if (!alone) team_.barrier();
     return out;
@@ -250,7 +248,7 @@ void Decoder::attend_items(int member, int index, const Batch& batch) {
         for (int row = 0; row < item.rows; ++row) {
             for (int i = 0; i < width; i += kGroup) {
                 attended_.quantize_group(token_of(row), (head_of(row) * width + i) / kGroup,
-                                         rows.outputs[row] + i, shape_.weight_bits);
+                                         rows.outputs[row] + i);
             }
         }
     }
@@ -272,8 +270,7 @@ void Decoder::gate_up(int member, const Layer& layer, const Activations& x) {
                      const f32x16 value = silu(load(y)) * load(y + kLanes);
                      store(group + (upper ? 0 : kLanes), value);
                      if (upper) continue;
-                     gated_.quantize_group(first + row, unit / kGatedUnits, group,
-                                           shape_.weight_bits);
+                     gated_.quantize_group(first + row, unit / kGatedUnits, group);
                  }
              });
 }
@@ -301,7 +298,7 @@ void Decoder::project_head(int member, float* logits) {
     for (int first_row = 0; first_row < count; first_row += kTileTokens) {
         const int part = std::min(kTileTokens, count - first_row);
         const Activations& x = normalize(member, part, tile_.logit_tokens.data() + first_row,
-                                         final_norm_.data(), head_.bits());
+                                         final_norm_.data());
         multiply(head_, member, x, part, desks_[member].expanded,
                  [&](int unit, int first, int rows, const float* y) {
                      const int begin = unit * kUnitRows;

@@ -42,8 +42,7 @@ class Decoder {
 public:
     Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size);
 
-    void load_rows(MatrixKind kind, int layer, int first_row, int rows, const std::int8_t* codes,
-                   const std::uint16_t* scales);
+    void load_rows(MatrixKind kind, int layer, int first_row, int rows, const QuantizedRows& from);
     void load_vector(VectorKind kind, int layer, const float* values, int count);
     Finding forward(const Batch& batch, float* logits);
 
@@ -76,8 +75,7 @@ private:
     void place_weights();
     void run_tile(int member, const Batch& batch, float* logits);
     void embed(int member, const Batch& batch);
-    const Activations& normalize(int member, int rows, const int* tokens, const float* weight,
-                                 int weight_bits);
+    const Activations& normalize(int member, int rows, const int* tokens, const float* weight);
     void project_qkv(int member, int index, const Batch& batch, const Activations& x);
     void finish_heads(int member, int index, const Batch& batch);
     void attend_items(int member, int index, const Batch& batch);

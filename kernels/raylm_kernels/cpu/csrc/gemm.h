@@ -8,14 +8,17 @@ namespace raylm {
 
 constexpr int kTileRows = 6;  // 6 x 2 integer and 12 float accumulators of the 32 registers
 
-// quads [K / 4][2 row blocks][64] and scales [K / 32][2][16] of one unit.
+// quads [K / 4][2 row blocks][64], scales and minima [K / 32][2][16] of one unit.
 struct ExpandedUnit {
     Buffer<std::uint8_t> quads;
     Buffer<float> scales;
+    Buffer<float> minima;
 
     ExpandedUnit() = default;
     explicit ExpandedUnit(int depth)
-        : quads(std::size_t(depth) * kUnitRows), scales(std::size_t(depth) / kGroup * kUnitRows) {}
+        : quads(std::size_t(depth) * kUnitRows),
+          scales(std::size_t(depth) / kGroup * kUnitRows),
+          minima(std::size_t(depth) / kGroup * kUnitRows) {}
 };
 
 template <int Bits>
@@ -39,12 +42,16 @@ void expand(const std::uint8_t* block, int blocks, ExpandedUnit& out) {
             for (int g = 0; g < 2; ++g) {
                 const int at = ((2 * b + g) * 2 + half) * kRowBlock;
                 store(out.scales.data() + at, half_to_float(halves + g * kRowBlock));
+                if constexpr (Bits == 4) {
+                    store(out.minima.data() + at,
+                          half_to_float(halves + kLine / 2 + g * kRowBlock));
+                }
             }
         }
     }
 }
 
-template <int M>
+template <int Bits, int M>
 void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, float* y) {
     f32x16 sum[M][2];
 #pragma GCC unroll 8
@@ -54,7 +61,9 @@ void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, fl
     for (int group = 0; group < x.groups(); ++group, codes += kGroup) {
         i32x16 dot[M][2];
 #pragma GCC unroll 8
-        for (int m = 0; m < M; ++m) dot[m][0] = dot[m][1] = splat(x.starts(first_row + m)[group]);
+        for (int m = 0; m < M; ++m) {
+            dot[m][0] = dot[m][1] = splat(Bits == 4 ? 0 : x.starts(first_row + m)[group]);
+        }
 #pragma GCC unroll 8
         for (int k = 0; k < kGroup; k += 4, quad += 2 * kLine) {
             const u8x64 upper = load_as<u8x64>(quad);
@@ -74,6 +83,17 @@ void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, fl
             const f32x16 scale = splat(x.scales(first_row + m)[group]);
             sum[m][0] = fmadd(to_float(dot[m][0]), upper * scale, sum[m][0]);
             sum[m][1] = fmadd(to_float(dot[m][1]), lower * scale, sum[m][1]);
+        }
+        if constexpr (Bits == 4) {
+            const float* minima = unit.minima.data() + std::size_t(group) * kUnitRows;
+            const f32x16 upper_minimum = load(minima);
+            const f32x16 lower_minimum = load(minima + kRowBlock);
+#pragma GCC unroll 8
+            for (int m = 0; m < M; ++m) {
+                const f32x16 total = splat(x.sums(first_row + m)[group]);
+                sum[m][0] = fmadd(upper_minimum, total, sum[m][0]);
+                sum[m][1] = fmadd(lower_minimum, total, sum[m][1]);
+            }
         }
     }
 #pragma GCC unroll 8

@@ -11,9 +11,9 @@ constexpr std::array<UnitKernel, sizeof...(M)> matvecs(std::integer_sequence<int
     return {matvec<Bits, M + 1>...};
 }
 
-template <int... M>
+template <int Bits, int... M>
 constexpr std::array<TileKernel, sizeof...(M)> tiles(std::integer_sequence<int, M...>) {
-    return {gemm_tile<M + 1>...};
+    return {gemm_tile<Bits, M + 1>...};
 }
 
 }  // namespace
@@ -24,9 +24,10 @@ UnitKernel matvec_kernel(int bits, int rows) {
     return (bits == 4 ? int4 : int8)[rows - 1];
 }
 
-TileKernel tile_kernel(int rows) {
-    static constexpr auto kernels = tiles(std::make_integer_sequence<int, kTileRows>());
-    return kernels[rows - 1];
+TileKernel tile_kernel(int bits, int rows) {
+    static constexpr auto int4 = tiles<4>(std::make_integer_sequence<int, kTileRows>());
+    static constexpr auto int8 = tiles<8>(std::make_integer_sequence<int, kTileRows>());
+    return (bits == 4 ? int4 : int8)[rows - 1];
 }
 
 void expand_unit(const PackedMatrix& weights, const std::uint8_t* unit, ExpandedUnit& out) {

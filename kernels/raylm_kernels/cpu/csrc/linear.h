@@ -10,7 +10,7 @@ using UnitKernel = void (*)(const std::uint8_t* unit, const Activations& x, int 
 using TileKernel = void (*)(const ExpandedUnit& unit, const Activations& x, int row, float* y);
 
 UnitKernel matvec_kernel(int bits, int rows);
-TileKernel tile_kernel(int rows);
+TileKernel tile_kernel(int bits, int rows);
 void expand_unit(const PackedMatrix& weights, const std::uint8_t* unit, ExpandedUnit& out);
 
 // Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share, in order.
@@ -30,7 +30,7 @@ void multiply(const PackedMatrix& weights, int member, const Activations& x, int
         expand_unit(weights, weights.unit(member, unit), expanded);
         for (int row = 0; row < rows; row += kTileRows) {
             const int count = std::min(kTileRows, rows - row);
-            tile_kernel(count)(expanded, x, row, y);
+            tile_kernel(weights.bits(), count)(expanded, x, row, y);
             use(unit, row, count, y);
         }
     }

@@ -17,10 +17,12 @@ void matvec(const std::uint8_t* block, const Activations& x, int first_row, floa
     const std::int8_t* codes[M];
     const float* scales[M];
     const std::int32_t* starts[M];
+    const float* sums[M];
     for (int m = 0; m < M; ++m) {
         codes[m] = x.codes(first_row + m);
         scales[m] = x.scales(first_row + m);
         starts[m] = x.starts(first_row + m);
+        sums[m] = x.sums(first_row + m);
     }
     const int groups = x.groups();
     for (int half = 0; half < 2; ++half) {
@@ -32,7 +34,7 @@ void matvec(const std::uint8_t* block, const Activations& x, int first_row, floa
             const std::uint8_t* line = block + odd * kLinesPerGroup * kLine;
             i32x16 dot[M];
 #pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) dot[m] = splat(starts[m][group]);
+            for (int m = 0; m < M; ++m) dot[m] = splat(Bits == 4 ? 0 : starts[m][group]);
 #pragma GCC unroll 8
             for (int i = 0; i < kLinesPerGroup; ++i, line += kLine) {
                 if constexpr (M >= kPrefetchFromRows) prefetch(line + kPrefetchBytes);
@@ -58,6 +60,13 @@ void matvec(const std::uint8_t* block, const Activations& x, int first_row, floa
             for (int m = 0; m < M; ++m) {
                 const f32x16 scale = weight_scale * splat(scales[m][group]);
                 sum[m] = fmadd(to_float(dot[m]), scale, sum[m]);
+            }
+            if constexpr (Bits == 4) {
+                const f32x16 minimum = half_to_float(halves + kLine / 2 + odd * kRowBlock);
+#pragma GCC unroll 8
+                for (int m = 0; m < M; ++m) {
+                    sum[m] = fmadd(minimum, splat(sums[m][group]), sum[m]);
+                }
             }
             block += odd * block_bytes(Bits);
         }

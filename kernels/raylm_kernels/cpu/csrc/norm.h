@@ -25,13 +25,13 @@ inline void rms_norm(const float* x, const float* weight, int width, int count, 
     for (int i = 0; i < width; i += kLanes) store(y + i, load(x + i) * scale * load(weight + i));
 }
 
-inline void rms_norm_quantize(const float* x, const float* weight, int width, float eps,
-                              int weight_bits, int row, Activations& out) {
+inline void rms_norm_quantize(const float* x, const float* weight, int width, float eps, int row,
+                              Activations& out) {
     const f32x16 scale = splat(inverse_rms(x, width, width, eps));
     for (int i = 0; i < width; i += kGroup) {
         const f32x16 low = load(x + i) * scale * load(weight + i);
         const f32x16 high = load(x + i + kLanes) * scale * load(weight + i + kLanes);
-        out.quantize_group(row, i / kGroup, low, high, weight_bits);
+        out.quantize_group(row, i / kGroup, low, high);
     }
 }
 

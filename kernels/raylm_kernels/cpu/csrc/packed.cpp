@@ -5,7 +5,7 @@
 namespace raylm {
 namespace {
 
-// Where quad q of a block starts, and by how much its codes are shifted there.
+// Where a quad's codes lie in a block: which line, and shifted by how many bits.
 struct Place {
     int line;
     int shift;
@@ -15,8 +15,19 @@ Place place_of(int quad, int bits) {
     return bits == 4 ? Place{quad / 2, 4 * (quad % 2)} : Place{quad, 0};
 }
 
-float half_value(std::uint16_t half) {
-    std::uint16_t lanes[kLanes] = {half};
+void put_codes(std::uint8_t* block, int lane, int bits, const std::uint8_t* codes) {
+    for (int quad = 0; quad < kGroup / 4; ++quad) {
+        const Place place = place_of(quad, bits);
+        std::uint8_t* out = block + place.line * kLine + lane * 4;
+        for (int i = 0; i < 4; ++i) {
+            const int code = bits == 4 ? codes[4 * quad + i] : codes[4 * quad + i] ^ kInt8Zero;
+            out[i] = std::uint8_t(place.shift ? out[i] | code << place.shift : code);
+        }
+    }
+}
+
+float half_value(const std::uint8_t* from) {
+    std::uint16_t lanes[kLanes] = {load_as<std::uint16_t>(from)};
     return half_to_float(lanes)[0];
 }
 
@@ -34,53 +45,45 @@ PackedMatrix::PackedMatrix(int rows, int width, int bits, int granule, int membe
     }
 }
 
-void PackedMatrix::pack(int member, int first_row, int rows, const std::int8_t* codes,
-                        const std::uint16_t* scales) {
-    const int from = std::max(first_row, begin(member) * kUnitRows);
-    const int to = std::min(first_row + rows, end(member) * kUnitRows);
+PackedMatrix::GroupPlace PackedMatrix::group_place(int member, int row, int group) const {
+    const int half = row % kUnitRows / kRowBlock;
+    std::uint8_t* block = shares_[member] +
+                          std::size_t(row / kUnitRows - begin(member)) * unit_bytes() +
+                          half * unit_bytes() / 2 + std::size_t(group / 2) * block_bytes(bits_);
+    std::uint8_t* scale =
+        block + code_bytes(bits_) + (group % 2 * kRowBlock + row % kRowBlock) * 2;
+    return {block + group % 2 * code_bytes(bits_) / 2, scale, scale + kLine};
+}
+
+void PackedMatrix::pack(int member, int first_row, int rows, const QuantizedRows& from) {
+    const int begin_row = std::max(first_row, begin(member) * kUnitRows);
+    const int end_row = std::min(first_row + rows, end(member) * kUnitRows);
     const int groups = width_ / kGroup;
-    const int zero = zero_point(bits_);
-    for (int row = from; row < to; ++row) {
-        const std::int8_t* code = codes + std::size_t(row - first_row) * width_;
-        const std::uint16_t* scale = scales + std::size_t(row - first_row) * groups;
-        std::uint8_t* block = const_cast<std::uint8_t*>(unit(member, row / kUnitRows));
-        if (row % kUnitRows >= kRowBlock) block += unit_bytes() / 2;
-        const int lane = row % kRowBlock;
-        for (int b = 0; b < blocks_; ++b, block += block_bytes(bits_)) {
-            for (int k = 0; k < kBlockDepth; ++k) {
-                const int column = b * kBlockDepth + k;
-                const int value = zero + (column < width_ ? code[column] : 0);
-                const Place place = place_of(k / 4, bits_);
-                std::uint8_t& byte = block[place.line * kLine + lane * 4 + k % 4];
-                byte = static_cast<std::uint8_t>(place.shift ? byte | value << place.shift : value);
-            }
-            for (int g = 0; g < 2; ++g) {
-                const int group = 2 * b + g;
-                if (group >= groups) continue;
-                std::memcpy(block + code_bytes(bits_) + (g * kRowBlock + lane) * 2, scale + group, 2);
-            }
+    for (int row = begin_row; row < end_row; ++row) {
+        for (int group = 0; group < groups; ++group) {
+            const std::size_t at = std::size_t(row - first_row) * groups + group;
+            const GroupPlace place = group_place(member, row, group);
+            put_codes(place.codes, row % kRowBlock, bits_, from.codes + at * kGroup);
+            store(place.scale, from.scales[at]);
+            if (bits_ == 4) store(place.minimum, from.minima[at]);
         }
     }
 }
 
 void PackedMatrix::read_row(int row, float* out) const {
-    const int unit_index = row / kUnitRows;
     int member = 0;
-    while (unit_index >= end(member)) ++member;
-    const std::uint8_t* block = unit(member, unit_index);
-    if (row % kUnitRows >= kRowBlock) block += unit_bytes() / 2;
-    const int lane = row % kRowBlock;
-    for (int column = 0; column < width_; column += 4) {
-        const std::uint8_t* here = block + column / kBlockDepth * block_bytes(bits_);
-        const int k = column % kBlockDepth;
-        std::uint16_t half;
-        std::memcpy(&half, here + code_bytes(bits_) + (k / kGroup * kRowBlock + lane) * 2, 2);
-        const float scale = half_value(half);
-        const Place place = place_of(k / 4, bits_);
-        const std::uint8_t* codes = here + place.line * kLine + lane * 4;
-        const int mask = (1 << bits_) - 1;
-        for (int i = 0; i < 4; ++i) {
-            out[column + i] = scale * float(((codes[i] >> place.shift) & mask) - zero_point(bits_));
+    while (row / kUnitRows >= end(member)) ++member;
+    for (int group = 0; group < width_ / kGroup; ++group) {
+        const GroupPlace place = group_place(member, row, group);
+        const float scale = half_value(place.scale);
+        const float minimum = bits_ == 4 ? half_value(place.minimum) : -kInt8Zero * scale;
+        for (int quad = 0; quad < kGroup / 4; ++quad) {
+            const Place at = place_of(quad, bits_);
+            const std::uint8_t* codes = place.codes + at.line * kLine + row % kRowBlock * 4;
+            for (int i = 0; i < 4; ++i) {
+                const int code = codes[i] >> at.shift & ((1 << bits_) - 1);
+                *out++ = scale * float(code) + minimum;
+            }
         }
     }
 }

@@ -2,11 +2,12 @@
 //
 //   unit    32 rows: two row blocks, one after the other
 //   row block   16 rows: its blocks along k, ascending
-//   block   16 rows x 64 k: 16 quads, then one 64-byte line of 2 x 16 half-precision scales
-//   quad    16 rows x 4 k in 64 bytes: lane r holds row r's four weights
+//   block   16 rows x 64 k: 16 quads, then a 64-byte line of 2 x 16 half-precision scales and,
+//           for int4, such a line of minima
+//   quad    16 rows x 4 k in 64 bytes: lane r holds row r's four weights, unsigned
 //
-// Int4 keeps quads 2j and 2j+1 in the low and high nibbles of one line (8 lines a block), int8
-// one quad a line (16). Every line is touched in strictly ascending order: interleaving two
+// Int4 (scale * code + minimum) keeps quads 2j and 2j+1 in the low and high nibbles of one line,
+// int8 (scale * (code - 128)) one quad a line. Every line is touched in strictly ascending order: interleaving two
 // streams, or revisiting lines, was measured to halve the rate at which DRAM delivers.
 #pragma once
 
@@ -25,7 +26,13 @@ constexpr int kQuads = kBlockDepth / 4;
 constexpr int kLine = 64;
 
 inline constexpr int code_bytes(int bits) { return kRowBlock * kBlockDepth * bits / 8; }
-inline constexpr int block_bytes(int bits) { return code_bytes(bits) + kLine; }
+inline constexpr int block_bytes(int bits) { return code_bytes(bits) + (bits == 4 ? 2 : 1) * kLine; }
+
+struct QuantizedRows {
+    const std::uint8_t* codes;    // [rows, width]: 0..15, or the bytes of int8
+    const std::uint16_t* scales;  // [rows, width / 32] half
+    const std::uint16_t* minima;  // likewise; null for int8
+};
 
 class PackedMatrix {
 public:
@@ -50,13 +57,20 @@ public:
 
     void place(int member, Arena& arena) { shares_[member] = arena.take(share_bytes(member)); }
 
-    // codes [rows, width] int8 and scales [rows, width / 32] half, rows starting at `first_row`.
-    void pack(int member, int first_row, int rows, const std::int8_t* codes,
-              const std::uint16_t* scales);
+    // Stores the member's part of `rows` rows from `first_row` on.
+    void pack(int member, int first_row, int rows, const QuantizedRows& from);
 
     void read_row(int row, float* out) const;
 
 private:
+    // Of one row and group: its codes' first line, its scale and (int4) its minimum.
+    struct GroupPlace {
+        std::uint8_t* codes;
+        std::uint8_t* scale;
+        std::uint8_t* minimum;
+    };
+    GroupPlace group_place(int member, int row, int group) const;
+
     int rows_ = 0;
     int width_ = 0;
     int bits_ = 0;
