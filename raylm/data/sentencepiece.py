@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import decoders, models, normalizers
 
 _SPACE = "▁"
 
@@ -15,19 +15,21 @@ def sentencepiece_backend(
     unknown: str,
     prefix_space: bool,
 ) -> tokenizers.Tokenizer:
-    """`prefix_space` puts a space before the first word, and takes it away when decoding."""
+    """`prefix_space` puts a space before a text, and takes it away when decoding."""
     model = models.BPE(vocab, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
     backend = tokenizers.Tokenizer(model)
-    scheme = "first" if prefix_space else "never"
-    backend.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE, scheme, split=False)
+    spaces = normalizers.Replace(" ", _SPACE)
     steps: list[decoders.Decoder] = [
         decoders.Replace(_SPACE, " "),
         decoders.ByteFallback(),
         decoders.Fuse(),
     ]
     if prefix_space:
-        steps.append(decoders.Strip(" ", 1, 0))
-    backend.decoder = decoders.Sequence(steps)
+        backend.normalizer = normalizers.Sequence([normalizers.Prepend(_SPACE), spaces])
+        backend.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)])
+    else:
+        backend.normalizer = spaces
+        backend.decoder = decoders.Sequence(steps)
     return backend
 
 

@@ -10,7 +10,7 @@ from raylm.core.schema import ModelDims
 from raylm.models.gguf_config import fields_from_gguf
 from raylm.models.gguf_file import GgufFile
 from raylm.models.hf_config import fields_from_hf, hf_config
-from raylm.nn.rope_scaling import RopeScaling
+from raylm.nn.rope_scaling import RopeScaling, inverse_frequencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class ModelSpec:
         )
         _require(self.head_dim % 2 == 0, "head_dim", self, "even")
         _require(math.isfinite(self.rope_theta) and self.rope_theta > 0, "rope_theta", self, "> 0")
+        _require(_has_frequencies(self), "rope_scaling", self, "usable with this head_dim")
         _require(math.isfinite(self.norm_eps) and self.norm_eps > 0, "norm_eps", self, "> 0")
 
     @property
@@ -107,6 +108,14 @@ class ModelSpec:
 
     def to_hf_config(self) -> dict[str, Any]:
         return hf_config(self)
+
+
+def _has_frequencies(spec: ModelSpec) -> bool:
+    try:
+        frequencies = inverse_frequencies(spec.head_dim, spec.rope_theta, spec.rope_scaling)
+    except (ArithmeticError, ValueError, RuntimeError):  # a zero, a logarithm, a length
+        return False
+    return bool(frequencies.isfinite().all())
 
 
 def _require(ok: bool, name: str, spec: ModelSpec, rule: str) -> None:
