@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from raylm.infer.batch import Batch
+from raylm.infer.runner import use_threads
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import inverse_frequencies
@@ -24,6 +25,7 @@ class PackedRunner:
     ) -> None:
         self.num_blocks = num_blocks
         self.block_size = block_size
+        self._threads = threads
         self._decoder = PackedDecoder(
             decoder_dims(source.spec),
             source.weights,
@@ -34,6 +36,7 @@ class PackedRunner:
         )
 
     def forward(self, batch: Batch) -> Tensor:
+        use_threads(self._threads)
         return self._decoder.forward(
             batch.tokens_N,
             batch.positions_N,

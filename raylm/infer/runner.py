@@ -33,6 +33,12 @@ class Runner(Protocol):
         ...
 
 
+def use_threads(threads: int) -> None:
+    """For torch's own operations, the sampler's included; a setting of the calling thread."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
 class TorchRunner:
     """The decoder in the dtype of its weights, on any device torch has."""
 
@@ -47,8 +53,7 @@ class TorchRunner:
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> Tensor:
-        if torch.get_num_threads() != self._threads:  # it is a setting of the calling thread
-            torch.set_num_threads(self._threads)
+        use_threads(self._threads)
         context = PagedAttention.of(batch, self._cache, self.block_size)
         tokens_N = batch.tokens_N.to(self._cache.device)
         hidden_NE = self._decoder.hidden_states(tokens_N, context)

@@ -1,0 +1,182 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raylm.core.errors import PromptTooLongError, RequestError
+from raylm.core.sampling import FinishReason, SamplingParams
+from raylm.data.tokenizer import Tokenizer
+from raylm.infer.engine import Engine
+from raylm.infer.outputs import RequestOutput
+
+PROMPT = [5, 6, 7]
+
+
+def params(max_tokens: int = 6, **others: object) -> SamplingParams:
+    return SamplingParams(max_tokens=max_tokens, temperature=0, ignore_eos=True, **others)
+
+
+def run(engine: Engine, prompt: list[int], wanted: SamplingParams) -> RequestOutput:
+    engine.submit(engine.requests_for("r", prompt, wanted))
+    deltas = []
+    while engine.has_work:
+        deltas += [delta for _, delta in engine.step()]
+    return RequestOutput.of("r", prompt, deltas)
+
+
+def test_a_request_lives_from_prompt_to_answer(make_runner, make_engine) -> None:
+    runner = make_runner()
+    engine = make_engine(runner)
+    output = run(engine, PROMPT, params())
+    assert output.token_ids == runner.continuation(PROMPT, 6)
+    assert output.text == engine.tokenizer.decode(output.token_ids)
+    assert output.finish_reason is FinishReason.LENGTH
+    assert engine.stats().free_blocks == engine.stats().total_blocks == 64
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    calls=st.lists(
+        st.tuples(
+            st.lists(st.integers(1, 300), min_size=1, max_size=30),
+            st.integers(1, 20),
+            st.integers(1, 3),
+            st.integers(0, 5),
+        ),
+        min_size=1,
+        max_size=7,
+    ),
+    num_blocks=st.integers(13, 30),
+    max_running=st.integers(1, 5),
+    abort_at=st.integers(0, 12),
+)
+def test_company_chunks_sharing_and_preemption_change_no_answer(
+    make_runner, make_engine, calls, num_blocks, max_running, abort_at
+) -> None:
+    """The runner reads every token back through the block tables, so a leak would show."""
+    runner = make_runner(num_blocks=num_blocks)
+    engine = make_engine(runner, max_model_len=51, max_running=max_running, max_batch_tokens=8)
+    answers: dict[tuple[str, int], list[int]] = {}
+    waiting = list(enumerate(calls))
+    steps = 0
+    while waiting or engine.has_work:
+        while waiting and waiting[0][1][3] <= steps:
+            number, (prompt, length, n, _) = waiting.pop(0)
+            engine.submit(engine.requests_for(str(number), prompt, params(length, n=n)))
+        for request_id, delta in engine.step():
+            answers.setdefault((request_id, delta.index), []).extend(delta.token_ids)
+        steps += 1
+        if steps == abort_at:
+            engine.abort("0")
+    for number, (prompt, length, n, _) in enumerate(calls):
+        for index in range(n):
+            found = answers.get((str(number), index), [])
+            expected = runner.continuation(prompt, length)
+            assert found == expected or (number == 0 and found == expected[: len(found)])
+    assert engine.stats().free_blocks == num_blocks
+
+
+def test_chunks_are_one_batch_per_step(make_runner, make_engine) -> None:
+    runner = make_runner()
+    engine = make_engine(runner, max_batch_tokens=4)
+    run(engine, list(range(1, 11)), params(2))
+    assert [len(batch.tokens_N) for batch in runner.forwards] == [4, 4, 2, 1]
+
+
+def test_an_abort_frees_the_blocks_at_once(make_runner, make_engine) -> None:
+    engine = make_engine(make_runner())
+    engine.submit(engine.requests_for("a", PROMPT, params(50, n=2)))
+    engine.submit(engine.requests_for("b", PROMPT, params(3)))
+    engine.step()
+    engine.abort("a")
+    assert engine.open_ids == {"b"}
+    engine.abort("nobody")
+    while engine.has_work:
+        engine.step()
+    assert engine.stats().free_blocks == 64
+
+
+def test_a_stop_token_has_no_text(make_runner, make_engine) -> None:
+    runner = make_runner()
+    second = runner.continuation(PROMPT, 2)
+    engine = make_engine(runner)
+    output = run(engine, PROMPT, params(stop_token_ids=(second[1],)))
+    assert output.token_ids == second
+    assert output.text == engine.tokenizer.decode(second[:1])
+    assert output.finish_reason is FinishReason.STOP
+
+
+def test_eos_ends_an_answer_unless_ignored(make_runner, make_engine, tokenizer: Tokenizer) -> None:
+    runner = make_runner()
+    runner.next_token = lambda context: tokenizer.eos_id
+    engine = make_engine(runner)
+    output = run(engine, PROMPT, SamplingParams(temperature=0, max_tokens=5))
+    assert (output.token_ids, output.text) == ([tokenizer.eos_id], "")
+    assert output.finish_reason is FinishReason.STOP
+    assert len(run(engine, PROMPT, params(5)).token_ids) == 5
+
+
+def test_a_stop_string_is_cut_and_its_beginning_never_shown(
+    make_runner, make_engine, tokenizer: Tokenizer
+) -> None:
+    words = tokenizer.encode("quick fox dog")
+    runner = make_runner()
+    runner.next_token = lambda context: words[(len(context) - len(PROMPT)) % len(words)]
+    engine = make_engine(runner)
+    engine.submit(engine.requests_for("r", PROMPT, params(50, stop=(" fox d", "zzz"))))
+    deltas = []
+    while engine.has_work:
+        deltas += [delta for _, delta in engine.step()]
+    assert "".join(delta.text for delta in deltas) == "quick"
+    assert deltas[-1].finish_reason is FinishReason.STOP
+
+
+def test_held_text_comes_with_the_end(make_runner, make_engine, tokenizer: Tokenizer) -> None:
+    words = tokenizer.encode("quick fox")
+    runner = make_runner()
+    runner.next_token = lambda context: words[(len(context) - len(PROMPT)) % len(words)]
+    output = run(make_engine(runner), PROMPT, params(len(words), stop=(" fox dog",)))
+    assert output.text == "quick fox"
+    assert output.finish_reason is FinishReason.LENGTH
+
+
+def test_a_full_context_ends_an_answer(make_runner, make_engine) -> None:
+    engine = make_engine(make_runner(), max_model_len=10)
+    output = run(engine, PROMPT, SamplingParams(temperature=0, ignore_eos=True))
+    assert len(output.token_ids) == 7
+    assert output.finish_reason is FinishReason.LENGTH
+
+
+def test_choices_share_the_prompts_blocks(make_runner, make_engine) -> None:
+    engine = make_engine(make_runner(), max_batch_tokens=32)
+    engine.submit(engine.requests_for("r", list(range(1, 14)), params(4, n=3)))
+    cached = {delta.index: delta.cached_tokens for _ in range(4) for _, delta in engine.step()}
+    assert cached == {0: 0, 1: 12, 2: 12}
+
+
+@pytest.mark.parametrize("length", [10, 11, 500])
+def test_a_prompt_without_room_for_an_answer_names_both_numbers(
+    make_runner, make_engine, length: int
+) -> None:
+    engine = make_engine(make_runner(), max_model_len=10)
+    with pytest.raises(PromptTooLongError, match=rf"has {length} tokens .* holds 10") as caught:
+        engine.requests_for("r", [1] * length, SamplingParams())
+    assert (caught.value.prompt_tokens, caught.value.limit_tokens) == (length, 10)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted", "message"),
+    [
+        ([], SamplingParams(), "the prompt is empty"),
+        ([1, -1], SamplingParams(), "prompt names token -1"),
+        ([1, 10**9], SamplingParams(), "prompt names token 1000000000"),
+        ([1], SamplingParams(logit_bias={10**9: 1.0}), "logit_bias names token 1000000000"),
+        ([1], SamplingParams(logit_bias={3: float("nan")}), "logit_bias of token 3 is nan"),
+    ],
+)
+def test_what_could_never_be_served_is_refused(
+    make_runner: Callable, make_engine: Callable, prompt, wanted, message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        make_engine(make_runner()).requests_for("r", prompt, wanted)
