@@ -135,7 +135,7 @@ class ServeConfig(Config):
     kv_cache_bytes: Positive = 512 * 2**20
     block_size: Positive = 16
     max_running: Positive = Field(32, description="sequences decoded together")
-    max_batch_tokens: Positive = Field(512, description="prompt tokens processed per step")
+    max_batch_tokens: Positive = Field(128, description="tokens of prompts and answers per step")
     max_waiting: Positive = Field(256, description="queued requests before 429")
 
 
