@@ -1,0 +1,46 @@
+import { type ChatMessage, messageText } from "@/lib/api/messages";
+import { memo } from "react";
+import { MessageActions } from "./MessageActions";
+import { MessageText } from "./MessageText";
+import { Reasoning } from "./Reasoning";
+
+interface AssistantMessageProps {
+  message: ChatMessage;
+  isStreaming: boolean;
+  isLast: boolean;
+  onRegenerate: (() => void) | undefined;
+}
+
+export const AssistantMessage = memo(function AssistantMessage(props: AssistantMessageProps) {
+  const { message, isStreaming, isLast, onRegenerate } = props;
+  return (
+    <article
+      data-testid="message-assistant"
+      data-role="assistant"
+      aria-label="Answer"
+      aria-busy={isStreaming}
+      className="group/message relative"
+    >
+      <div data-testid="message-content">
+        {message.parts.map((part, index) => {
+          const isGrowing = isStreaming && index === message.parts.length - 1;
+          if (part.type === "text") {
+            return <MessageText key={index} text={part.text} isStreaming={isGrowing} />;
+          }
+          if (part.type === "reasoning") {
+            return <Reasoning key={index} text={part.text} isStreaming={isGrowing} />;
+          }
+          return null;
+        })}
+      </div>
+      {!isStreaming && messageText(message) && (
+        <MessageActions
+          message={message}
+          isAlwaysVisible={isLast}
+          onRegenerate={onRegenerate}
+          className="-ms-2 pt-1.5"
+        />
+      )}
+    </article>
+  );
+});

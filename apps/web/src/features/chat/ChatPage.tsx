@@ -1,0 +1,57 @@
+import { Button } from "@/components/ui/button";
+import { Skeleton } from "@/components/ui/skeleton";
+import type { Model } from "@/lib/api/models";
+import { errorMessage } from "@/lib/errors";
+import { Link } from "@tanstack/react-router";
+import { ConversationView } from "./ConversationView";
+import { useConversation } from "./useConversation";
+
+interface ChatPageProps {
+  chatId: string;
+  isNew: boolean;
+  model: Model | undefined;
+  initialText: string;
+  onFirstSend: () => void;
+}
+
+export function ChatPage({ chatId, isNew, model, initialText, onFirstSend }: ChatPageProps) {
+  const { conversation, error, isReadonly } = useConversation(chatId, isNew);
+  if (error) return <Unavailable reason={errorMessage(error)} />;
+  if (!conversation) return <Loading />;
+  return (
+    <ConversationView
+      conversation={conversation}
+      model={model}
+      draftKey={isNew ? "new" : chatId}
+      initialText={initialText}
+      isReadonly={isReadonly}
+      onFirstSend={onFirstSend}
+    />
+  );
+}
+
+function Loading() {
+  return (
+    <div className="mx-auto flex w-full max-w-3xl flex-1 flex-col gap-7 px-6 pt-6">
+      <Skeleton className="h-11 w-2/5 self-end rounded-3xl" />
+      <div className="flex flex-col gap-3">
+        <Skeleton className="h-4 w-full" />
+        <Skeleton className="h-4 w-11/12" />
+        <Skeleton className="h-4 w-3/5" />
+      </div>
+    </div>
+  );
+}
+
+function Unavailable({ reason }: { reason: string }) {
+  return (
+    <div className="flex flex-1 flex-col items-center justify-center gap-5 px-6 text-center">
+      <p role="alert" className="text-muted-foreground">
+        {reason}
+      </p>
+      <Link to="/">
+        <Button tabIndex={-1}>Start a new chat</Button>
+      </Link>
+    </div>
+  );
+}

@@ -1,0 +1,16 @@
+import { RayMark } from "@/components/RayMark";
+import { useDelayed } from "./useDelayed";
+
+const LONG_WAIT_MS = 9_000;
+
+/** Stands where the answer will be until its first words arrive. */
+export function Waiting({ isReconnecting }: { isReconnecting: boolean }) {
+  const isLong = useDelayed(LONG_WAIT_MS);
+  const waitingLabel = isLong ? "Still waiting…" : "Waiting…";
+  return (
+    <div data-testid="message-assistant-loading" className="flex items-center gap-2.5 py-1 text-sm">
+      <RayMark isActive className="size-5" />
+      <span className="text-shimmer">{isReconnecting ? "Reconnecting…" : waitingLabel}</span>
+    </div>
+  );
+}

@@ -1,0 +1,84 @@
+/**
+ * The conversations that are on screen or still receiving an answer, by chat id.
+ *
+ * They live outside React: leaving a chat must not cut its answer, and coming back must find it.
+ */
+import { HISTORY_KEY, type HistoryPages, withTitle } from "@/lib/api/history";
+import {
+  type ChatMessage,
+  fetchMessages,
+  isAnswerDue,
+  messageMetadataSchema,
+} from "@/lib/api/messages";
+import { newId } from "@/lib/newId";
+import { notifyError } from "@/lib/notify";
+import { queryClient } from "@/lib/queryClient";
+import { type Signal, createSignal } from "@/lib/signal";
+import { Chat } from "@ai-sdk/react";
+import { AnswerTransport } from "./transport";
+
+export interface Conversation {
+  chat: Chat<ChatMessage>;
+  isReconnecting: Signal<boolean>;
+}
+
+const conversations = new Map<string, Conversation>();
+
+export function findConversation(chatId: string): Conversation | undefined {
+  return conversations.get(chatId);
+}
+
+/** Reads a stored chat, and follows the answer that it is still owed. */
+export async function loadConversation(chatId: string, signal: AbortSignal) {
+  const { messages, isReadonly } = await fetchMessages(chatId, signal);
+  const conversation = openConversation(chatId, messages);
+  if (isAnswerDue(messages)) void conversation.chat.resumeStream();
+  return { conversation, isReadonly };
+}
+
+export function openConversation(chatId: string, messages: ChatMessage[]): Conversation {
+  const isReconnecting = createSignal(false);
+  const chat: Chat<ChatMessage> = new Chat<ChatMessage>({
+    id: chatId,
+    messages,
+    messageMetadataSchema,
+    generateId: newId,
+    transport: new AnswerTransport({
+      onAccepted: refreshHistory,
+      onReconnecting: isReconnecting.set,
+      onOutrun: (stored) => {
+        chat.messages = stored;
+      },
+    }),
+    onData: (part) => {
+      if (part.type === "data-chat-title") retitle(chatId, part.data);
+    },
+    onError: notifyError,
+    onFinish: () => isReconnecting.set(false),
+  });
+  return { chat, isReconnecting };
+}
+
+export function keepConversation(conversation: Conversation): void {
+  conversations.set(conversation.chat.id, conversation);
+}
+
+/** Forgets a conversation in which nothing is happening; its next visit reads it afresh. */
+export function releaseConversation({ chat }: Conversation): void {
+  if (isIdle(chat)) conversations.delete(chat.id);
+}
+
+export function isIdle(chat: Chat<ChatMessage>): boolean {
+  return chat.status === "ready" || chat.status === "error";
+}
+
+function refreshHistory(): void {
+  void queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
+}
+
+function retitle(chatId: string, title: string): void {
+  queryClient.setQueryData<HistoryPages>(
+    HISTORY_KEY,
+    (pages) => pages && withTitle(pages, chatId, title),
+  );
+}

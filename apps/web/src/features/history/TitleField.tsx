@@ -1,0 +1,40 @@
+import { type KeyboardEvent, useRef, useState } from "react";
+
+interface TitleFieldProps {
+  title: string;
+  onSave: (title: string) => void;
+  onCancel: () => void;
+}
+
+/** A title being rewritten in place: Enter or leaving keeps it, Escape does not. */
+export function TitleField({ title, onSave, onCancel }: TitleFieldProps) {
+  const [text, setText] = useState(title);
+  const isCancelled = useRef(false);
+
+  function leave(): void {
+    const trimmed = text.trim();
+    if (trimmed && trimmed !== title && !isCancelled.current) onSave(trimmed);
+    else onCancel();
+  }
+
+  function onKeyDown(event: KeyboardEvent<HTMLInputElement>): void {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Escape") isCancelled.current = true;
+    if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
+  }
+
+  return (
+    <input
+      aria-label="Chat title"
+      // oxlint-disable-next-line jsx-a11y/no-autofocus -- the person has just asked to write here
+      autoFocus
+      maxLength={200}
+      value={text}
+      onFocus={(event) => event.target.select()}
+      onChange={(event) => setText(event.target.value)}
+      onBlur={leave}
+      onKeyDown={onKeyDown}
+      className="w-full rounded-lg border border-accent/60 bg-surface px-2.5 py-1.5 text-sm outline-none"
+    />
+  );
+}

@@ -1,0 +1,52 @@
+import { Button } from "@/components/ui/button";
+import type { Model } from "@/lib/api/models";
+import { ChevronDown } from "lucide-react";
+import { Popover } from "radix-ui";
+import { Suspense, lazy, useState } from "react";
+
+const ModelList = lazy(() => import("./ModelList"));
+
+interface ModelSelectorProps {
+  models: Model[];
+  model: Model | undefined;
+  onChoose: (id: string) => void;
+}
+
+export function ModelSelector({ models, model, onChoose }: ModelSelectorProps) {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <Popover.Root open={isOpen} onOpenChange={setIsOpen}>
+      <Popover.Trigger asChild>
+        <Button
+          variant="ghost"
+          data-testid="model-selector"
+          aria-label={`Model: ${model?.name ?? "none"}`}
+          className="max-w-[60vw] gap-1.5 px-2.5 text-foreground disabled:bg-transparent"
+          disabled={models.length === 0}
+        >
+          <span className="truncate">{model?.name ?? "No model"}</span>
+          <ChevronDown className="size-4 text-muted-foreground" />
+        </Button>
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content
+          align="start"
+          sideOffset={6}
+          collisionPadding={8}
+          className="z-50 w-80 overflow-hidden rounded-xl border bg-surface shadow-float data-[state=open]:animate-in data-[state=open]:fade-in-0 data-[state=open]:zoom-in-97"
+        >
+          <Suspense>
+            <ModelList
+              models={models}
+              model={model}
+              onChoose={(id) => {
+                onChoose(id);
+                setIsOpen(false);
+              }}
+            />
+          </Suspense>
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}

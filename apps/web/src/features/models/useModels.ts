@@ -1,0 +1,27 @@
+import { type Model, fetchModels } from "@/lib/api/models";
+import { createPreference } from "@/lib/preference";
+import { useSignal } from "@/lib/signal";
+import { useQuery } from "@tanstack/react-query";
+import { z } from "zod";
+
+const chosenModel = createPreference("model", z.string(), "");
+const NO_MODELS: Model[] = [];
+
+/** The models on offer, and the one to ask: the remembered choice while it exists, else the default. */
+export function useModels() {
+  const { data, error } = useQuery({
+    queryKey: ["models"],
+    queryFn: ({ signal }) => fetchModels(signal),
+    // A model may come or go while the page is open.
+    refetchInterval: 60_000,
+  });
+  const chosenId = useSignal(chosenModel);
+  const models = data?.models ?? NO_MODELS;
+  const byId = (id: string | null | undefined) => models.find((model) => model.id === id);
+  return {
+    models,
+    error,
+    model: byId(chosenId) ?? byId(data?.default) ?? models[0],
+    choose: chosenModel.set,
+  };
+}

@@ -1,0 +1,53 @@
+import { IconButton } from "@/components/ui/iconButton";
+import { ChatPage } from "@/features/chat/ChatPage";
+import { ModelSelector } from "@/features/models/ModelSelector";
+import { useModels } from "@/features/models/useModels";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { PanelLeft, SquarePen } from "lucide-react";
+import { useChatId } from "./useChatId";
+import { useSidebar } from "./useSidebar";
+
+export function ChatRoute() {
+  const { chatId, isNew } = useChatId();
+  const { query } = useSearch({ strict: false });
+  const { models, model, choose } = useModels();
+  const { isOpen, toggle } = useSidebar();
+  const navigate = useNavigate();
+
+  return (
+    <>
+      <header className="flex h-14 shrink-0 items-center gap-1 px-2.5">
+        {!isOpen && (
+          <>
+            <IconButton
+              label="Open sidebar"
+              shortcut="Ctrl B"
+              data-testid="sidebar-toggle-button"
+              onClick={toggle}
+            >
+              <PanelLeft className="size-[18px]" />
+            </IconButton>
+            <IconButton
+              label="New chat"
+              shortcut="Ctrl Shift O"
+              onClick={() => void navigate({ to: "/" })}
+            >
+              <SquarePen className="size-[18px]" />
+            </IconButton>
+          </>
+        )}
+        <ModelSelector models={models} model={model} onChoose={choose} />
+      </header>
+      <ChatPage
+        key={chatId}
+        chatId={chatId}
+        isNew={isNew}
+        model={model}
+        initialText={query ?? ""}
+        onFirstSend={() =>
+          void navigate({ to: "/chat/$chatId", params: { chatId }, replace: true })
+        }
+      />
+    </>
+  );
+}

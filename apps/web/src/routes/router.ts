@@ -1,0 +1,37 @@
+/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`. */
+import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { z } from "zod";
+import { ChatRoute } from "./ChatRoute";
+import { NotFound } from "./NotFound";
+import { Shell } from "./Shell";
+
+const rootRoute = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+// Both addresses share one element, so that a new chat becomes a stored one without a remount.
+const conversationRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: "conversation",
+  component: ChatRoute,
+});
+const newChatRoute = createRoute({
+  getParentRoute: () => conversationRoute,
+  path: "/",
+  // `?query=` fills the box; sending takes a person.
+  validateSearch: z.object({ query: z.string().optional().catch(undefined) }),
+});
+const storedChatRoute = createRoute({
+  getParentRoute: () => conversationRoute,
+  path: "/chat/$chatId",
+});
+
+export const router = createRouter({
+  routeTree: rootRoute.addChildren([
+    conversationRoute.addChildren([newChatRoute, storedChatRoute]),
+  ]),
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
