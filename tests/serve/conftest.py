@@ -77,6 +77,13 @@ class FakeEngine:
     held: set[str] = field(default_factory=set)
     prompts: list[list[int]] = field(default_factory=list)
     params: list[SamplingParams] = field(default_factory=list)
+    running: bool = False
+
+    async def start(self) -> None:
+        self.running = True
+
+    async def shutdown(self, drain_s: float = 0.0) -> None:
+        self.running = False
 
     async def stream(
         self, prompt_token_ids: list[int], params: SamplingParams, request_id: str

@@ -5,6 +5,9 @@ import json
 import httpx
 import openai
 import pytest
+from starlette.testclient import TestClient
+
+from raylm.serve.openai import create_app
 
 SENTENCE = "The capital of France is Paris."
 HELLO = [{"role": "user", "content": "hello"}]
@@ -178,6 +181,13 @@ def test_metrics_count_what_was_served(http):
     assert 'raylm_engine_tokens_total{kind="generated"} 7.0' in text
     assert "raylm_engine_first_token_seconds_count 1.0" in text
     assert "raylm_engine_free_blocks 8.0" in text
+
+
+def test_the_app_starts_and_stops_its_engine(engine):
+    assert not engine.running
+    with TestClient(create_app(engine)):
+        assert engine.running
+    assert not engine.running
 
 
 # -- errors

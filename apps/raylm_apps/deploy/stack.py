@@ -1,0 +1,125 @@
+"""`raylm up` as one value: stores, Ray, Serve and both applications, stopped together."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Self
+
+from raylm.core.schema import UpConfig
+from raylm.serve import build_app
+from raylm_apps.deploy import signals
+from raylm_apps.deploy.gateway import build_gateway
+from raylm_apps.deploy.ingress import Deployed, deploy, ray_with_serve, undeploy, wait_ready
+from raylm_apps.deploy.lock import hold
+from raylm_apps.deploy.ports import require_free
+from raylm_apps.deploy.stores import Stores, running_stores
+from raylm_apps.gateway.settings import Settings
+
+WATCH_PERIOD_S = 1.0
+
+OnStage = Callable[[str, str], None]
+
+
+def _silent(stage: str, detail: str) -> None:
+    pass
+
+
+class Stack:
+    """What runs. Leaving the block that started it stops everything it started."""
+
+    def __init__(self, url: str, stores: Stores | None, on_stage: OnStage) -> None:
+        self.url = url
+        self._stores = stores
+        self._on_stage = on_stage
+
+    @classmethod
+    @contextmanager
+    def start(
+        cls, config: UpConfig, *, address: str | None = None, on_stage: OnStage = _silent
+    ) -> Iterator[Self]:
+        """Everything: stores, engine at /engine, gateway at /. Yields once the URL answers.
+
+        `on_stage(part, detail)` is called as each part is ready. Raises InUseError where the
+        port or the data folder is taken, before anything is started.
+        """
+        settings = Settings.from_environment()
+        data_dir = config.data_dir.expanduser().absolute()
+        url = url_of(config)
+        with _unwinding() as started:
+            started.enter_context(hold(data_dir, url))
+            require_free(config.host, config.port)
+            clock = Clock(on_stage)
+            stores = started.enter_context(running_stores(settings, data_dir))
+            clock.ready("stores")
+            settings = settings.model_copy(
+                update={
+                    "data_dir": data_dir,
+                    "database_url": stores.urls.database_url,
+                    "redis_url": stores.urls.redis_url,
+                    "engine_url": f"{url}/engine/v1",
+                }
+            )
+            apps = [
+                Deployed("engine", "/engine", build_app(config.serve), "/health"),
+                Deployed("gateway", "/", build_gateway(settings), "/health/ready"),
+            ]
+            _start_apps(started, config, address, apps, clock)
+            yield cls(url, stores, on_stage)
+
+    @classmethod
+    @contextmanager
+    def start_engine(
+        cls, config: UpConfig, *, address: str | None = None, on_stage: OnStage = _silent
+    ) -> Iterator[Self]:
+        """The engine alone at /, without stores or data folder."""
+        with _unwinding() as started:
+            require_free(config.host, config.port)
+            apps = [Deployed("engine", "/", build_app(config.serve), "/health")]
+            _start_apps(started, config, address, apps, Clock(on_stage))
+            yield cls(url_of(config), None, on_stage)
+
+    def wait(self) -> None:
+        """Until Ctrl-C or SIGTERM; meanwhile a store that dies is started again."""
+        while True:
+            time.sleep(WATCH_PERIOD_S)
+            if self._stores is not None:
+                for name in self._stores.revive():
+                    self._on_stage("stores", f"{name} had died; started again")
+
+
+class Clock:
+    """Reports each part with the seconds since the one before it was ready."""
+
+    def __init__(self, on_stage: OnStage) -> None:
+        self._on_stage = on_stage
+        self._last = time.monotonic()
+
+    def ready(self, part: str) -> None:
+        now = time.monotonic()
+        self._on_stage(part, f"ready in {now - self._last:.1f} s")
+        self._last = now
+
+
+def url_of(config: UpConfig) -> str:
+    """How this machine reaches the ingress, which may listen on every address."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.host, config.host)
+    return f"http://{host}:{config.port}"
+
+
+@contextmanager
+def _unwinding() -> Iterator[ExitStack]:
+    """An ExitStack that SIGTERM unwinds too, and that no second signal cuts short."""
+    with signals.restored(), ExitStack() as started, signals.deaf_afterwards():
+        signals.raise_on_termination()
+        yield started
+
+
+def _start_apps(
+    started: ExitStack, config: UpConfig, address: str | None, apps: list[Deployed], clock: Clock
+) -> None:
+    started.enter_context(ray_with_serve(config.host, config.port, address))
+    signals.raise_on_termination()  # Ray puts handlers of its own in their place
+    clock.ready("ray")
+    deploy(apps)
+    wait_ready(apps, url_of(config), clock.ready)
+    started.callback(undeploy, apps)
