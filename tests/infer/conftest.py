@@ -117,7 +117,7 @@ def tiny_source(tokenizer: Tokenizer) -> ModelSource:
         num_heads=4,
         num_kv_heads=2,
         head_dim=16,
-        max_positions=128,
+        max_positions=1024,
     )
     generator = torch.Generator().manual_seed(7)
     state = {}

@@ -1,0 +1,134 @@
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raylm.core.errors import ConfigError, MissingDependencyError, ModelNotFoundError
+from raylm.infer import load as loading
+from raylm.infer.load import load
+from raylm.infer.packed_runner import PackedRunner
+from raylm.infer.runner import Runner, TorchRunner
+from raylm.models.source import ModelSource
+
+needs_kernels = pytest.mark.skipif(
+    not loading.build.available()[0], reason=loading.build.available()[1]
+)
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Runner]:
+    """The runners that engines are built around."""
+    runners: list[Runner] = []
+    engine = loading.Engine
+
+    def watch(runner: Runner, *args: Any, **kwargs: Any) -> Any:
+        runners.append(runner)
+        return engine(runner, *args, **kwargs)
+
+    monkeypatch.setattr(loading, "Engine", watch)
+    return runners
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading.build, "available", lambda: (False, "no C++ compiler"))
+
+
+@needs_kernels
+@pytest.mark.parametrize("quantization", ["auto", "int8", "int4"])
+def test_quantised_weights_run_packed(
+    tiny_source: ModelSource, built: list[Runner], quantization: str
+) -> None:
+    load(tiny_source, {"quantization": quantization})
+    assert [type(runner) for runner in built] == [PackedRunner]
+
+
+@pytest.mark.parametrize("quantization", [None, "none"])
+def test_no_quantisation_runs_on_torch(
+    tiny_source: ModelSource, built: list[Runner], quantization: str | None
+) -> None:
+    load(tiny_source, {"quantization": quantization})
+    assert [type(runner) for runner in built] == [TorchRunner]
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_auto_without_kernels_warns_once_and_serves_fp32(
+    tiny_source: ModelSource, built: list[Runner], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        load(tiny_source, {})
+    assert [type(runner) for runner in built] == [TorchRunner]
+    (record,) = caplog.records
+    assert "without quantization" in record.getMessage()
+    assert "no C++ compiler" in record.getMessage()
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_int8_without_kernels_is_an_error(tiny_source: ModelSource) -> None:
+    with pytest.raises(MissingDependencyError, match="no C\\+\\+ compiler"):
+        load(tiny_source, {"quantization": "int8"})
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"hidden_size": 72}, {}, "do not cover this model: hidden_size is 72"),
+        ({}, {"block_size": 8}, "block_size 8"),
+    ],
+)
+def test_what_the_kernels_cannot_run_is_named(
+    tiny_source: ModelSource, changes: dict[str, int], options: dict[str, int], message: str
+) -> None:
+    source = replace(tiny_source, spec=replace(tiny_source.spec, **changes))
+    with pytest.raises(ConfigError, match=message):
+        load(source, {"quantization": "int4", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantization": "int9"}, "key 'quantization' \\(value 'int9'\\)"),
+        ({"treads": 2}, "did you mean 'threads'"),
+        ({"max_model_len": 5000}, "max_model_len 5000 is more than the model's context of 1024"),
+        ({"kv_cache_bytes": 4096, "max_model_len": 512}, "kv_cache_bytes 4096 is too little"),
+        ({"kv_cache_bytes": 1}, "kv_cache_bytes 1 is too little"),
+        ({"max_batch_tokens": 4}, "max_batch_tokens 4 is less than max_running 32"),
+    ],
+)
+def test_a_bad_option_names_the_key_and_the_remedy(
+    tiny_source: ModelSource, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(tiny_source, {"quantization": "none", **options})
+
+
+def test_int8_on_a_gpu_is_an_error(tiny_source: ModelSource) -> None:
+    with pytest.raises(ConfigError, match="run on the cpu, not on 'cuda'"):
+        load(tiny_source, {"quantization": "int8"}, device="cuda")
+
+
+def test_an_unknown_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="smollm3"):
+        load("smollm3", {})
+
+
+def test_the_context_is_cut_to_what_the_cache_holds(tiny_source: ModelSource) -> None:
+    spec = tiny_source.spec
+    token_bytes = 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim * 4
+    options = {"quantization": "none", "kv_cache_bytes": 100 * token_bytes}
+    engine = load(tiny_source, options).engine
+    assert engine.max_model_len == 96
+    assert engine.stats().total_blocks == 6
+
+
+def test_no_more_cache_than_could_be_used(tiny_source: ModelSource) -> None:
+    options = {"quantization": "none", "max_model_len": 64, "max_running": 3}
+    assert load(tiny_source, options).engine.stats().total_blocks == 3 * 4
+
+
+def test_a_model_has_the_name_it_is_served_by(tiny_source: ModelSource) -> None:
+    assert load(tiny_source, {"quantization": "none"}).model_name == "raylm/tiny"
+    assert load(tiny_source, {"quantization": "none", "name": "mine"}).model_name == "mine"
