@@ -59,12 +59,11 @@ class Tokenizer:
             raise WeightsError(f"{file}: not a tokenizer: {error}") from None
         named = _read_if_there(folder / "tokenizer_config.json")
         generation = _read_if_there(folder / "generation_config.json")
-        stop_ids = generation.get("eos_token_id") or ()
         return cls(
             backend,
             bos_token=_token_text(named.get("bos_token")),
             eos_token=_token_text(named.get("eos_token")),
-            stop_ids=(stop_ids,) if isinstance(stop_ids, int) else stop_ids,
+            stop_ids=_ids(generation.get("eos_token_id")),
         )
 
     @classmethod
@@ -74,6 +73,7 @@ class Tokenizer:
             backend_from_gguf(metadata),
             bos_token=token_at(metadata, "tokenizer.ggml.bos_token_id"),
             eos_token=token_at(metadata, "tokenizer.ggml.eos_token_id"),
+            stop_ids=_ids([metadata.get(f"tokenizer.ggml.{k}_token_id") for k in ("eot", "eom")]),
         )
 
     @classmethod
@@ -142,3 +142,8 @@ def _token_text(token: Any) -> str | None:
     """Older configs hold the token's whole description."""
     text = token.get("content") if isinstance(token, dict) else token
     return text if isinstance(text, str) else None
+
+
+def _ids(value: Any) -> list[int]:
+    """The ids in what may be one id, a list of them, or nothing."""
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, int)]

@@ -15,6 +15,10 @@ def fields_from_gguf(file: GgufFile) -> dict[str, Any]:
     if arch not in _ARCHITECTURES:
         known = ", ".join(_ARCHITECTURES)
         raise WeightsError(f"the architecture {arch!r} is not one of {known}")
+    if file.get("split.count", 1) > 1:
+        raise WeightsError(
+            "one part of a split model; join the parts with llama-gguf-split --merge"
+        )
     if file.get(f"{arch}.expert_count", 0):
         raise WeightsError("mixture-of-experts models are not supported")
     hidden = file.require(f"{arch}.embedding_length", int)

@@ -17,12 +17,12 @@ def fields_from_hf(config: Mapping[str, Any]) -> dict[str, Any]:
     kind = config.get("model_type")
     if kind not in _TYPES:
         raise WeightsError(f"config.json: model_type {kind!r} is not one of {', '.join(_TYPES)}")
-    _refuse_unsupported(config)
     try:
+        _refuse_unsupported(config)
         return _fields(kind, config)
     except KeyError as error:
         raise WeightsError(f"config.json: the key {error} is missing") from None
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
         raise WeightsError(f"config.json: a value of the wrong kind: {error}") from None
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gguf.constants import GGMLQuantizationType
+
 from raylm.core.errors import WeightsError
 from raylm.models.gguf_file import GgufFile
 from raylm.nn.rope_scaling import (
@@ -96,8 +98,7 @@ def rope_to_hf(theta: float, scaling: RopeScaling | None, max_positions: int) ->
 def rope_from_gguf(file: GgufFile, arch: str) -> tuple[float, RopeScaling | None]:
     theta = file.get(f"{arch}.rope.freq_base", 10_000.0)
     if "rope_freqs.weight" in file.tensors:
-        factors = file.rows("rope_freqs.weight").view("<f4").ravel()
-        return theta, FactorScaling(tuple(map(float, factors)))
+        return theta, FactorScaling(_divisors(file))
     kind = file.get(f"{arch}.rope.scaling.type", "none")
     factor = file.get(f"{arch}.rope.scaling.factor", 1.0)
     match kind:
@@ -110,3 +111,10 @@ def rope_from_gguf(file: GgufFile, arch: str) -> tuple[float, RopeScaling | None
             return theta, YarnScaling(factor, original)
         case _:
             raise WeightsError(f"rope scaling {kind!r} is not one of none, linear, yarn")
+
+
+def _divisors(file: GgufFile) -> tuple[float, ...]:
+    kind = file.tensors["rope_freqs.weight"].kind
+    if kind != GGMLQuantizationType.F32:
+        raise WeightsError(f"the tensor 'rope_freqs.weight' is of the kind {kind.name}, not F32")
+    return tuple(map(float, file.rows("rope_freqs.weight").view("<f4").ravel()))

@@ -69,8 +69,8 @@ def _open_gguf(path: Path, name: str) -> ModelSource:
     with _naming(path):
         spec = ModelSpec.from_gguf(file)
         weights = GgufWeights(file, spec)
-        weights.check(spec)
         tokenizer = Tokenizer.from_gguf(file.metadata)
+        _check(spec, weights, tokenizer)
         source = file.get("tokenizer.chat_template", "")
         template = ChatTemplate(source, tokenizer.special_tokens) if source else None
     return ModelSource(name, spec, weights, tokenizer, template)
@@ -84,7 +84,7 @@ def _open_folder(path: Path) -> ModelSource:
     tokenizer = Tokenizer.from_folder(path)
     with _naming(path):
         spec = ModelSpec.from_hf_config(config)
-        weights.check(spec)
+        _check(spec, weights, tokenizer)
         source = _template_source(path)
         template = ChatTemplate(source, tokenizer.special_tokens) if source else None
     return ModelSource(path.resolve().name, spec, weights, tokenizer, template)
@@ -98,9 +98,18 @@ def _template_source(folder: Path) -> str | None:
     config = folder / "tokenizer_config.json"
     template = read_json_object(config).get("chat_template") if config.is_file() else None
     if isinstance(template, list):
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        named = [entry for entry in template if isinstance(entry, dict)]
+        template = next((e.get("template") for e in named if e.get("name") == "default"), None)
     return template if isinstance(template, str) else None
+
+
+def _check(spec: ModelSpec, weights: Weights, tokenizer: Tokenizer) -> None:
+    weights.check(spec)
+    if tokenizer.vocab_size > spec.vocab_size:
+        raise WeightsError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, but the model embeds only "
+            f"{spec.vocab_size}; they do not belong together"
+        )
 
 
 @contextmanager

@@ -60,6 +60,12 @@ def test_added_tokens_stay_whole_and_only_control_ones_are_special(metadata):
     assert tokenizer.decode(tokenizer.encode("<think>he<|endoftext|>")) == "<think>he"
 
 
+def test_end_of_turn_tokens_stop_a_generation(metadata):
+    turn = TOKENS.index("<think>")
+    tokenizer = Tokenizer.from_gguf(metadata | {"tokenizer.ggml.eot_token_id": turn})
+    assert tokenizer.stop_ids == {0, turn}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -26,7 +26,7 @@ PROMPTS = [
     "Tell me a joke about computers.",
     "List three prime numbers greater than 10.",
     "Explain photosynthesis to a child.",
-    "Was ist die Hauptstadt von Deutschland?",
+    "¿Cuál es la capital de España?",
     "Complete the sentence: Once upon a time",
     "What should I pack for a trip to Iceland in winter?",
     "Is a tomato a fruit or a vegetable?",

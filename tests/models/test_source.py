@@ -1,12 +1,17 @@
 import json
+import struct
 import time
 
 import pytest
 import torch
+from gguf import GGMLQuantizationType
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from raylm.core.errors import MissingDependencyError, ModelNotFoundError, WeightsError
 from raylm.data.tokenizer import Tokenizer
 from raylm.models.decoder import Decoder
+from raylm.models.gguf_file import GgufFile
 from raylm.models.hf_weights import save_hf_folder
 from raylm.models.source import open_model
 
@@ -82,6 +87,43 @@ def test_a_vocabulary_or_template_at_fault_names_the_file(tiny_spec, write_gguf)
     path = write_gguf(tiny_spec, state, metadata={"tokenizer.chat_template": "{% if %}"})
     with pytest.raises(WeightsError, match=r"llama-F32\.gguf: the chat template is not valid"):
         open_model(path)
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder):
+    Tokenizer.train_bpe(["words enough for more tokens " + chr(n) for n in range(600)], 400).save(
+        folder
+    )
+    with pytest.raises(WeightsError, match="has 400 tokens, but the model embeds only 320"):
+        open_model(folder)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_corrupt_header_gives_a_model_or_one_clear_error(tiny_spec, gguf_bytes, data, tmp_path):
+    content, header_bytes = bytearray(gguf_bytes[0]), gguf_bytes[1]
+    at = data.draw(st.integers(0, header_bytes - 8))
+    value = data.draw(st.sampled_from([0, 1, 2, 7, 9, 255, 2**31, 2**40, 2**64 - 1]))
+    layout = data.draw(st.sampled_from(["<B", "<I", "<Q"]))
+    struct.pack_into(layout, content, at, value % 256 ** struct.calcsize(layout))
+    path = tmp_path / "changed.gguf"
+    path.write_bytes(content)
+    message = refusal(path)
+    assert message is None or message.startswith(str(path))
+
+
+def refusal(path) -> str | None:
+    try:
+        open_model(path)
+    except WeightsError as error:
+        return str(error)
+    return None
+
+
+@pytest.fixture
+def gguf_bytes(tiny_spec, write_gguf):
+    path = write_gguf(tiny_spec, Decoder(tiny_spec).state_dict(), kind=GGMLQuantizationType.Q4_0)
+    first = min(tensor.offset for tensor in GgufFile.open(path).tensors.values())
+    return path.read_bytes(), first
 
 
 def test_a_config_at_fault_names_the_folder(folder):

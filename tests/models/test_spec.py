@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from gguf import GGMLQuantizationType
 from transformers import AutoConfig
 
 from raylm.core.errors import WeightsError
@@ -95,6 +96,8 @@ def test_older_configs_keep_theta_at_the_top():
         ({"hidden_size": None}, "a value of the wrong kind"),
         ({"hidden_size": "wide"}, "a value of the wrong kind: invalid literal"),
         ({"num_attention_heads": 0}, "a value of the wrong kind"),
+        ({"layer_types": 5}, "a value of the wrong kind"),
+        ({"rope_parameters": 5}, "a value of the wrong kind"),
         ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not 'silu'"),
         ({"mlp_bias": True}, "mlp_bias"),
         ({"quantization_config": {"quant_method": "awq"}}, "quantised weights ('awq')"),
@@ -168,9 +171,19 @@ def test_rope_scaling_of_a_gguf_file(tiny_spec, write_gguf, metadata, rope_facto
     assert ModelSpec.from_gguf(GgufFile.open(path)).rope_scaling == scaling
 
 
+def test_divisors_of_another_kind_are_refused(tiny_spec, write_gguf):
+    path = write_gguf(tiny_spec, Decoder(tiny_spec).state_dict(), rope_factors=[1.0] * 16)
+    file = GgufFile.open(path)
+    stored = file.tensors["rope_freqs.weight"]
+    file.tensors["rope_freqs.weight"] = dataclasses.replace(stored, kind=GGMLQuantizationType.F16)
+    with pytest.raises(WeightsError, match=r"'rope_freqs\.weight' is of the kind F16, not F32"):
+        ModelSpec.from_gguf(file)
+
+
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
+        ({"split.count": 3}, "one part of a split model"),
         ({"llama.expert_count": 8}, "mixture-of-experts"),
         ({"llama.rope.dimension_count": 16}, "partial rotary"),
         ({"llama.block_count": "two"}, "'llama.block_count' is 'two', not of int"),
