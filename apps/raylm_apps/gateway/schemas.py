@@ -1,10 +1,20 @@
 """The shapes of requests and answers, in the wire's camelCase."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+
+from raylm_apps.gateway.errors import ApiError
 
 # A UUID from our own page, a 16-character random id from a stock AI SDK client.
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -19,6 +29,11 @@ class TextPart(Wire):
     type: Literal["text"]
     text: str
 
+    @field_validator("text")
+    @classmethod
+    def _without_nul(cls, text: str) -> str:
+        return text.replace("\x00", "")  # which PostgreSQL's jsonb cannot hold
+
 
 class UserMessage(Wire):
     id: Id
@@ -28,6 +43,12 @@ class UserMessage(Wire):
     @property
     def text(self) -> str:
         return "".join(part.text for part in self.parts)
+
+
+def explain(mistake: Mapping[str, Any]) -> str:
+    """`message.parts.0.text: Field required`, from one of pydantic's errors."""
+    where = ".".join(str(step) for step in mistake["loc"] if step != "body")
+    return f"{where}: {mistake['msg']}" if where else str(mistake["msg"])
 
 
 class EarlierMessage(Wire):
@@ -48,6 +69,28 @@ class ChatRequest(Wire):
     message_id: str | None = None
     selected_chat_model: str | None = None
     selected_visibility_type: Visibility = "private"
+
+    def question(self, max_chars: int) -> UserMessage:
+        """The user's message, of either shape, checked. Raises bad_request."""
+        question = self.message or self._last_of_messages()
+        text = question.text
+        if not text.strip():
+            raise ApiError("bad_request:api", "the message has no text")
+        if len(text) > max_chars:
+            raise ApiError(
+                "bad_request:api", f"the message has {len(text)} characters; at most {max_chars}"
+            )
+        return question
+
+    def _last_of_messages(self) -> UserMessage:
+        questions = [message for message in self.messages or () if message.role == "user"]
+        if not questions:
+            raise ApiError("bad_request:api", "message or messages must have a user's message")
+        last = questions[-1]
+        try:
+            return UserMessage(id=last.id, role="user", parts=last.parts)
+        except ValidationError as error:
+            raise ApiError("bad_request:api", explain(error.errors()[0])) from None
 
 
 class StopRequest(Wire):

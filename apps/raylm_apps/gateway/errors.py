@@ -1,0 +1,57 @@
+"""Errors as the chat API shows them: `type:surface`, and which surfaces users may not see."""
+
+from typing import Any
+
+STATUS = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "rate_limit": 429,
+    "internal": 500,
+    "offline": 503,
+}
+LOG_ONLY = frozenset({"database", "server"})
+HIDDEN = "Something went wrong. Please try again later."
+MESSAGES = {
+    "bad_request:api": "The request cannot be processed. Please check it and try again.",
+    "bad_request:stream": "The position in the stream is not one. Please reload the chat.",
+    "forbidden:api": "Requests from other sites are refused.",
+    "forbidden:chat": "This chat belongs to another user.",
+    "not_found:chat": "This chat does not exist. It may have been deleted.",
+    "not_found:history": "The chat that the page starts from does not exist.",
+    "method_not_allowed:api": "This address does not do that.",
+    "not_found:api": "There is nothing at this address.",
+    "offline:chat": "The service is not reachable at the moment. Please try again.",
+    "rate_limit:chat": "Too many answers are being written for you. Please wait for one to end.",
+    "too_large:api": "The request is too large.",
+    "unauthorized:chat": "Please sign in, or start a guest session, to chat.",
+    "unsupported_media_type:api": "The request's body must be application/json.",
+}
+
+
+class ApiError(Exception):
+    def __init__(self, code: str, cause: str | None = None) -> None:
+        super().__init__(f"{code}: {cause or MESSAGES.get(code, '')}")
+        self.code = code
+        self.cause = cause
+
+    @property
+    def status(self) -> int:
+        return STATUS[self.code.partition(":")[0]]
+
+    def body(self) -> dict[str, Any]:
+        """What the user sees; a log-only surface is masked."""
+        if self.code.partition(":")[2] in LOG_ONLY:
+            return {"code": "", "message": HIDDEN, "cause": None}
+        return {"code": self.code, "message": MESSAGES[self.code], "cause": self.cause}
+
+
+def code_for(status: int) -> str:
+    """For the errors that the framework itself answers with."""
+    kinds = {known: kind for kind, known in STATUS.items()}
+    kind = kinds.get(status, "bad_request" if status < 500 else "internal")
+    return f"{kind}:{'api' if status < 500 else 'server'}"

@@ -1,0 +1,68 @@
+"""The beginning of an exchange: question and empty answer, committed before anyone is asked."""
+
+import uuid
+from dataclasses import dataclass
+
+from raylm_apps.gateway.conversation import title_of
+from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.schemas import ChatRequest, UserMessage
+from raylm_apps.gateway.store import chats, messages, users
+from raylm_apps.gateway.store.chats import Chat
+from raylm_apps.gateway.store.messages import Message
+from raylm_apps.gateway.store.pool import Connection, Database
+
+PATH_LIMIT = 400
+
+
+@dataclass(frozen=True)
+class Exchange:
+    chat: Chat
+    path: list[Message]
+    """The conversation up to and with the question."""
+    answer: Message
+    is_new_chat: bool = False
+    is_repeat: bool = False
+    """The client has posted this question before; its answer exists."""
+
+
+async def begin_exchange(
+    database: Database, user_id: str, request: ChatRequest, question: UserMessage, model_id: str
+) -> Exchange:
+    """One transaction. Raises forbidden where the chat is another user's."""
+    async with database.transaction() as connection:
+        await users.ensure_guest(connection, user_id)
+        title, visibility = title_of(question.text), request.selected_visibility_type
+        found = await chats.ensure(connection, request.id, user_id, title, visibility)
+        if found is None:
+            raise ApiError("forbidden:chat")
+        chat, is_new = found
+        fresh = await _store_question(connection, chat, request, question)
+        path = await messages.path(
+            connection, chat.id, user_id, leaf_id=question.id, limit=PATH_LIMIT
+        )
+        if not fresh and request.trigger == "submit-message":
+            answer = await messages.answer_to(connection, chat.id, question.id)
+            if answer is not None:
+                return Exchange(chat, path, answer, is_repeat=True)
+        answer = await messages.add_answer(
+            connection, chat.id, str(uuid.uuid4()), question.id, model_id
+        )
+    return Exchange(chat, path, answer, is_new_chat=is_new)
+
+
+async def _store_question(
+    connection: Connection, chat: Chat, request: ChatRequest, question: UserMessage
+) -> bool:
+    """Whether the question is new; an edited one replaces the old, which keeps its answers."""
+    parts = [part.model_dump() for part in question.parts]
+    leaf_id = await messages.newest_id(connection, chat.id)
+    if await messages.add_question(connection, chat.id, question.id, leaf_id, parts):
+        return True
+    old = await messages.find(connection, chat.id, question.id)
+    assert old is not None
+    if old.role != "user":
+        raise ApiError("bad_request:api", f"message {question.id} is an answer")
+    if request.trigger == "regenerate-message" or old.parts == parts:
+        return False
+    await messages.retire(connection, chat.id, question.id)
+    return await messages.add_question(connection, chat.id, question.id, old.parent_id, parts)

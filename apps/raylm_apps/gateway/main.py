@@ -1,0 +1,94 @@
+"""The gateway as an ASGI application: routes, middleware and lifespan, no logic.
+
+uvicorn --factory raylm_apps.gateway.main:create_app
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from raylm.core.errors import StoreError
+from raylm_apps.gateway.auth import Signer
+from raylm_apps.gateway.errors import ApiError, code_for
+from raylm_apps.gateway.routes import auth, chat, docs, health, history, messages, models, stream
+from raylm_apps.gateway.routes.pages import pages_router
+from raylm_apps.gateway.schemas import ErrorView, explain
+from raylm_apps.gateway.security import Security
+from raylm_apps.gateway.services import open_services
+from raylm_apps.gateway.settings import Settings
+from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
+
+ROUTERS = (auth, chat, stream, messages, history, models, health, docs)
+logger = structlog.get_logger()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Raises ConfigError where the environment cannot be read; opens nothing before it is run."""
+    settings = settings or Settings.from_environment()
+    configure_logging()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.limits == "off":
+            logger.warning("RAYLM_LIMITS=off: no limits are enforced")
+        async with open_services(settings, metrics) as services:
+            app.state.services = services
+            app.state.signer = Signer(settings.signing_key())
+            yield
+
+    app = FastAPI(
+        title="RayLM gateway",
+        version=version("raylm"),
+        description="Chats with language models: stored, streamed, resumable.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
+    )
+    app.add_middleware(Security, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestLog, metrics=metrics)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.include_router(pages_router())
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(StoreError, _outage)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+def _show(error: ApiError) -> JSONResponse:
+    return JSONResponse(error.body(), error.status)
+
+
+async def _api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return _show(error)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return _show(ApiError("bad_request:api", explain(error.errors()[0])))
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _show(ApiError(code_for(error.status_code)))
+
+
+async def _outage(request: Request, error: Exception) -> JSONResponse:
+    logger.error("a store is away", error=str(error))
+    return _show(ApiError("offline:chat"))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("a request failed", exc_info=error)
+    return _show(ApiError("internal:server"))

@@ -1,0 +1,1 @@
+"""Who answers: the local engine, OpenAI-compatible servers, and deterministic mocks."""

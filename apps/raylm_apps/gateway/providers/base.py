@@ -1,0 +1,97 @@
+"""The seam between the gateway and whoever answers: a request in, typed events out."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of the prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    id: str
+    name: str
+    provider: str
+    reasoning: bool = False
+    chat_template: bool = True
+    """False for a base model, which only continues text."""
+    context_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    model: ModelCard
+    turns: Sequence[Turn]
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True)
+class ReasoningDelta:
+    text: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    reason: str = "stop"
+    usage: Usage | None = None
+
+
+Event = TextDelta | ReasoningDelta | Finished
+
+
+class ProviderError(Exception):
+    """`message` is for users: no address, no key, no stranger's words."""
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cause = cause
+
+
+class Provider(Protocol):
+    name: str
+
+    async def models(self) -> Sequence[ModelCard]:
+        """Raises ProviderError while the provider cannot be reached."""
+        ...
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        """Ends after Finished; raises ProviderError; closing it cancels the provider's work."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a provider is asked for beyond the prompt; None leaves it to the provider."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+
+    def to_dict(self) -> dict[str, float]:
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass
+class Catalogue:
+    """A provider's models as last seen."""
+
+    cards: dict[str, ModelCard] = field(default_factory=dict)
+    seen_at: float = float("-inf")
+    error: ProviderError | None = None

@@ -1,0 +1,155 @@
+"""Any OpenAI-compatible server, our own engine among them, over one pooled aiohttp client."""
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+
+from raylm_apps.gateway.providers.base import (
+    Event,
+    Finished,
+    ModelCard,
+    Prompt,
+    ProviderError,
+    ReasoningDelta,
+    Sampling,
+    TextDelta,
+    Usage,
+)
+from raylm_apps.gateway.providers.sse import SseError, sse_data
+
+CONNECT_TIMEOUT_S = 5.0
+SILENCE_TIMEOUT_S = 120.0
+UNREACHABLE = "The model cannot be reached at the moment. Please try again."
+BROKEN_OFF = "The model's answer broke off. Please try again."
+_NO_CHAT = re.compile(
+    r"embed|whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
+)
+
+
+class OpenAIProvider:
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        client: aiohttp.ClientSession,
+        *,
+        api_key: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self.name = name
+        self._base_url = base_url.rstrip("/")
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._sampling = sampling or Sampling()
+
+    async def models(self) -> Sequence[ModelCard]:
+        timeout = aiohttp.ClientTimeout(total=CONNECT_TIMEOUT_S)
+        try:
+            async with self._client.get(
+                f"{self._base_url}/models", headers=self._headers, timeout=timeout
+            ) as response:
+                await _check(response)
+                listed = orjson.loads(await response.read())["data"]
+                return [self._card(model) for model in listed if not _NO_CHAT.search(model["id"])]
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ProviderError(UNREACHABLE, cause=repr(error)) from error
+        except (orjson.JSONDecodeError, LookupError, TypeError) as error:
+            raise ProviderError(UNREACHABLE, cause=f"a strange model list: {error!r}") from error
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        path, body = self._request(prompt)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
+        )
+        finished: Finished | None = None
+        try:
+            async with self._client.post(
+                f"{self._base_url}/{path}",
+                data=orjson.dumps(body),
+                headers={**self._headers, "Content-Type": "application/json"},
+                timeout=timeout,
+            ) as response:
+                await _check(response)
+                async for data in sse_data(response.content.iter_any()):
+                    if data == b"[DONE]":
+                        break
+                    for event in _events(orjson.loads(data)):
+                        if isinstance(event, Finished):
+                            finished = _merge(finished, event)
+                        else:
+                            yield event
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ProviderError(UNREACHABLE, cause=repr(error)) from error
+        except (SseError, orjson.JSONDecodeError, LookupError, TypeError) as error:
+            raise ProviderError(BROKEN_OFF, cause=f"a strange event: {error!r}") from error
+        if finished is None:
+            raise ProviderError(BROKEN_OFF, cause="the stream ended without a finish_reason")
+        yield finished
+
+    def _card(self, model: dict[str, Any]) -> ModelCard:
+        remote_id = model["id"]
+        own_id = remote_id if remote_id.startswith(f"{self.name}/") else f"{self.name}/{remote_id}"
+        return ModelCard(
+            own_id,
+            own_id.removeprefix(f"{self.name}/"),
+            self.name,
+            chat_template=model.get("chat_template", True),
+            context_tokens=model.get("max_model_len"),
+        )
+
+    def _request(self, prompt: Prompt) -> tuple[str, dict[str, Any]]:
+        body: dict[str, Any] = {
+            "model": self._remote_id(prompt.model),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **self._sampling.to_dict(),
+        }
+        if prompt.model.chat_template:
+            turns = [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
+            return "chat/completions", body | {"messages": turns}
+        return "completions", body | {"prompt": "\n".join(turn.text for turn in prompt.turns)}
+
+    def _remote_id(self, model: ModelCard) -> str:
+        """Our engine's ids carry its name (`raylm/smollm2`); another server's do not."""
+        return model.id if self.name == "raylm" else model.id.removeprefix(f"{self.name}/")
+
+
+def _events(chunk: dict[str, Any]) -> list[Event]:
+    """A chunk of either API: chat's `delta`, or completion's `text`."""
+    if "error" in chunk:
+        raise ProviderError(BROKEN_OFF, cause=str(chunk["error"]))
+    events: list[Event] = []
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta") or {}
+        if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
+            events.append(ReasoningDelta(reasoning))
+        if text := delta.get("content") or choice.get("text"):
+            events.append(TextDelta(text))
+        if reason := choice.get("finish_reason"):
+            events.append(Finished(reason))
+    if usage := chunk.get("usage"):
+        counts = Usage(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+        events.append(Finished("", counts))
+    return events
+
+
+def _merge(known: Finished | None, more: Finished) -> Finished | None:
+    """The reason and the usage come in separate chunks; usage alone is no end."""
+    reason = more.reason or (known.reason if known else "")
+    return Finished(reason, more.usage or (known.usage if known else None)) if reason else known
+
+
+async def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status == 200:
+        return
+    cause = (
+        f"HTTP {response.status}: {(await response.content.read(2_000)).decode(errors='replace')}"
+    )
+    if response.status == 429:
+        raise ProviderError("The model is busy. Please try again in a moment.", cause=cause)
+    if response.status in (400, 413) and "context" in cause:
+        raise ProviderError("This conversation is too long for the model.", cause=cause)
+    raise ProviderError(UNREACHABLE, cause=cause)

@@ -1,0 +1,31 @@
+"""The models that can be asked."""
+
+from fastapi import APIRouter
+
+from raylm_apps.gateway.providers.base import ModelCard
+from raylm_apps.gateway.schemas import Capabilities, ModelsView, ModelView
+from raylm_apps.gateway.services import Gateway
+
+router = APIRouter(prefix="/api/models", tags=["models"])
+
+
+@router.get("")
+async def read(gateway: Gateway) -> ModelsView:
+    cards = await gateway.catalog.cards()
+    default = await gateway.catalog.default()
+    return ModelsView(
+        default=default.id if default else None,
+        models=[_view(card) for card in cards],
+        capabilities={card.id: Capabilities(reasoning=card.reasoning) for card in cards},
+    )
+
+
+def _view(card: ModelCard) -> ModelView:
+    return ModelView(
+        id=card.id,
+        name=card.name,
+        provider=card.provider,
+        capabilities=Capabilities(reasoning=card.reasoning),
+        chat_template=card.chat_template,
+        context_tokens=card.context_tokens,
+    )

@@ -1,0 +1,42 @@
+"""The web UI: the built page for every address it routes itself, and its hashed assets."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from raylm_apps.gateway.errors import ApiError
+
+STATIC = Path(__file__).parent.parent / "static"
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+ALWAYS_ASK = {"cache-control": "no-cache"}
+NOT_BUILT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>RayLM</title>
+<style>body { font: 16px/1.6 system-ui; max-width: 36rem; margin: 15vh auto; padding: 0 1rem }
+code { background: #8883; padding: .1em .4em; border-radius: .3em }</style>
+<h1>RayLM is running</h1>
+<p>The web page is not built yet: run <code>make web</code>, then reload.
+The API is described at <a href="/docs">/docs</a>.</p></html>
+"""
+
+
+def pages_router(static: Path = STATIC) -> APIRouter:
+    """Added last: its `/{path}` takes what no other route wants."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    @router.get("/chat/{chat_id}")
+    async def page() -> Response:
+        index = static / "index.html"
+        if not index.is_file():
+            return HTMLResponse(NOT_BUILT, headers=ALWAYS_ASK)
+        return FileResponse(index, headers=ALWAYS_ASK)
+
+    @router.get("/{path:path}")
+    async def file(path: str) -> Response:
+        wanted = (static / path).resolve()
+        if not (wanted.is_relative_to(static.resolve()) and wanted.is_file()):
+            raise ApiError("not_found:api", f"/{path[:200]}")
+        return FileResponse(wanted, headers=FOREVER if path.startswith("assets/") else ALWAYS_ASK)
+
+    return router

@@ -1,0 +1,45 @@
+"""UI message streams as HTTP responses."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+import structlog
+from fastapi.responses import StreamingResponse
+
+from raylm_apps.gateway.answer_log import DONE, PING, EventId, frame
+from raylm_apps.gateway.streams import UNAVAILABLE, Batch
+from raylm_apps.gateway.ui_message import Part
+
+logger = structlog.get_logger()
+HEADERS = {
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+    "x-vercel-ai-ui-message-stream": "v1",
+}
+
+
+def sse_response(body: AsyncIterator[bytes]) -> StreamingResponse:
+    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
+
+
+async def batches_as_sse(
+    batches: AsyncIterator[Batch], pause_s: float, heartbeat_s: float
+) -> AsyncIterator[bytes]:
+    """The same bytes as the first reader's; `pause_s` is how long an empty batch was waited for."""
+    silent_s = 0.0
+    try:
+        async for batch in batches:
+            if batch.events:
+                silent_s = 0.0
+                yield b"".join(frame(event_id, data) for event_id, data in batch.events)
+            elif (silent_s := silent_s + pause_s) >= heartbeat_s:
+                silent_s = 0.0
+                yield PING
+            if batch.ending is not None:
+                yield DONE
+    except UNAVAILABLE as error:
+        logger.warning("a reader was cut off", error=str(error))
+
+
+async def parts_as_sse(parts: list[Part]) -> AsyncIterator[bytes]:
+    yield b"".join(frame(EventId(1, i), orjson.dumps(part)) for i, part in enumerate(parts)) + DONE

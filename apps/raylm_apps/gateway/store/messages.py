@@ -1,0 +1,143 @@
+"""Messages: a tree per chat, of which the path to the newest leaf is what people see."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from raylm_apps.gateway.store.pool import Connection, Row
+
+Part = dict[str, Any]
+
+
+class Status(StrEnum):
+    STREAMING = "streaming"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Message:
+    chat_id: str
+    id: str
+    parent_id: str | None
+    role: Literal["user", "assistant"]
+    status: Status
+    model: str | None
+    created_at: datetime
+    parts: list[Part] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "".join(part["text"] for part in self.parts if part["type"] == "text")
+
+
+def message_of(row: Row) -> Message:
+    fields = {name: row[name] for name in Message.__dataclass_fields__}
+    return Message(**{**fields, "status": Status(row["status"])})
+
+
+async def find(connection: Connection, chat_id: str, message_id: str) -> Message | None:
+    row = await connection.fetchrow(
+        "select * from messages where chat_id = $1 and id = $2", chat_id, message_id
+    )
+    return None if row is None else message_of(row)
+
+
+async def newest_id(connection: Connection, chat_id: str) -> str | None:
+    found: str | None = await connection.fetchval(
+        "select id from messages where chat_id = $1 order by seq desc limit 1", chat_id
+    )
+    return found
+
+
+async def path(
+    connection: Connection,
+    chat_id: str,
+    user_id: str | None,
+    *,
+    leaf_id: str | None = None,
+    limit: int = 10_000,
+) -> list[Message]:
+    """The conversation that ends at `leaf_id` (the newest message), its last `limit` messages."""
+    rows = await connection.fetch(
+        """with recursive path as (
+             (select m.*, 1 as depth from messages m join chats c on c.id = m.chat_id
+              where m.chat_id = $1 and (c.user_id = $2 or c.visibility = 'public')
+                and ($3::text is null or m.id = $3)
+              order by m.seq desc limit 1)
+             union all
+             select m.*, depth + 1 from path
+             join messages m on m.chat_id = $1 and m.id = path.parent_id where depth < $4
+           )
+           select * from path order by depth desc""",
+        chat_id,
+        user_id,
+        leaf_id,
+        limit,
+    )
+    return [message_of(row) for row in rows]
+
+
+async def add_question(
+    connection: Connection, chat_id: str, message_id: str, parent_id: str | None, parts: list[Part]
+) -> bool:
+    """False where the chat has a message of that id already."""
+    row = await connection.fetchrow(
+        """insert into messages (chat_id, id, parent_id, role, parts)
+           values ($1, $2, $3, 'user', $4)
+           on conflict (chat_id, id) do nothing returning id""",
+        chat_id,
+        message_id,
+        parent_id,
+        parts,
+    )
+    return row is not None
+
+
+async def retire(connection: Connection, chat_id: str, message_id: str) -> None:
+    """Make room for an edited message of the same id; the old one keeps its answers."""
+    await connection.execute(
+        "update messages set id = id || '.' || seq where chat_id = $1 and id = $2",
+        chat_id,
+        message_id,
+    )
+
+
+async def add_answer(
+    connection: Connection, chat_id: str, message_id: str, parent_id: str, model: str
+) -> Message:
+    """An empty answer, `streaming` until its producer ends it."""
+    row = await connection.fetchrow(
+        """insert into messages (chat_id, id, parent_id, role, status, model)
+           values ($1, $2, $3, 'assistant', 'streaming', $4) returning *""",
+        chat_id,
+        message_id,
+        parent_id,
+        model,
+    )
+    assert row is not None
+    return message_of(row)
+
+
+async def answer_to(connection: Connection, chat_id: str, question_id: str) -> Message | None:
+    """The newest answer to a question."""
+    row = await connection.fetchrow(
+        """select * from messages where chat_id = $1 and parent_id = $2 and role = 'assistant'
+           order by seq desc limit 1""",
+        chat_id,
+        question_id,
+    )
+    return None if row is None else message_of(row)
+
+
+async def newest_answer(connection: Connection, chat_id: str) -> Message | None:
+    row = await connection.fetchrow(
+        """select * from messages where chat_id = $1 and role = 'assistant'
+           order by seq desc limit 1""",
+        chat_id,
+    )
+    return None if row is None else message_of(row)

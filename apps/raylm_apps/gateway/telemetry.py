@@ -1,0 +1,122 @@
+"""What operators see: one log line a request, and Prometheus metrics."""
+
+import logging
+import re
+import sys
+import time
+import uuid
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+QUIET = ("/health/", "/metrics", "/assets/")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+logger = structlog.get_logger()
+
+
+class Metrics:
+    """One registry an application, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter("raylm_http_requests", "Requests", labels, registry=self._registry)
+        self._seconds = Histogram(
+            "raylm_http_seconds",
+            "Seconds to the first byte of the response",
+            ("method", "route"),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._first_token = Histogram(
+            "raylm_first_token_seconds",
+            "Seconds from asking the provider to its first token",
+            ("model",),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._answers = Counter(
+            "raylm_answers",
+            "Answers by how they ended",
+            ("model", "status"),
+            registry=self._registry,
+        )
+        self.answers_active = Gauge(
+            "raylm_answers_active", "Answers being written", registry=self._registry
+        )
+        self.answers_unsaved = Gauge(
+            "raylm_answers_unsaved", "States that wait for PostgreSQL", registry=self._registry
+        )
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def first_token(self, model: str, seconds: float) -> None:
+        self._first_token.labels(model).observe(seconds)
+
+    def answer_ended(self, model: str, status: str) -> None:
+        self._answers.labels(model, status).inc()
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class RequestLog:
+    """ASGI middleware: names each request, measures it to the first byte, logs it once."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        started, status, first_byte_s = time.perf_counter(), 500, None
+
+        async def watch(message: Message) -> None:
+            nonlocal status, first_byte_s
+            if message["type"] == "http.response.start":
+                status, first_byte_s = message["status"], time.perf_counter() - started
+                message["headers"].append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, watch)
+            finally:
+                seconds = time.perf_counter() - started
+                self._record(scope, status, seconds if first_byte_s is None else first_byte_s)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        method, path = scope["method"], scope["path"]
+        route = getattr(scope.get("route"), "path", "(none)")
+        self._metrics.request(method, route, status, seconds)
+        write = logger.debug if path.startswith(QUIET) else logger.info
+        write("request", method=method, path=path, status=status, ms=round(1000 * seconds, 2))
+
+
+def _request_id(scope: Scope) -> str:
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def configure_logging() -> None:
+    """JSON lines on stderr, or colours where a person watches."""
+    pretty = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            *([] if pretty else [structlog.processors.format_exc_info]),
+            structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
