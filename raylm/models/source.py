@@ -94,13 +94,20 @@ def _template_source(folder: Path) -> str | None:
     """From chat_template.jinja, or the older place: text, or a list of named templates."""
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return _read_text(file)
     config = folder / "tokenizer_config.json"
     template = read_json_object(config).get("chat_template") if config.is_file() else None
     if isinstance(template, list):
         named = [entry for entry in template if isinstance(entry, dict)]
         template = next((e.get("template") for e in named if e.get("name") == "default"), None)
     return template if isinstance(template, str) else None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path.name} cannot be read: {error}") from None
 
 
 def _check(spec: ModelSpec, weights: Weights, tokenizer: Tokenizer) -> None:

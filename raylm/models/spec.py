@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from raylm.core.errors import WeightsError
+from raylm.core.errors import ConfigError, WeightsError
 from raylm.core.schema import ModelDims
 from raylm.models.gguf_config import fields_from_gguf
 from raylm.models.gguf_file import GgufFile
@@ -82,21 +82,25 @@ class ModelSpec:
 
     @classmethod
     def from_dims(cls, dims: ModelDims, vocab_size: int, max_positions: int) -> Self:
-        """The model a training config describes."""
-        return cls(
-            vocab_size=vocab_size,
-            hidden_size=dims.hidden_size,
-            intermediate_size=dims.intermediate_size or -(-dims.hidden_size * 8 // 3 // 64) * 64,
-            num_layers=dims.num_layers,
-            num_heads=dims.num_heads,
-            num_kv_heads=dims.num_kv_heads or dims.num_heads,
-            head_dim=dims.head_dim or dims.hidden_size // dims.num_heads,
-            max_positions=max_positions,
-            rope_theta=dims.rope_theta,
-            norm_eps=dims.norm_eps,
-            qk_norm=dims.qk_norm,
-            tie_embeddings=dims.tie_embeddings,
-        )
+        """The model a training config describes; raises ConfigError where it cannot be built."""
+        sizes: dict[str, Any] = {
+            "vocab_size": vocab_size,
+            "hidden_size": dims.hidden_size,
+            "intermediate_size": dims.intermediate_size or -(-dims.hidden_size * 8 // 3 // 64) * 64,
+            "num_layers": dims.num_layers,
+            "num_heads": dims.num_heads,
+            "num_kv_heads": dims.num_kv_heads or dims.num_heads,
+            "head_dim": dims.head_dim or dims.hidden_size // dims.num_heads,
+            "max_positions": max_positions,
+            "rope_theta": dims.rope_theta,
+            "norm_eps": dims.norm_eps,
+            "qk_norm": dims.qk_norm,
+            "tie_embeddings": dims.tie_embeddings,
+        }
+        try:
+            return cls(**sizes)
+        except WeightsError as error:
+            raise ConfigError(f"key 'model': {error}") from None
 
     @classmethod
     def from_hf_config(cls, config: Mapping[str, Any]) -> Self:

@@ -131,6 +131,10 @@ def test_a_config_at_fault_names_the_folder(folder):
     (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 128}))
     with pytest.raises(WeightsError, match=r"tiny: the tensor .* has the shape"):
         open_model(folder)
+    (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match=r"tiny: chat_template\.jinja cannot be read"):
+        open_model(folder)
     (folder / "config.json").write_text("{")
     with pytest.raises(WeightsError, match=r"config\.json: cannot be read as JSON"):
         open_model(folder)

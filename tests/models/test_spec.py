@@ -4,7 +4,7 @@ import pytest
 from gguf import GGMLQuantizationType
 from transformers import AutoConfig
 
-from raylm.core.errors import WeightsError
+from raylm.core.errors import ConfigError, WeightsError
 from raylm.core.schema import ModelDims
 from raylm.models.decoder import Decoder
 from raylm.models.gguf_file import GgufFile
@@ -67,6 +67,12 @@ def test_from_dims():
     narrow = dims.model_copy(update={"head_dim": 64, "num_kv_heads": 2, "intermediate_size": 100})
     spec = ModelSpec.from_dims(narrow, vocab_size=1000, max_positions=512)
     assert (spec.head_dim, spec.num_kv_heads, spec.intermediate_size) == (64, 2, 100)
+
+
+def test_dims_nobody_can_build_are_a_config_error():
+    dims = ModelDims(hidden_size=21, num_layers=1, num_heads=3)
+    with pytest.raises(ConfigError, match="key 'model': head_dim is 7; it must be even"):
+        ModelSpec.from_dims(dims, vocab_size=300, max_positions=64)
 
 
 def test_divisors_must_fit_the_head():
