@@ -1,0 +1,90 @@
+"""The training loop decides what happens next; a `Team` does it, a `RunDirectory` records it."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from raylm.core.schema import TrainConfig
+from raylm.train.rundir import RunDirectory, Start
+from raylm.train.schedule import learning_rate
+from raylm.train.team import Team
+from raylm.train.trainer import StepPlan, StepReport
+from raylm.train.update import Update
+
+
+class TrainingLoop:
+    """`stop` is asked before every step; a stopped run has saved where it stands."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        team: Team,
+        run: RunDirectory,
+        start: Start,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._config, self._team, self._run, self._stop = config, team, run, stop
+        self.step = self._saved_step = start.step
+        self.samples = start.samples
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self._config.steps
+
+    def run(self) -> Iterator[Update]:
+        """Step, evaluate, record and save until the last step, one update at a time."""
+        while not self.finished and not self._stop():
+            plan = self._next()
+            began = time.perf_counter()
+            report = self._team.step(plan)
+            update = self._describe(plan, report, time.perf_counter() - began)
+            self.step, self.samples = plan.step, plan.samples.stop
+            if self._evaluation_is_due():
+                update = update.evaluated(self._team.evaluate())
+            self._run.update(update)
+            if self._is_every(self._config.checkpoint.every):
+                self._save()
+            yield update
+        if self.step > self._saved_step:
+            self._save()
+
+    def _next(self) -> StepPlan:
+        config, step = self._config, self.step + 1
+        lr = learning_rate(config.schedule, config.optimizer.lr, step, config.steps)
+        return StepPlan(step, range(self.samples, self.samples + config.batch.global_), lr)
+
+    def _evaluation_is_due(self) -> bool:
+        """The first figure is of the model after one step, before it has learnt anything."""
+        first_or_last = self.step == 1 or self.finished
+        return first_or_last or self._is_every(self._config.evaluation.every)
+
+    def _is_every(self, interval: int) -> bool:
+        return interval > 0 and self.step % interval == 0
+
+    def _save(self) -> None:
+        began = time.perf_counter()
+        folder = self._team.save(self._run.checkpoints, self.step, self.samples)
+        self._run.saved(folder, self.step, time.perf_counter() - began)
+        self._saved_step = self.step
+
+    def _describe(self, plan: StepPlan, report: StepReport, seconds: float) -> Update:
+        result, memory = report.result, report.memory
+        return Update(
+            step=plan.step,
+            loss=result.loss,
+            lr=plan.lr,
+            grad_norm=result.grad_norm,
+            tokens=result.tokens,
+            tokens_per_second=result.tokens / seconds,
+            step_seconds=seconds,
+            loss_scale=1.0,
+            skipped=int(result.skipped),
+            world_size=self._team.world_size,
+            membership_epoch=self._team.epoch,
+            param_bytes=memory.param_bytes,
+            grad_bytes=memory.grad_bytes,
+            optimizer_bytes=memory.optimizer_bytes,
+            peak_bytes=memory.peak_bytes,
+            comm_bytes=report.comm_bytes,
+            sample_index_first=plan.samples.start,
+            sample_index_last=plan.samples.stop - 1,
+        )

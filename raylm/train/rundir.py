@@ -1,0 +1,114 @@
+"""A run directory: config.yaml, metrics.jsonl, events.jsonl and checkpoints/."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from raylm.checkpoint.load import CHECKPOINTS, Checkpoint, locate
+from raylm.checkpoint.save import prune
+from raylm.core.errors import InUseError, UsageError
+from raylm.core.metrics import JsonlWriter, read_jsonl
+from raylm.core.schema import TrainConfig
+from raylm.train.update import Update
+
+RUNS = Path("runs")
+METRICS, EVENTS, CONFIG = "metrics.jsonl", "events.jsonl", "config.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run writes, and the checkpoint it goes on from, if any."""
+
+    folder: Path
+    checkpoint: Checkpoint | None
+
+    @property
+    def step(self) -> int:
+        return self.checkpoint.manifest.step if self.checkpoint else 0
+
+    @property
+    def samples(self) -> int:
+        return self.checkpoint.manifest.samples if self.checkpoint else 0
+
+
+def choose_start(config: TrainConfig, output: Path | None, resume: str | Path | None) -> Start:
+    """`resume` is None, 'auto' (the latest checkpoint of `output`, if it has one) or a path.
+
+    Raises UsageError where `output` already holds another run, CheckpointError for a bad one.
+    """
+    if resume is None:
+        folder = output or _unused(RUNS / f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        _require_empty(folder)
+        return Start(folder, None)
+    if resume == "auto":
+        if output is None:
+            raise UsageError("--resume auto needs --output RUN_DIR to know which run to resume")
+        return Start(output, Checkpoint.open(output) if locate(output) else None)
+    checkpoint = Checkpoint.open(resume)
+    folder = output or checkpoint.run or _unused(RUNS / config.name)
+    if checkpoint.run is None or folder.resolve() != checkpoint.run.resolve():
+        _require_empty(folder)
+    return Start(folder, checkpoint)
+
+
+class RunDirectory:
+    """Opened for writing; metrics after the step it goes on from are dropped, to be made anew."""
+
+    def __init__(self, start: Start, config: TrainConfig) -> None:
+        self.folder = start.folder
+        self._keep_last = config.checkpoint.keep_last
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+        _drop_after(self.folder / METRICS, start.step)
+        self._metrics = JsonlWriter(self.folder / METRICS)
+        self._events = JsonlWriter(self.folder / EVENTS)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / CHECKPOINTS
+
+    def update(self, update: Update) -> None:
+        self._metrics.write({"t": time.time(), **update.to_dict()})
+
+    def event(self, name: str, **fields: Any) -> None:
+        self._events.event(name, **fields)
+
+    def saved(self, checkpoint: Path, step: int, seconds: float) -> None:
+        self.event("checkpoint_saved", step=step, path=str(checkpoint), seconds=seconds)
+        prune(self.checkpoints, self._keep_last)
+
+    def close(self) -> None:
+        self._metrics.close()
+        self._events.close()
+
+
+def _unused(folder: Path) -> Path:
+    """The folder, or the first FOLDER-2, FOLDER-3, ... that does not exist."""
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.is_file():
+        raise UsageError(f"--output {str(folder)!r} is a file; name a folder")
+    metrics = folder / METRICS
+    if (metrics.exists() and metrics.stat().st_size) or (folder / CHECKPOINTS).exists():
+        raise InUseError(
+            f"{str(folder)!r} already holds a run; continue it with --resume auto or choose "
+            "another --output"
+        )
+
+
+def _drop_after(metrics: Path, step: int) -> None:
+    if not metrics.exists():
+        return
+    kept = [row for row in read_jsonl(metrics) if row["step"] <= step]
+    draft = metrics.with_suffix(".part")
+    draft.write_bytes(b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in kept))
+    draft.replace(metrics)

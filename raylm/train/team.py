@@ -1,0 +1,59 @@
+"""The ranks of a run as the training loop sees them: one thing that steps, evaluates, saves."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from raylm.checkpoint import save
+from raylm.train.evaluate import Evaluation
+from raylm.train.memory import Memory
+from raylm.train.trainer import StepPlan, StepReport, Trainer
+
+
+class Team(Protocol):
+    @property
+    def world_size(self) -> int: ...
+
+    @property
+    def epoch(self) -> int:
+        """Counts the memberships of the run; a new one begins when a worker comes or goes."""
+        ...
+
+    def step(self, plan: StepPlan) -> StepReport: ...
+
+    def evaluate(self) -> Evaluation: ...
+
+    def save(self, root: Path, step: int, samples: int) -> Path:
+        """A checkpoint under `root`, complete when this returns."""
+        ...
+
+
+class Soloist:
+    """A team of one, in this process and without Ray."""
+
+    world_size = 1
+    epoch = 0
+
+    def __init__(self, trainer: Trainer, config: dict[str, Any]) -> None:
+        self._trainer = trainer
+        self._config = config
+
+    def step(self, plan: StepPlan) -> StepReport:
+        return self._trainer.step(plan)
+
+    def evaluate(self) -> Evaluation:
+        return self._trainer.evaluate()
+
+    def save(self, root: Path, step: int, samples: int) -> Path:
+        draft = save.begin(root, step)
+        self._trainer.write(draft)
+        return save.commit(draft, step=step, samples=samples, world_size=1, config=self._config)
+
+
+def merge(reports: Sequence[StepReport]) -> StepReport:
+    """The result is equal on all ranks; of the bytes, the largest rank's count."""
+    fields = ("param_bytes", "grad_bytes", "optimizer_bytes", "peak_bytes")
+    largest = {name: max(getattr(r.memory, name) for r in reports) for name in fields}
+    sent = max(report.comm_bytes for report in reports)
+    return replace(reports[0], memory=Memory(**largest), comm_bytes=sent)

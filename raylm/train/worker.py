@@ -1,0 +1,65 @@
+"""TrainWorker: a rank of a training run as a Ray actor."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from raylm.checkpoint.load import Checkpoint
+from raylm.core.schema import TrainConfig
+from raylm.runtime.worker import Worker
+from raylm.train.evaluate import Evaluation
+from raylm.train.materials import Materials, prepare
+from raylm.train.precision import Precision
+from raylm.train.trainer import StepPlan, StepReport, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run is made of, for a person to read."""
+
+    parameters: int
+    vocab_size: int
+    documents: int
+    tokens: int
+    heldout_tokens: int
+    bytes_per_token: float
+
+
+class TrainWorker(Worker):
+    """`prepare`, on rank 0 first so that the others find its cache; then `build`; then steps."""
+
+    _trainer: Trainer
+
+    def __init__(self, config: TrainConfig, checkpoint: Checkpoint | None = None) -> None:
+        self._config = config
+        self._checkpoint = checkpoint
+
+    @cached_property
+    def _materials(self) -> Materials:
+        return prepare(self._config, self._checkpoint)
+
+    def prepare(self) -> Summary:
+        spec, corpus = self._materials.spec, self._materials.corpus
+        return Summary(
+            parameters=spec.num_parameters,
+            vocab_size=spec.vocab_size,
+            documents=corpus.training.documents + corpus.heldout.documents,
+            tokens=corpus.training.tokens,
+            heldout_tokens=corpus.heldout.tokens,
+            bytes_per_token=corpus.training.text_bytes / corpus.training.tokens,
+        )
+
+    def build(self) -> Precision:
+        self._trainer = Trainer(self._config, self._materials, self.device)
+        if self._checkpoint is not None:
+            self._trainer.restore(self._checkpoint)
+        return self._trainer.precision
+
+    def step(self, plan: StepPlan) -> StepReport:
+        return self._trainer.step(plan)
+
+    def evaluate(self) -> Evaluation:
+        return self._trainer.evaluate()
+
+    def write(self, draft: Path) -> None:
+        self._trainer.write(draft)
