@@ -46,15 +46,20 @@ def load_cpp(name: str, sources: Sequence[Path], *, flags: Sequence[str] = ()) -
         with _locked(library.with_suffix(".lock")):
             if not library.exists():
                 _compile(name, sources, flags, library)
+            return _load(name, sources, flags, library)
     except OSError as error:
         raise BuildError(
-            f"{library.parent}: the kernel cache cannot be written ({error.strerror}); "
+            f"{library.parent}: the kernel cache cannot be used ({error}); "
             "set RAYLM_CACHE_DIR to a writable folder"
         ) from error
+
+
+def _load(name: str, sources: Sequence[Path], flags: Sequence[str], library: Path) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(library))
-    except OSError as error:
-        raise BuildError(f"{library} does not load ({error}); delete it to rebuild") from error
+    except OSError:  # damaged, or from a machine with another C library
+        _compile(name, sources, flags, library)
+        return ctypes.CDLL(str(library))
 
 
 def _key(sources: Sequence[Path], flags: Sequence[str]) -> str:
@@ -84,6 +89,8 @@ def _compile(name: str, sources: Sequence[Path], flags: Sequence[str], library: 
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             lines = done.stderr.splitlines()
-            first = next((line for line in lines if "error" in line), "no message")
+            first = next((line for line in lines if "error:" in line), "no message")
             raise BuildError(f"{program} could not build {name}: {first.strip()}")
-        built.replace(library)  # whole or absent, never torn
+        with built.open("rb+") as file:
+            os.fsync(file)  # loading a library whose end is missing kills the process
+        built.replace(library)

@@ -12,15 +12,13 @@ from raylm_kernels.cpu import build
 from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
 from raylm_kernels.quantize import dequantize_weight, quantize_weight
 
-needs_compiler = pytest.mark.skipif(
-    not build.available()[0], reason=f"no compiled kernels: {build.available()[1]}"
-)
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "compiled" in getattr(item, "fixturenames", ()):
-            item.add_marker(needs_compiler)
+@pytest.fixture
+def compiled() -> None:
+    """Skips what needs the compiled kernels where they cannot be built."""
+    works, reason = build.available()
+    if not works:
+        pytest.skip(reason)
 
 
 @pytest.fixture(params=sorted(build.ISA_FLAGS))

@@ -3,6 +3,8 @@
 from ctypes import Structure, c_float, c_int32, c_void_p
 from enum import IntEnum
 
+from raylm_kernels.quantize import QuantizedWeight
+
 
 class MatrixKind(IntEnum):
     QKV = 0
@@ -67,6 +69,12 @@ class BatchStruct(Structure):
 
 class QuantizedRowsStruct(Structure):
     _fields_ = (("codes", c_void_p), ("scales", c_void_p), ("minima", c_void_p))
+
+
+def packed_rows(weight: QuantizedWeight) -> QuantizedRowsStruct:
+    """Borrows the tensors' memory: `weight` must outlive the call."""
+    minima = None if weight.minima is None else weight.minima.data_ptr()
+    return QuantizedRowsStruct(weight.codes.data_ptr(), weight.scales.data_ptr(), minima)
 
 
 class FindingStruct(Structure):

@@ -3,8 +3,9 @@
 import functools
 import platform
 from collections.abc import Mapping
-from ctypes import CDLL, POINTER, c_char_p, c_float, c_int32, c_size_t, c_void_p
+from ctypes import CDLL, POINTER, c_char_p, c_float, c_int32, c_size_t, c_uint64, c_void_p
 from pathlib import Path
+from typing import Any
 
 from raylm_kernels.cpu.binding import BatchStruct, FindingStruct, QuantizedRowsStruct, ShapeStruct
 from raylm_kernels.custom import BuildError, load_cpp
@@ -60,26 +61,29 @@ def _cpu_flags() -> set[str]:
 
 
 def _declare(lib: CDLL) -> None:
+    pointer, size = c_void_p, c_int32
     lib.raylm_instruction_set.restype = c_char_p
     lib.raylm_last_error.restype = c_char_p
-    lib.raylm_decoder_create.restype = c_void_p
-    lib.raylm_decoder_create.argtypes = [POINTER(ShapeStruct), c_int32, c_int32, c_int32]
-    lib.raylm_decoder_free.restype = None
-    lib.raylm_decoder_free.argtypes = [c_void_p]
-    lib.raylm_decoder_weight_bytes.restype = c_size_t
-    lib.raylm_decoder_weight_bytes.argtypes = [c_void_p]
-    lib.raylm_decoder_load_rows.restype = None
-    lib.raylm_decoder_load_rows.argtypes = [
-        c_void_p,
-        *[c_int32] * 4,
-        POINTER(QuantizedRowsStruct),
-    ]
-    lib.raylm_decoder_load_vector.restype = None
-    lib.raylm_decoder_load_vector.argtypes = [c_void_p, c_int32, c_int32, POINTER(c_float), c_int32]
-    lib.raylm_decoder_forward.restype = None
-    lib.raylm_decoder_forward.argtypes = [
-        c_void_p,
-        POINTER(BatchStruct),
-        c_void_p,
-        POINTER(FindingStruct),
-    ]
+    _function(lib.raylm_decoder_create, pointer, POINTER(ShapeStruct), *[size] * 3)
+    _function(lib.raylm_decoder_free, None, pointer)
+    _function(lib.raylm_decoder_weight_bytes, c_size_t, pointer)
+    _function(lib.raylm_decoder_read, c_uint64, pointer)
+    rows = POINTER(QuantizedRowsStruct)
+    _function(lib.raylm_decoder_load_rows, None, pointer, *[size] * 4, rows)
+    _function(lib.raylm_decoder_load_vector, None, pointer, size, size, pointer, size)
+    batch, finding = POINTER(BatchStruct), POINTER(FindingStruct)
+    _function(lib.raylm_decoder_forward, None, pointer, batch, pointer, finding)
+    _function(lib.raylm_linear_create, pointer, *[size] * 4, rows)
+    _function(lib.raylm_linear_free, None, pointer)
+    _function(lib.raylm_linear_weight_bytes, c_size_t, pointer)
+    _function(lib.raylm_linear_read, c_uint64, pointer)
+    _function(lib.raylm_linear_forward, None, pointer, pointer, size, pointer)
+    _function(lib.raylm_rms_norm, None, pointer, pointer, size, size, c_float, pointer)
+    _function(lib.raylm_quantize, None, pointer, size, size, pointer, pointer)
+    _function(lib.raylm_rope, None, *[pointer] * 3, c_float, *[size] * 3)
+    _function(lib.raylm_swiglu, None, pointer, pointer, size, pointer)
+    _function(lib.raylm_attention, None, *[pointer] * 4, *[size] * 7, pointer)
+
+
+def _function(function: Any, result: Any, *arguments: Any) -> None:
+    function.restype, function.argtypes = result, arguments

@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
-from ctypes import POINTER, byref, c_float, cast
+from ctypes import byref
 
 import torch
 
@@ -13,13 +13,13 @@ from raylm_kernels.cpu.binding import (
     Fault,
     FindingStruct,
     MatrixKind,
-    QuantizedRowsStruct,
     ShapeStruct,
+    packed_rows,
 )
 from raylm_kernels.cpu.build import best_isa, library
 from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
 from raylm_kernels.cpu.weights import matrices, vectors
-from raylm_kernels.quantize import QuantizedWeight, WeightBits, quantize_weight
+from raylm_kernels.quantize import WeightBits, quantize_weight
 
 _FAULTS = {
     Fault.SEQUENCE_STARTS: "sequence_starts[{index}] is {found}; expected offsets that rise from 0 "
@@ -116,6 +116,10 @@ class PackedDecoder:
         self._run(batch, logits_RV)
         return logits_RV
 
+    def read_weights(self) -> int:
+        """Stream the weights and do nothing else: the probe for a benchmark's bound."""
+        return int(self._library.raylm_decoder_read(self._handle))
+
     def close(self) -> None:
         """Free weights, cache and threads, as the end of the last reference also does."""
         self._finalizer()
@@ -146,13 +150,12 @@ class PackedDecoder:
                 layer,
                 first_row,
                 len(rows),
-                byref(_rows(packed)),
+                byref(packed_rows(packed)),
             )
         for vector_kind, layer, values in vectors(self.dims, weights):
             flat = values.contiguous()
-            pointer = cast(flat.data_ptr(), POINTER(c_float))
             self._library.raylm_decoder_load_vector(
-                self._handle, vector_kind, layer, pointer, len(flat)
+                self._handle, vector_kind, layer, flat.data_ptr(), len(flat)
             )
 
 
@@ -171,11 +174,6 @@ def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
         norm_eps=dims.norm_eps,
         rope_factor=dims.rope_attention_factor,
     )
-
-
-def _rows(weight: QuantizedWeight) -> QuantizedRowsStruct:
-    minima = None if weight.minima is None else weight.minima.data_ptr()
-    return QuantizedRowsStruct(weight.codes.data_ptr(), weight.scales.data_ptr(), minima)
 
 
 def _at_least_one(**values: int) -> None:

@@ -7,24 +7,26 @@ namespace raylm {
 namespace {
 
 // Sixteen keys against R queries; even and odd dimensions sum apart to shorten the chains.
+// Tiles are too short for the hardware prefetcher to follow, so each one fetches its successor.
 template <int R>
-void score_tile(const std::uint16_t* keys, int head_dim, const AttentionRows& rows, float* scores,
+void score_tile(const std::uint16_t* keys, const std::uint16_t* next, int head_dim, const AttentionRows& rows, float* scores,
                 int stride) {
     f32x16 even[R];
     f32x16 odd[R];
-#pragma GCC unroll 8
+    RAYLM_UNROLL
     for (int r = 0; r < R; ++r) even[r] = odd[r] = splat(0.0f);
     for (int d = 0; d < head_dim; d += 2) {
+        prefetch(next + d * kLanes);
         const u32x16 pairs = load_as<u32x16>(keys + d * kLanes);
         const f32x16 first = low_bf16(pairs);
         const f32x16 second = high_bf16(pairs);
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int r = 0; r < R; ++r) {
             even[r] = fmadd(first, splat(rows.queries[r][d]), even[r]);
             odd[r] = fmadd(second, splat(rows.queries[r][d + 1]), odd[r]);
         }
     }
-#pragma GCC unroll 8
+    RAYLM_UNROLL
     for (int r = 0; r < R; ++r) store(scores + r * stride, even[r] + odd[r]);
 }
 
@@ -51,20 +53,21 @@ float softmax(float* scores, int length, int padded) {
 
 // Adds weights[r][0..count) times `count` value rows to 32 * C dimensions of R sums.
 template <int R, int C>
-void add_values(const std::uint16_t* values, int head_dim, int count, const float* weights,
-                int stride, f32x16 (&sum)[R][2 * C]) {
-    for (int key = 0; key < count; ++key, values += head_dim) {
+void add_values(const std::uint16_t* values, const std::uint16_t* next, int head_dim, int count,
+                const float* weights, int stride, f32x16 (&sum)[R][2 * C]) {
+    for (int key = 0; key < count; ++key, values += head_dim, next += head_dim) {
         f32x16 row[2 * C];
-#pragma GCC unroll 4
+        RAYLM_UNROLL
         for (int c = 0; c < C; ++c) {
+            prefetch(next + c * 32);
             const u32x16 pairs = load_as<u32x16>(values + c * 32);
             row[2 * c] = low_bf16(pairs);
             row[2 * c + 1] = high_bf16(pairs);
         }
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int r = 0; r < R; ++r) {
             const f32x16 weight = splat(weights[r * stride + key]);
-#pragma GCC unroll 4
+            RAYLM_UNROLL
             for (int c = 0; c < 2 * C; ++c) sum[r][c] = fmadd(row[c], weight, sum[r][c]);
         }
     }
@@ -94,18 +97,19 @@ template <int R, int C>
 void mix_values(const Pages& pages, int first_dim, int length, const AttentionRows& rows,
                 const float* weights, int stride, const float* normalizers) {
     f32x16 sum[R][2 * C];
-#pragma GCC unroll 8
+    RAYLM_UNROLL
     for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
+        RAYLM_UNROLL
         for (int c = 0; c < 2 * C; ++c) sum[r][c] = splat(0.0f);
     }
     for (int position = 0; position < length; position += kLanes) {
-        add_values<R, C>(pages.values(position) + first_dim, pages.cache.head_dim(),
+        const int next = std::min(position + kLanes, length - 1);
+        add_values<R, C>(pages.values(position) + first_dim, pages.values(next) + first_dim, pages.cache.head_dim(),
                          std::min(kLanes, length - position), weights + position, stride, sum);
     }
-#pragma GCC unroll 8
+    RAYLM_UNROLL
     for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
+        RAYLM_UNROLL
         for (int c = 0; c < 2 * C; ++c) {
             store(rows.outputs[r] + first_dim + c * kLanes, sum[r][c] * splat(normalizers[r]));
         }
@@ -117,7 +121,9 @@ void attend_rows(const Pages& pages, const AttentionRows& rows, float* scores, i
     const int head_dim = pages.cache.head_dim();
     const int length = *std::max_element(rows.lengths, rows.lengths + R);
     for (int position = 0; position < length; position += kLanes) {
-        score_tile<R>(pages.keys(position), head_dim, rows, scores + position, stride);
+        const bool is_last = position + kLanes >= length;
+        const auto* next = is_last ? pages.values(0) : pages.keys(position + kLanes);
+        score_tile<R>(pages.keys(position), next, head_dim, rows, scores + position, stride);
     }
     const int padded = (length + kLanes - 1) / kLanes * kLanes;
     float normalizers[R];

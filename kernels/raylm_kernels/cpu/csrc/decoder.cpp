@@ -131,6 +131,12 @@ Finding Decoder::forward(const Batch& batch, float* logits) {
     return {};
 }
 
+std::uint64_t Decoder::read_weights() {
+    std::atomic<std::uint64_t> sum{0};
+    team_.run([&](int member) { sum ^= arenas_[member].checksum(); });
+    return sum;
+}
+
 void Decoder::run_tile(int member, const Batch& batch, float* logits) {
     embed(member, batch);
     team_.barrier();

@@ -46,6 +46,9 @@ public:
     void load_vector(VectorKind kind, int layer, const float* values, int count);
     Finding forward(const Batch& batch, float* logits);
 
+    // Streams all weights once and does nothing else: the probe for a benchmark's bandwidth bound.
+    std::uint64_t read_weights();
+
     std::size_t weight_bytes() const { return weight_bytes_; }
 
 private:

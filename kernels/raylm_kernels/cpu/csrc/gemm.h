@@ -54,21 +54,21 @@ void expand(const std::uint8_t* block, int blocks, ExpandedUnit& out) {
 template <int Bits, int M>
 void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, float* y) {
     f32x16 sum[M][2];
-#pragma GCC unroll 8
+    RAYLM_UNROLL
     for (int m = 0; m < M; ++m) sum[m][0] = sum[m][1] = splat(0.0f);
     const std::uint8_t* quad = unit.quads.data();
     const std::int8_t* codes = x.codes(first_row);
     for (int group = 0; group < x.groups(); ++group, codes += kGroup) {
         i32x16 dot[M][2];
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int m = 0; m < M; ++m) {
             dot[m][0] = dot[m][1] = splat(Bits == 4 ? 0 : x.starts(first_row + m)[group]);
         }
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int k = 0; k < kGroup; k += 4, quad += 2 * kLine) {
             const u8x64 upper = load_as<u8x64>(quad);
             const u8x64 lower = load_as<u8x64>(quad + kLine);
-#pragma GCC unroll 8
+            RAYLM_UNROLL
             for (int m = 0; m < M; ++m) {
                 const auto four = splat(load_as<std::int32_t>(codes + m * x.depth() + k));
                 dot[m][0] = dot4(dot[m][0], upper, four);
@@ -78,7 +78,7 @@ void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, fl
         const float* scales = unit.scales.data() + std::size_t(group) * kUnitRows;
         const f32x16 upper = load(scales);
         const f32x16 lower = load(scales + kRowBlock);
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int m = 0; m < M; ++m) {
             const f32x16 scale = splat(x.scales(first_row + m)[group]);
             sum[m][0] = fmadd(to_float(dot[m][0]), upper * scale, sum[m][0]);
@@ -88,7 +88,7 @@ void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, fl
             const float* minima = unit.minima.data() + std::size_t(group) * kUnitRows;
             const f32x16 upper_minimum = load(minima);
             const f32x16 lower_minimum = load(minima + kRowBlock);
-#pragma GCC unroll 8
+            RAYLM_UNROLL
             for (int m = 0; m < M; ++m) {
                 const f32x16 total = splat(x.sums(first_row + m)[group]);
                 sum[m][0] = fmadd(upper_minimum, total, sum[m][0]);
@@ -96,7 +96,7 @@ void gemm_tile(const ExpandedUnit& unit, const Activations& x, int first_row, fl
             }
         }
     }
-#pragma GCC unroll 8
+    RAYLM_UNROLL
     for (int m = 0; m < M; ++m) {
         store(y + m * kUnitRows, sum[m][0]);
         store(y + m * kUnitRows + kRowBlock, sum[m][1]);

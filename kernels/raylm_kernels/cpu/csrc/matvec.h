@@ -27,27 +27,27 @@ void matvec(const std::uint8_t* block, const Activations& x, int first_row, floa
     const int groups = x.groups();
     for (int half = 0; half < 2; ++half) {
         f32x16 sum[M];
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int m = 0; m < M; ++m) sum[m] = splat(0.0f);
         for (int group = 0; group < groups; ++group) {
             const int odd = group & 1;
             const std::uint8_t* line = block + odd * kLinesPerGroup * kLine;
             i32x16 dot[M];
-#pragma GCC unroll 8
+            RAYLM_UNROLL
             for (int m = 0; m < M; ++m) dot[m] = splat(Bits == 4 ? 0 : starts[m][group]);
-#pragma GCC unroll 8
+            RAYLM_UNROLL
             for (int i = 0; i < kLinesPerGroup; ++i, line += kLine) {
                 if constexpr (M >= kPrefetchFromRows) prefetch(line + kPrefetchBytes);
                 const u8x64 w = load_as<u8x64>(line);
                 constexpr int kQuadsPerLine = Bits == 4 ? 2 : 1;
                 const int k = group * kGroup + i * kQuadsPerLine * 4;
-#pragma GCC unroll 8
+                RAYLM_UNROLL
                 for (int m = 0; m < M; ++m) {
                     const auto quad = splat(load_as<std::int32_t>(codes[m] + k));
                     dot[m] = dot4(dot[m], Bits == 4 ? low_nibbles(w) : w, quad);
                 }
                 if constexpr (Bits == 4) {
-#pragma GCC unroll 8
+                    RAYLM_UNROLL
                     for (int m = 0; m < M; ++m) {
                         const auto quad = splat(load_as<std::int32_t>(codes[m] + k + 4));
                         dot[m] = dot4(dot[m], high_nibbles(w), quad);
@@ -56,21 +56,21 @@ void matvec(const std::uint8_t* block, const Activations& x, int first_row, floa
             }
             const auto* halves = reinterpret_cast<const std::uint16_t*>(block + code_bytes(Bits));
             const f32x16 weight_scale = half_to_float(halves + odd * kRowBlock);
-#pragma GCC unroll 8
+            RAYLM_UNROLL
             for (int m = 0; m < M; ++m) {
                 const f32x16 scale = weight_scale * splat(scales[m][group]);
                 sum[m] = fmadd(to_float(dot[m]), scale, sum[m]);
             }
             if constexpr (Bits == 4) {
                 const f32x16 minimum = half_to_float(halves + kLine / 2 + odd * kRowBlock);
-#pragma GCC unroll 8
+                RAYLM_UNROLL
                 for (int m = 0; m < M; ++m) {
                     sum[m] = fmadd(minimum, splat(sums[m][group]), sum[m]);
                 }
             }
             block += odd * block_bytes(Bits);
         }
-#pragma GCC unroll 8
+        RAYLM_UNROLL
         for (int m = 0; m < M; ++m) store(y + m * kUnitRows + half * kRowBlock, sum[m]);
     }
 }

@@ -16,6 +16,7 @@ constexpr int kLanes = 16;
 using f32x16 = float __attribute__((vector_size(64)));
 using i32x16 = std::int32_t __attribute__((vector_size(64)));
 using u32x16 = std::uint32_t __attribute__((vector_size(64)));
+using u64x8 = std::uint64_t __attribute__((vector_size(64)));
 using u8x64 = std::uint8_t __attribute__((vector_size(64)));
 
 template <class Vector>

@@ -3,6 +3,9 @@
 
 namespace raylm {
 
+// Without it, arrays of accumulators land in memory.
+#define RAYLM_UNROLL _Pragma("GCC unroll 8")
+
 inline const char* instruction_set() { return "avx512_vnni"; }
 
 inline f32x16 splat(float x) { return _mm512_set1_ps(x); }

@@ -3,7 +3,11 @@
 
 namespace raylm {
 
+#define RAYLM_UNROLL  // registers are too few for it to pay
+
 inline const char* instruction_set() { return "portable"; }
+
+using i16x32 = std::int16_t __attribute__((vector_size(64)));
 
 inline f32x16 splat(float x) { return f32x16{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 inline i32x16 splat(std::int32_t x) { return i32x16{} + x; }
@@ -28,14 +32,13 @@ inline float reduce_max(f32x16 x) {
     return most;
 }
 
-// Lane i of the result: sum[i] + weights[4i..4i+3] . quad[0..3], u8 by s8, exact in int32.
+// Lane i of the result: sum[i] + weights[4i..4i+3] . quad[0..3], u8 by s8, exact in int32. A
+// product is at most 255 * 127 and so fits the 16-bit multiplication every machine has.
 inline i32x16 dot4(i32x16 sum, u8x64 weights, i32x16 quad) {
-    const u32x16 w = (u32x16)weights;
-    for (int j = 0; j < 4; ++j) {
-        const i32x16 code = (quad << (24 - 8 * j)) >> 24;
-        sum += (i32x16)((w >> (8 * j)) & 0xffu) * code;
-    }
-    return sum;
+    const i16x32 even = (i16x32)((u32x16)weights & 0x00ff00ffu) * (((i16x32)quad << 8) >> 8);
+    const i16x32 odd = (i16x32)(((u32x16)weights >> 8) & 0x00ff00ffu) * ((i16x32)quad >> 8);
+    sum += (((i32x16)even << 16) >> 16) + ((i32x16)even >> 16);
+    return sum + (((i32x16)odd << 16) >> 16) + ((i32x16)odd >> 16);
 }
 
 inline u8x64 low_nibbles(u8x64 x) { return x & 0x0f; }

@@ -1,30 +1,9 @@
-// The C interface that Python binds: decoders, and single operations for tests and benchmarks.
-#include <cstdint>
-#include <exception>
-#include <string>
+// The C interface to a decoder.
+#include "api.h"
 
 #include "decoder.h"
-#include "norm.h"
 
 using namespace raylm;
-
-namespace {
-
-thread_local std::string last_error;
-
-template <class Body>
-auto guarded(Body&& body) -> decltype(body()) {
-    try {
-        return body();
-    } catch (const std::exception& error) {
-        last_error = error.what();
-        return {};
-    }
-}
-
-}  // namespace
-
-#define RAYLM_API extern "C" __attribute__((visibility("default")))
 
 RAYLM_API const char* raylm_instruction_set() { return instruction_set(); }
 RAYLM_API const char* raylm_last_error() { return last_error.c_str(); }
@@ -39,6 +18,8 @@ RAYLM_API void raylm_decoder_free(Decoder* decoder) { delete decoder; }
 RAYLM_API std::size_t raylm_decoder_weight_bytes(const Decoder* decoder) {
     return decoder->weight_bytes();
 }
+
+RAYLM_API std::uint64_t raylm_decoder_read(Decoder* decoder) { return decoder->read_weights(); }
 
 RAYLM_API void raylm_decoder_load_rows(Decoder* decoder, std::int32_t kind, std::int32_t layer,
                                        std::int32_t first_row, std::int32_t rows,

@@ -1,0 +1,283 @@
+"""The packed decoder: right against plain PyTorch, and the same however it is asked."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from raylm_kernels.cpu.decoder import PackedDecoder
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+SHAPES = [
+    {},
+    {"head_dim": 64},
+    {"head_dim": 128, "num_layers": 2},
+    {"head_dim": 96},
+    {"hidden_size": 64, "intermediate_size": 96},
+    {"num_heads": 7, "num_kv_heads": 1},
+    {"num_heads": 2, "num_kv_heads": 2},
+    {"qk_norm": True},
+    {"attention_bias": True},
+    {"tie_embeddings": False},
+    {"rope_attention_factor": 1.3},
+]
+
+
+def i32(values) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.int32)
+
+
+def run(decoder: PackedDecoder, *sequences, start=0, blocks=None) -> torch.Tensor:
+    """Logits of every token; sequence s gets its own blocks, in descending order."""
+    starts, tokens, positions = [0], [], []
+    for sequence in sequences:
+        tokens += sequence.tolist()
+        positions += range(start, start + len(sequence))
+        starts.append(len(tokens))
+    if blocks is None:
+        each = decoder.num_blocks // len(sequences)
+        blocks = torch.arange(decoder.num_blocks - 1, -1, -1)[: each * len(sequences)]
+        blocks = blocks.view(len(sequences), each).int()
+    rows = torch.arange(len(tokens), dtype=torch.int32)
+    return decoder.forward(i32(tokens), i32(positions), i32(starts), blocks, rows)
+
+
+def random_tokens(count: int, seed: int = 1) -> torch.Tensor:
+    return torch.randint(0, 307, (count,), generator=torch.Generator().manual_seed(seed))
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_agrees_with_plain_pytorch(toy, isa, shape, bits):
+    model, tokens = toy(**shape), random_tokens(40)
+    expected = model.logits(tokens, weight_bits=bits)
+    found = run(model.packed(weight_bits=bits, isa=isa), tokens)
+    assert relative(found, expected) < 0.02  # int8 activations
+    assert (found.argmax(-1) == expected.argmax(-1)).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [{"head_dim": 20}, {"intermediate_size": 100}], ids=str)
+def test_sizes_that_need_padding(toy, isa, shape):
+    model, tokens = toy(**shape), random_tokens(20)
+    expected = model.logits(tokens, weight_bits=8)
+    assert relative(run(model.packed(isa=isa), tokens), expected) < 0.02
+
+
+def test_a_bias_on_the_output_projection_is_used(toy, isa):
+    model, tokens = toy(attention_bias=True), random_tokens(9)
+    without = run(model.packed(isa=isa), tokens)
+    model.weights["model.layers.0.self_attn.o_proj.bias"] = torch.randn(96)
+    found = run(model.packed(isa=isa), tokens)
+    assert relative(found, model.logits(tokens, weight_bits=8)) < 0.02
+    assert relative(found, without) > 0.1
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_chunks_batches_and_threads_do_not_change_a_bit(toy, isa, bits):
+    model = toy(head_dim=64)
+    prompts = [random_tokens(count, seed) for seed, count in enumerate((37, 300, 1, 12))]
+    options = {"weight_bits": bits, "isa": isa, "num_blocks": 100}
+    alone = [run(model.packed(**options), prompt) for prompt in prompts]
+
+    together = run(model.packed(**options, threads=2), *prompts)
+    assert torch.equal(together, torch.cat(alone))
+
+    decoder, chunks = model.packed(**options), []
+    for first in range(0, 300, 7):
+        chunks.append(run(decoder, prompts[1][first : first + 7], start=first))
+    assert torch.equal(torch.cat(chunks), alone[1])
+
+    decoder = model.packed(**options, threads=2)
+    steps = [run(decoder, prompts[0][i : i + 1], start=i) for i in range(37)]
+    assert torch.equal(torch.cat(steps), alone[0])
+
+
+def test_a_chunk_and_a_single_token_share_a_call(toy, isa):
+    model, long, short = toy(), random_tokens(60, 3), random_tokens(20, 4)
+    expected_long, expected_short = (run(model.packed(isa=isa), t) for t in (long, short))
+    decoder = model.packed(isa=isa, num_blocks=8)
+    tables = i32([[5, 1, 7, 2], [0, 3, -1, -1]])  # entries past a sequence's end are not read
+    decoder.forward(short[:19].int(), i32(range(19)), i32([0, 19]), tables[1:], i32([]))
+    decoder.forward(long[:30].int(), i32(range(30)), i32([0, 30]), tables[:1], i32([]))
+    logits = decoder.forward(
+        torch.cat((long[30:], short[19:])).int(),
+        i32([*range(30, 60), 19]),
+        i32([0, 30, 31]),
+        tables,
+        i32([30, 29]),
+    )
+    assert torch.equal(logits, torch.stack((expected_short[19], expected_long[59])))
+
+
+def test_instruction_sets_agree(toy, isa):
+    """Sums round in different orders, so an activation may fall to the other side of a half."""
+    model, tokens = toy(head_dim=64), random_tokens(50)
+    assert (
+        relative(run(model.packed(isa=isa), tokens), run(model.packed(isa="portable"), tokens))
+        < 0.01
+    )
+
+
+def test_large_blocks_hold_the_same(toy, isa):
+    model, tokens = toy(), random_tokens(90)
+    small = run(model.packed(isa=isa), tokens)
+    assert torch.equal(run(model.packed(isa=isa, block_size=48, num_blocks=3), tokens), small)
+
+
+def test_weights_may_be_bfloat16(toy, isa):
+    model, tokens = toy(), random_tokens(8)
+    model.weights.update({name: w.bfloat16().float() for name, w in model.weights.items()})
+    expected = run(model.packed(isa=isa), tokens)
+    model.weights.update({name: w.bfloat16() for name, w in model.weights.items()})
+    assert torch.equal(run(model.packed(isa=isa), tokens), expected)
+
+
+def test_int4_halves_the_layers(toy):
+    model = toy(hidden_size=256, intermediate_size=1024)
+    four, eight = (model.packed(weight_bits=bits).weight_bytes for bits in (4, 8))
+    assert four < 0.65 * eight
+
+
+FAULTS = {
+    "tokens: expected dtype torch.int32, found torch.int64": {"tokens": torch.tensor([1, 2, 3])},
+    r"tokens: expected 1 dimension\(s\), found \[1, 3\]": {"tokens": i32([[1, 2, 3]])},
+    "tokens: expected at least one token": {"tokens": i32([])},
+    r"tokens\[1\] is 307; expected a token id in \[0, 307\)": {"tokens": i32([1, 307, 2])},
+    r"tokens\[2\] is -1": {"tokens": i32([1, 2, -1])},
+    "positions: expected 3 values, found 2": {"positions": i32([0, 1])},
+    r"positions\[0\] is -4": {"positions": i32([-4, -3, -2])},
+    r"positions\[2\] is 3; expected 2": {"positions": i32([0, 1, 3])},
+    "positions of sequence 0 reach 34; .* below 32": {"positions": i32([32, 33, 34])},
+    r"sequence_starts\[1\] is 2; .*\(3\)": {"sequence_starts": i32([0, 2])},
+    "sequence_starts: expected at least two offsets, found 1": {"sequence_starts": i32([0])},
+    r"sequence_starts\[1\] is 0": {
+        "sequence_starts": i32([0, 0, 3]),
+        "block_tables": i32([[0], [1]]),
+    },
+    "block_tables: expected 1 rows, found 2": {"block_tables": i32([[0, 1], [0, 1]])},
+    r"block_tables, flat index 0, is 32; .* \[0, 32\)": {"block_tables": i32([[32, 1]])},
+    "flat index 0, is -1": {"block_tables": i32([[-1, 1]])},
+    r"logit_rows\[1\] is 3; expected a row in \[0, 3\)": {"logit_rows": i32([0, 3])},
+}
+
+
+@pytest.mark.parametrize("message", FAULTS)
+def test_a_wrong_batch_is_named_and_harms_nothing(toy, message):
+    decoder = toy().packed()
+    good = {
+        "tokens": i32([1, 2, 3]),
+        "positions": i32([0, 1, 2]),
+        "sequence_starts": i32([0, 3]),
+        "block_tables": i32([[0, 1]]),
+        "logit_rows": i32([2]),
+    }
+    before = decoder.forward(*good.values())
+    with pytest.raises(ValueError, match=message):
+        decoder.forward(*(good | FAULTS[message]).values())
+    assert torch.equal(decoder.forward(*good.values()), before)
+
+
+def test_wrong_weights_and_sizes_are_named(toy):
+    model = toy()
+    name = "model.layers.1.mlp.up_proj.weight"
+    model.weights[name] = torch.zeros(5, 96)
+    with pytest.raises(ValueError, match=rf"{name} has shape \[5, 96\], expected \[160, 96\]"):
+        model.packed()
+    del model.weights[name]
+    with pytest.raises(ValueError, match=f"weights lack '{name}'"):
+        model.packed()
+    with pytest.raises(ValueError, match="block_size is 8; it must be a multiple of 16"):
+        model.packed(block_size=8)
+    with pytest.raises(ValueError, match="threads is 0"):
+        model.packed(threads=0)
+    with pytest.raises(ValueError, match="weight_bits is 5"):
+        model.packed(weight_bits=5)
+    with pytest.raises(ValueError, match="hidden_size is 100; it must be a multiple of 32"):
+        toy(hidden_size=100)
+    with pytest.raises(ValueError, match=r"num_heads is 5; .* num_kv_heads \(2\)"):
+        toy(num_heads=5)
+    with pytest.raises(ValueError, match="inv_freq's shape"):
+        toy(inv_freq=torch.ones(5))
+
+
+def test_an_idle_team_sleeps(toy):
+    decoder = toy().packed(threads=4)
+    run(decoder, random_tokens(4))
+    time.sleep(0.05)
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.05
+
+
+def test_a_team_larger_than_the_machine_still_finishes(toy):
+    decoder = toy().packed(threads=2 * (os.cpu_count() or 1) + 1)
+    expected = run(toy().packed(), random_tokens(30))
+    assert torch.equal(run(decoder, random_tokens(30)), expected)
+
+
+def test_concurrent_callers_take_turns(toy):
+    decoder = toy().packed(threads=2, num_blocks=64)
+    prompts = [random_tokens(40, seed) for seed in range(4)]
+    expected = [run(toy().packed(), prompt) for prompt in prompts]
+    found: dict[int, torch.Tensor] = {}
+
+    def ask(index: int) -> None:
+        blocks = torch.arange(index * 8, index * 8 + 8, dtype=torch.int32)[None]
+        for _ in range(5):
+            found[index] = run(decoder, prompts[index], blocks=blocks)
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(found[index], expected[index]) for index in range(4))
+
+
+def test_close_frees_threads_and_refuses_further_calls(toy):
+    decoder = toy().packed(threads=3)
+    before = threading_count()
+    decoder.close()
+    assert threading_count() == before - 2
+    with pytest.raises(RuntimeError, match="closed"):
+        run(decoder, random_tokens(2))
+
+
+def test_the_last_reference_frees_the_threads(toy):
+    before = threading_count()
+    decoder = toy().packed(threads=3)
+    assert threading_count() == before + 2
+    del decoder
+    gc.collect()
+    assert threading_count() == before
+
+
+def threading_count() -> int:
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208
+
+
+EXIT_SCRIPT = """
+import torch
+from raylm_kernels.cpu.linear import PackedLinear
+from raylm_kernels.quantize import quantize_weight
+linear = PackedLinear(quantize_weight(torch.randn(64, 64), 8), threads=3)
+linear(torch.randn(2, 64))
+print("done")
+"""
+
+
+def test_a_process_with_a_team_exits_by_itself():
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT_SCRIPT], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "done"
