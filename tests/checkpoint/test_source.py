@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from raylm.checkpoint.source import open_model_or_run
+from raylm.core.errors import CheckpointError, ModelNotFoundError
+
+
+def test_a_run_opens_as_its_latest_model(write_checkpoint, tmp_path, tokenizer):
+    write_checkpoint(10)
+    model = write_checkpoint(20)
+    run = tmp_path / "run"
+    source = open_model_or_run(str(run))
+    assert source.name == "run"
+    assert source.chat_template is None
+    assert source.tokenizer.encode("some words") == tokenizer.encode("some words")
+    for name, parameter in model.named_parameters():
+        assert torch.equal(source.weights[name], parameter)
+
+
+def test_a_checkpoint_is_named_after_its_run_and_step(write_checkpoint, tmp_path):
+    write_checkpoint(10)
+    write_checkpoint(20)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert open_model_or_run(checkpoints / "step-00000010").name == "run-step-00000010"
+    (checkpoints / "step-00000010").rename(tmp_path / "kept")
+    assert open_model_or_run(tmp_path / "kept").name == "kept"
+
+
+def test_anything_else_is_left_to_open_model(tmp_path):
+    assert open_model_or_run("smollm2").name == "smollm2"
+    with pytest.raises(ModelNotFoundError, match="did you mean 'smollm2'"):
+        open_model_or_run("smollm")
+
+
+def test_a_run_without_a_checkpoint_says_so(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(CheckpointError, match="neither a checkpoint nor a run that has saved one"):
+        open_model_or_run(tmp_path)
