@@ -60,15 +60,14 @@ class OpenAIProvider:
             raise ProviderError(UNREACHABLE, cause=f"a strange model list: {error!r}") from error
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        path, body = self._request(prompt)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
         )
         finished: Finished | None = None
         try:
             async with self._client.post(
-                f"{self._base_url}/{path}",
-                data=orjson.dumps(body),
+                f"{self._base_url}/chat/completions",
+                data=orjson.dumps(self._request(prompt)),
                 headers={**self._headers, "Content-Type": "application/json"},
                 timeout=timeout,
             ) as response:
@@ -100,17 +99,14 @@ class OpenAIProvider:
             context_tokens=model.get("max_model_len"),
         )
 
-    def _request(self, prompt: Prompt) -> tuple[str, dict[str, Any]]:
-        body: dict[str, Any] = {
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
+        return {
             "model": self._remote_id(prompt.model),
+            "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
             "stream": True,
             "stream_options": {"include_usage": True},
             **self._sampling.to_dict(),
         }
-        if prompt.model.chat_template:
-            turns = [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
-            return "chat/completions", body | {"messages": turns}
-        return "completions", body | {"prompt": "\n".join(turn.text for turn in prompt.turns)}
 
     def _remote_id(self, model: ModelCard) -> str:
         """Our engine's ids carry its name (`raylm/smollm2`); another server's do not."""
@@ -118,7 +114,6 @@ class OpenAIProvider:
 
 
 def _events(chunk: dict[str, Any]) -> list[Event]:
-    """A chunk of either API: chat's `delta`, or completion's `text`."""
     if "error" in chunk:
         raise ProviderError(BROKEN_OFF, cause=str(chunk["error"]))
     events: list[Event] = []
@@ -126,7 +121,7 @@ def _events(chunk: dict[str, Any]) -> list[Event]:
         delta = choice.get("delta") or {}
         if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
             events.append(ReasoningDelta(reasoning))
-        if text := delta.get("content") or choice.get("text"):
+        if text := delta.get("content"):
             events.append(TextDelta(text))
         if reason := choice.get("finish_reason"):
             events.append(Finished(reason))

@@ -39,7 +39,7 @@ async def resume(
     await readable_chat(gateway, chat_id, session.user_id)
     async with gateway.database.connection() as connection:
         answer = await messages.newest_answer(connection, chat_id)
-    has_position = offset is not None or last_event_id is not None
+    has_position = bool(offset) or last_event_id is not None
     if answer is None or not (answer.status is Status.STREAMING or has_position):
         return Response(status_code=204)
     key = AnswerKey(chat_id, answer.id)

@@ -1,0 +1,124 @@
+// One real AI SDK client against a live gateway: node client.mjs PACKAGE BASE_URL COOKIE
+// Prints a JSON object of what the client ended up with; the Python test judges it.
+const [packageName, baseUrl, cookie] = process.argv.slice(2);
+const { AbstractChat, DefaultChatTransport } = await import(packageName);
+
+class State {
+  status = "ready";
+  error = undefined;
+  messages = [];
+  pushMessage = (message) => (this.messages = [...this.messages, message]);
+  popMessage = () => (this.messages = this.messages.slice(0, -1));
+  replaceMessage = (index, message) => (this.messages = this.messages.with(index, message));
+  snapshot = (value) => structuredClone(value);
+}
+
+class Chat extends AbstractChat {
+  constructor({ id, model }) {
+    const data = [];
+    super({
+      id,
+      state: new State(),
+      onData: (part) => data.push(part),
+      transport: new DefaultChatTransport({
+        api: `${baseUrl}/api/chat`,
+        body: { selectedChatModel: model },
+        fetch: gatewayFetch,
+      }),
+    });
+    this.data = data;
+  }
+  get outcome() {
+    return {
+      status: this.status,
+      error: this.error?.message ?? null,
+      data: this.data,
+      messages: this.messages,
+    };
+  }
+}
+
+const gatewayFetch = (url, init = {}) =>
+  fetch(url, { ...init, headers: { ...init.headers, cookie } });
+const newId = () => crypto.randomUUID();
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const stop = (id) => gatewayFetch(`${baseUrl}/api/chat/${id}/stop`, { method: "POST" });
+const until = async (condition) => {
+  for (let i = 0; i < 500 && !condition(); i++) await pause(10);
+};
+
+async function send() {
+  const chat = new Chat({ id: newId(), model: "mock/reasoning" });
+  await chat.sendMessage({ text: "Why is the sky blue?" });
+  return chat.outcome;
+}
+
+async function sendTwiceAndRegenerate() {
+  const chat = new Chat({ id: newId(), model: "mock/echo" });
+  await chat.sendMessage({ text: "first question" });
+  await chat.sendMessage({ text: "second question" });
+  const before = chat.messages.at(-1).id;
+  await chat.regenerate();
+  return { ...chat.outcome, before };
+}
+
+async function resumeThenStop() {
+  const id = newId();
+  const first = new Chat({ id, model: "mock/slow" });
+  const sending = first.sendMessage({ text: "one two three" });
+  await until(() => first.status === "streaming");
+  const second = new Chat({ id, model: "mock/slow" });
+  const resuming = second.resumeStream();
+  await until(() => second.status === "streaming");
+  const stopped = await (await stop(id)).json();
+  await Promise.all([sending, resuming]);
+  return { stopped, first: first.outcome, second: second.outcome };
+}
+
+async function stopBeforeFirstToken() {
+  const id = newId();
+  const chat = new Chat({ id, model: "mock/silent" });
+  const sending = chat.sendMessage({ text: "say nothing" });
+  await until(() => chat.status === "submitted");
+  let stopped = { success: false };
+  for (let i = 0; i < 100 && !stopped.success; i++) {
+    await pause(10);
+    stopped = await (await stop(id)).json();
+  }
+  await sending;
+  return { stopped, ...chat.outcome };
+}
+
+async function resumeNothing() {
+  const id = newId();
+  const chat = new Chat({ id, model: "mock/echo" });
+  await chat.sendMessage({ text: "done already" });
+  const late = new Chat({ id, model: "mock/echo" });
+  await late.resumeStream();
+  return late.outcome;
+}
+
+async function fail() {
+  const chat = new Chat({ id: newId(), model: "mock/flaky" });
+  await chat.sendMessage({ text: "one two three four five six seven" });
+  return chat.outcome;
+}
+
+async function refuse() {
+  const chat = new Chat({ id: newId(), model: "mock/unknown" });
+  await chat.sendMessage({ text: "anyone there?" });
+  return chat.outcome;
+}
+
+const cases = {
+  send,
+  sendTwiceAndRegenerate,
+  resumeThenStop,
+  stopBeforeFirstToken,
+  resumeNothing,
+  fail,
+  refuse,
+};
+const outcomes = {};
+for (const [name, run] of Object.entries(cases)) outcomes[name] = await run();
+console.log(JSON.stringify(outcomes));

@@ -1,0 +1,181 @@
+"""What the gateway's tests share: users, streams being read, gateways as processes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from raylm_apps.gateway.embedded import StoreUrls
+
+START_TIMEOUT_S = 60.0
+
+
+class User:
+    """A guest's browser."""
+
+    def __init__(self, base_url: str) -> None:
+        self.http = httpx.Client(base_url=base_url, timeout=30)
+        self.id = self.http.post("/api/auth/guest").json()["user"]["id"]
+
+    @property
+    def cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
+
+    def body(
+        self, text: str, *, chat: str, model: str = "mock/echo", **more: Any
+    ) -> dict[str, Any]:
+        message = {
+            "id": more.pop("message_id", None) or new_id(),
+            "role": "user",
+            "parts": [{"type": "text", "text": text}],
+        }
+        return {
+            "id": chat,
+            "message": message,
+            "selectedChatModel": model,
+            "selectedVisibilityType": "private",
+            **more,
+        }
+
+    def ask(self, text: str, *, chat: str, model: str = "mock/echo", **more: Any) -> httpx.Response:
+        return self.http.post("/api/chat", json=self.body(text, chat=chat, model=model, **more))
+
+    def asking(self, text: str, *, chat: str, model: str = "mock/slow", **more: Any) -> "Stream":
+        body = self.body(text, chat=chat, model=model, **more)
+        return Stream(self.http.stream("POST", "/api/chat", json=body))
+
+    def resuming(self, chat: str, query: str = "", **headers: str) -> "Stream":
+        return Stream(self.http.stream("GET", f"/api/chat/{chat}/stream{query}", headers=headers))
+
+    def messages(self, chat: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = self.http.get(f"/api/messages?chatId={chat}").json()[
+            "messages"
+        ]
+        return messages
+
+    def answer(self, chat: str) -> dict[str, Any]:
+        return self.messages(chat)[-1]
+
+
+class Stream:
+    """A response being read: `read_until` some bytes have come, `rest` to the end."""
+
+    def __init__(self, opening: Any) -> None:
+        self._opening = opening
+        self.body = b""
+
+    def __enter__(self) -> "Stream":
+        self.response: httpx.Response = self._opening.__enter__()
+        self._chunks = self.response.iter_bytes()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opening.__exit__(*error)
+
+    def read_until(self, wanted: bytes, count: int = 1) -> bytes:
+        while self.body.count(wanted) < count:
+            self.body += next(self._chunks)
+        return self.body
+
+    def rest(self) -> bytes:
+        self.body += b"".join(self._chunks)
+        return self.body
+
+
+class GatewayProcess:
+    def __init__(self, log: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        self._environment = environment
+        self._users: list[User] = []
+
+    def start(self) -> "GatewayProcess":
+        command = [sys.executable, "-m", "uvicorn", "--factory", "--port", str(self.port)]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "raylm_apps.gateway.main:create_app"],
+                env={**os.environ, **self._environment},
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self._is_alive, within_s=START_TIMEOUT_S, what=self._log.read_text)
+        return self
+
+    def __enter__(self) -> "GatewayProcess":
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        for user in self._users:
+            user.http.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def user(self) -> User:
+        self._users.append(User(self.base_url))
+        return self._users[-1]
+
+    def _is_alive(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(self._log.read_text())
+        try:
+            return httpx.get(f"{self.base_url}/health/live").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
+    return {
+        "RAYLM_DATABASE_URL": urls.database_url,
+        "RAYLM_REDIS_URL": urls.redis_url,
+        "RAYLM_DATA_DIR": str(data_dir),
+        "RAYLM_MOCK_PROVIDER": "1",
+        "RAYLM_LEASE_S": "1",
+        "RAYLM_CHECKPOINT_EVERY_S": "0.2",
+        **more,
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def parts_of(body: bytes) -> list[dict[str, Any]]:
+    """The parts of an SSE body, without `[DONE]`."""
+    lines = [line[6:] for line in body.decode().splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+def text_of(message: dict[str, Any]) -> str:
+    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
+
+
+def eventually(
+    condition: Callable[[], Any], *, within_s: float = 10.0, what: Callable[[], str] = str
+) -> Any:
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what()}")
+        time.sleep(0.05)
+    return value

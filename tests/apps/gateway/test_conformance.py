@@ -1,0 +1,89 @@
+"""The real npm clients, from the strictest to the newest, against the live gateway."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.apps.gateway.harness import GatewayProcess, text_of
+
+FOLDER = Path(__file__).parent / "conformance"
+CLIENTS = ("ai-5-strict", "ai-5", "ai-6", "ai-7")
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def outcomes(request: pytest.FixtureRequest, gateway: GatewayProcess) -> dict[str, Any]:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    if not (FOLDER / "node_modules" / request.param).is_dir():
+        pytest.skip(f"the npm clients are not installed: npm ci --prefix {FOLDER}")
+    done = subprocess.run(
+        [node, "client.mjs", request.param, gateway.base_url, gateway.user().cookie],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_answer_arrives_whole(outcomes: dict[str, Any]) -> None:
+    sent = outcomes["send"]
+    assert (sent["status"], sent["error"]) == ("ready", None)
+    question, answer = sent["messages"]
+    assert [part["type"] for part in answer["parts"]] == ["step-start", "reasoning", "text"]
+    assert text_of(answer) == text_of(question) == "Why is the sky blue?"
+    assert answer["metadata"]["status"] == "complete"
+    assert answer["metadata"]["usage"]["inputTokens"] == 5
+    assert sent["data"] == [
+        {"type": "data-chat-title", "data": "Why is the sky blue?", "transient": True}
+    ]
+
+
+def test_a_chat_goes_on_and_an_answer_is_regenerated(outcomes: dict[str, Any]) -> None:
+    chat = outcomes["sendTwiceAndRegenerate"]
+    assert chat["status"] == "ready"
+    assert [message["role"] for message in chat["messages"]] == ["user", "assistant"] * 2
+    assert text_of(chat["messages"][-1]) == "second question"
+    assert chat["messages"][-1]["id"] != chat["before"]
+
+
+def test_two_readers_follow_one_answer_until_it_is_stopped(outcomes: dict[str, Any]) -> None:
+    chat = outcomes["resumeThenStop"]
+    assert chat["stopped"] == {"success": True}
+    assert chat["first"]["status"] == chat["second"]["status"] == "ready"
+    assert chat["first"]["messages"][-1] == chat["second"]["messages"][-1]
+    assert chat["second"]["messages"][-1]["metadata"]["status"] == "stopped"
+    assert text_of(chat["second"]["messages"][-1]).startswith("one ")
+
+
+def test_stopping_before_the_first_token(outcomes: dict[str, Any]) -> None:
+    chat = outcomes["stopBeforeFirstToken"]
+    assert chat["stopped"] == {"success": True}
+    assert (chat["status"], chat["error"]) == ("ready", None)
+
+
+def test_resuming_where_nothing_is_written(outcomes: dict[str, Any]) -> None:
+    assert outcomes["resumeNothing"] == {
+        "status": "ready",
+        "error": None,
+        "data": [],
+        "messages": [],
+    }
+
+
+def test_a_failing_model_shows_its_error(outcomes: dict[str, Any]) -> None:
+    assert outcomes["fail"]["status"] == "error"
+    assert outcomes["fail"]["error"] == "The model stopped answering. Please try again."
+
+
+def test_a_refused_request_shows_its_error(outcomes: dict[str, Any]) -> None:
+    assert outcomes["refuse"]["status"] == "error"
+    assert json.loads(outcomes["refuse"]["error"])["code"] == "bad_request:api"
