@@ -28,7 +28,7 @@ void expand(const std::uint8_t* block, int blocks, ExpandedUnit& out) {
             std::uint8_t* quad = out.quads.data() + std::size_t(b * kQuads * 2 + half) * kLine;
             for (int i = 0; i < code_bytes(Bits) / kLine; ++i) {
                 const u8x64 line = load_as<u8x64>(block + i * kLine);
-                prefetch(block + i * kLine + 4096);
+                prefetch(block + i * kLine + kPrefetchBytes);
                 if constexpr (Bits == 4) {
                     store(quad, low_nibbles(line));
                     store(quad + 2 * kLine, high_nibbles(line));

@@ -7,10 +7,6 @@ namespace raylm {
 
 constexpr int kMatvecRows = 8;
 
-// Beyond a few rows the arithmetic hides the hardware prefetcher's view of the stream.
-constexpr int kPrefetchFromRows = 4;
-constexpr int kPrefetchBytes = 2048;
-
 template <int Bits, int M>
 void matvec(const std::uint8_t* block, const Activations& x, int first_row, float* y) {
     constexpr int kLinesPerGroup = code_bytes(Bits) / kLine / 2;
@@ -37,7 +33,7 @@ void matvec(const std::uint8_t* block, const Activations& x, int first_row, floa
             for (int m = 0; m < M; ++m) dot[m] = splat(Bits == 4 ? 0 : starts[m][group]);
             RAYLM_UNROLL
             for (int i = 0; i < kLinesPerGroup; ++i, line += kLine) {
-                if constexpr (M >= kPrefetchFromRows) prefetch(line + kPrefetchBytes);
+                prefetch(line + kPrefetchBytes);
                 const u8x64 w = load_as<u8x64>(line);
                 constexpr int kQuadsPerLine = Bits == 4 ? 2 : 1;
                 const int k = group * kGroup + i * kQuadsPerLine * 4;
