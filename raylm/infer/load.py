@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 
+from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import ConfigError, MissingDependencyError, UsageError
 from raylm.core.schema import ServeConfig
 from raylm.infer.engine import Engine
-from raylm.infer.packed_runner import CACHE_ELEMENT_BYTES, PackedRunner, decoder_dims
+from raylm.infer.packed_runner import PackedRunner, decoder_dims
 from raylm.infer.runner import Runner, TorchRunner
 from raylm.infer.scheduler import Limits
 from raylm.models.decoder import Decoder
-from raylm.models.source import ModelSource, open_model
+from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm_kernels.cpu import build
 
@@ -42,10 +43,11 @@ Model = str | Path | ModelSource | ServeConfig
 def load(model: Model, options: Mapping[str, Any], device: str = "cpu") -> Loaded:
     """`options` are keys of ServeConfig, laid over `model` where that is one already.
 
-    Raises ModelNotFoundError, WeightsError, ConfigError or MissingDependencyError.
+    Raises ModelNotFoundError, WeightsError, CheckpointError, ConfigError or
+    MissingDependencyError.
     """
     config = _config(model, options)
-    source = model if isinstance(model, ModelSource) else open_model(config.model)
+    source = model if isinstance(model, ModelSource) else open_model_or_run(config.model)
     quantization = _choose_quantization(config, source.spec, device)
     limit = _requested_length(config, source.spec)
     runner = _runner(config, source, quantization, device, limit)
@@ -118,7 +120,7 @@ def _runner(
     threads = config.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     if quantization == "none":
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        num_blocks = _num_blocks(config, source.spec, dtype.itemsize, limit)
+        num_blocks = _num_blocks(config, TorchRunner.token_bytes(source.spec, dtype), limit)
         decoder = Decoder.from_source(source, dtype, device)
         return TorchRunner(
             decoder, num_blocks=num_blocks, block_size=config.block_size, threads=threads
@@ -126,15 +128,14 @@ def _runner(
     return PackedRunner(
         source,
         weight_bits=8 if quantization == "int8" else 4,
-        num_blocks=_num_blocks(config, source.spec, CACHE_ELEMENT_BYTES, limit),
+        num_blocks=_num_blocks(config, PackedRunner.token_bytes(source.spec), limit),
         block_size=config.block_size,
         threads=threads,
     )
 
 
-def _num_blocks(config: ServeConfig, spec: ModelSpec, element_bytes: int, limit: int) -> int:
+def _num_blocks(config: ServeConfig, token_bytes: int, limit: int) -> int:
     """As many as `kv_cache_bytes` pay for, but no more than could ever be in use."""
-    token_bytes = 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim * element_bytes
     affordable = config.kv_cache_bytes // (token_bytes * config.block_size)
     per_sequence = -(-limit // config.block_size)
     if affordable < 1 or (config.max_model_len is not None and affordable < per_sequence):

@@ -10,7 +10,7 @@ from raylm.nn.rope_scaling import inverse_frequencies
 from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
 from raylm_kernels.quantize import WeightBits
 
-CACHE_ELEMENT_BYTES = 2  # the packed decoder keeps keys and values in bfloat16
+_BF16_BYTES = 2  # the type of the packed decoder's cache
 
 
 class PackedRunner:
@@ -34,6 +34,12 @@ class PackedRunner:
             num_blocks=num_blocks,
             block_size=block_size,
         )
+
+    @staticmethod
+    def token_bytes(spec: ModelSpec) -> int:
+        """What one token takes in the cache."""
+        padded_head_dim = decoder_dims(spec).padded_head_dim
+        return 2 * spec.num_layers * spec.num_kv_heads * padded_head_dim * _BF16_BYTES
 
     def forward(self, batch: Batch) -> Tensor:
         use_threads(self._threads)

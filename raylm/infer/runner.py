@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from raylm.infer.batch import Batch
 from raylm.models.decoder import Decoder
+from raylm.models.spec import ModelSpec
 
 
 class Runner(Protocol):
@@ -50,6 +51,11 @@ class TorchRunner:
         spec, weight = decoder.spec, decoder.model.embed_tokens.weight
         shape = (spec.num_layers, 2, num_blocks * block_size, spec.num_kv_heads, spec.head_dim)
         self._cache = torch.empty(shape, dtype=weight.dtype, device=weight.device)
+
+    @staticmethod
+    def token_bytes(spec: ModelSpec, dtype: torch.dtype) -> int:
+        """What one token takes in the cache."""
+        return 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim * dtype.itemsize
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> Tensor:

@@ -102,7 +102,7 @@ class Traffic(RuleBasedStateMachine):
         held = Counter(b for r in self.scheduler.running for b in r.blocks)
         assert all(pool.references(b) == held[b] for b in range(pool.num_blocks))
         assert pool.free_blocks == pool.num_blocks - len(held)
-        assert all(not r.blocks for r in self.scheduler.waiting)
+        assert all(not r.blocks and not r.computed_length for r in self.scheduler.waiting)
 
     @invariant()
     def only_whole_blocks_of_one_prompt_are_shared(self) -> None:
@@ -173,6 +173,14 @@ def test_the_youngest_gives_its_blocks_to_the_oldest_and_recomputes() -> None:
     assert all(state is not RequestState.PREEMPTED for state, _, _ in seen)
     assert (RequestState.FINISHED, RequestState.RUNNING, 0) in seen  # from its first token again
     assert (old.output_length, young.output_length) == (9, 9)
+
+
+@pytest.mark.parametrize(("num_blocks", "admitted"), [(4, 1), (5, 2)])
+def test_a_newcomer_leaves_a_free_block_to_who_runs(num_blocks: int, admitted: int) -> None:
+    scheduler = make_scheduler(num_blocks=num_blocks, block_size=4, max_batch_tokens=16)
+    for name in ("old", "new"):
+        scheduler.submit(make_requests(8, 4, name=name)[0])
+    assert len(scheduler.schedule().chunks) == admitted
 
 
 def test_choices_reuse_the_whole_blocks_of_their_prompt() -> None:
