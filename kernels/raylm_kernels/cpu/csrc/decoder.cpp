@@ -40,10 +40,8 @@ Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int blo
     std::iota(every_token_.begin(), every_token_.end(), 0);
     place_weights();
     const int own_rows = threads == 1 ? kTileTokens : kRedundantRows;
-    const int depth = std::max({normalized_.depth(), attended_.depth(), gated_.depth()});
     for (int member = 0; member < threads; ++member) {
-        desks_.push_back({Activations(own_rows, shape.hidden_size), ExpandedUnit(depth),
-                          Buffer<float>(std::size_t(kTileTokens) * kGroup), {}});
+        desks_.push_back({Activations(own_rows, shape.hidden_size), Buffer<float>(std::size_t(kTileTokens) * kGroup), {}});
     }
 }
 
@@ -185,7 +183,7 @@ const Activations& Decoder::normalize(int member, int rows, const int* tokens, c
 void Decoder::project_qkv(int member, int index, const Batch& batch, const Activations& x) {
     const Layer& layer = layers_[index];
     const float* bias = layer.qkv_bias.size() ? layer.qkv_bias.data() : nullptr;
-    multiply(layer.qkv, member, x, tile_.count, desks_[member].expanded,
+    multiply(layer.qkv, member, x, tile_.count,
              [&](int unit, int first, int rows, const float* y) {
                  for (int row = 0; row < rows; ++row, y += kUnitRows) {
                      float* out = qkv(first + row, 0) + unit * kUnitRows;
@@ -268,7 +266,7 @@ void Decoder::project_out(int member, const Layer& layer) {
 
 void Decoder::gate_up(int member, const Layer& layer, const Activations& x) {
     float* gated = desks_[member].gated.data();
-    multiply(layer.gate_up, member, x, tile_.count, desks_[member].expanded,
+    multiply(layer.gate_up, member, x, tile_.count,
              [&](int unit, int first, int rows, const float* y) {
                  const bool upper = unit % kGatedUnits == 0;
                  for (int row = 0; row < rows; ++row, y += kUnitRows) {
@@ -287,7 +285,7 @@ void Decoder::project_down(int member, const Layer& layer) {
 
 void Decoder::add_to_hidden(int member, const PackedMatrix& weights, const Activations& x,
                             const float* bias) {
-    multiply(weights, member, x, tile_.count, desks_[member].expanded,
+    multiply(weights, member, x, tile_.count,
              [&](int unit, int first, int rows, const float* y) {
                  for (int row = 0; row < rows; ++row, y += kUnitRows) {
                      float* out = hidden(first + row) + unit * kUnitRows;
@@ -305,7 +303,7 @@ void Decoder::project_head(int member, float* logits) {
         const int part = std::min(kTileTokens, count - first_row);
         const Activations& x = normalize(member, part, tile_.logit_tokens.data() + first_row,
                                          final_norm_.data());
-        multiply(head_, member, x, part, desks_[member].expanded,
+        multiply(head_, member, x, part,
                  [&](int unit, int first, int rows, const float* y) {
                      const int begin = unit * kUnitRows;
                      const int width = std::min(kUnitRows, shape_.vocab_size - begin);

@@ -70,7 +70,6 @@ private:
     // What one member of the team works in.
     struct Desk {
         Activations normalized;
-        ExpandedUnit expanded;
         Buffer<float> gated;
         Buffer<float> scores;
     };

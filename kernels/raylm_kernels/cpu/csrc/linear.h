@@ -1,36 +1,34 @@
-// y = x . W for one member's share of W, handed unit by unit to whoever uses it.
+// y = x . W^T for one member's share of W, handed unit by unit to whoever uses it.
 #pragma once
 
-#include "gemm.h"
-#include "matvec.h"
+#include <algorithm>
+
+#include "packed.h"
 
 namespace raylm {
 
-using UnitKernel = void (*)(const std::uint8_t* unit, const Activations& x, int row, float* y);
-using TileKernel = void (*)(const ExpandedUnit& unit, const Activations& x, int row, float* y);
+constexpr int kStreamRows = 8;  // 8 + 8 accumulators; more rows would not hide more of the stream
+constexpr int kTileRows = 6;    // 12 + 12 accumulators, over weights that the stream left in cache
 
-UnitKernel matvec_kernel(int bits, int rows);
-TileKernel tile_kernel(int bits, int rows);
-void expand_unit(const PackedMatrix& weights, const std::uint8_t* unit, ExpandedUnit& out);
+// y [rows, 32] of `rows` activation rows with one unit.
+using UnitKernel = void (*)(const std::uint8_t* unit, const Activations& x, int row, float* y);
+
+UnitKernel stream_kernel(int bits, int rows);
+UnitKernel tile_kernel(int bits, int rows);
 
 // Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share, in order.
 template <class Use>
-void multiply(const PackedMatrix& weights, int member, const Activations& x, int rows,
-              ExpandedUnit& expanded, Use&& use) {
-    alignas(64) float y[kMatvecRows * kUnitRows];
-    if (rows <= kMatvecRows) {
-        const UnitKernel kernel = matvec_kernel(weights.bits(), rows);
-        for (int unit = weights.begin(member); unit < weights.end(member); ++unit) {
-            kernel(weights.unit(member, unit), x, 0, y);
-            use(unit, 0, rows, y);
-        }
-        return;
-    }
+void multiply(const PackedMatrix& weights, int member, const Activations& x, int rows, Use&& use) {
+    alignas(64) float y[kStreamRows * kUnitRows];
+    const int streamed = std::min(rows, kStreamRows);
+    const UnitKernel stream = stream_kernel(weights.bits(), streamed);
     for (int unit = weights.begin(member); unit < weights.end(member); ++unit) {
-        expand_unit(weights, weights.unit(member, unit), expanded);
-        for (int row = 0; row < rows; row += kTileRows) {
-            const int count = std::min(kTileRows, rows - row);
-            tile_kernel(weights.bits(), count)(expanded, x, row, y);
+        const std::uint8_t* lines = weights.unit(member, unit);
+        stream(lines, x, 0, y);
+        use(unit, 0, streamed, y);
+        for (int row = streamed; row < rows; row += kTileRows) {
+            const int count = std::min(rows - row, kTileRows);
+            tile_kernel(weights.bits(), count)(lines, x, row, y);
             use(unit, row, count, y);
         }
     }

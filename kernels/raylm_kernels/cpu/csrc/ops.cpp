@@ -22,7 +22,6 @@ public:
         for (int member = 0; member < threads; ++member) {
             arenas_.emplace_back(weights_.share_bytes(member));
             weights_.place(member, arenas_.back());
-            expanded_.emplace_back(round_up(width, kBlockDepth));
         }
         team_.run([&](int member) { weights_.pack(member, 0, rows, from); });
     }
@@ -38,7 +37,7 @@ public:
             }
         }
         team_.run([&](int member) {
-            multiply(weights_, member, x_, rows, expanded_[member],
+            multiply(weights_, member, x_, rows,
                      [&](int unit, int first, int count, const float* part) {
                          for (int row = first; row < first + count; ++row, part += kUnitRows) {
                              float* to = y + std::size_t(row) * weights_.rows() + unit * kUnitRows;
@@ -66,7 +65,6 @@ private:
     Team team_;
     std::vector<Arena> arenas_;
     PackedMatrix weights_;
-    std::vector<ExpandedUnit> expanded_;
     Activations x_;
 };
 

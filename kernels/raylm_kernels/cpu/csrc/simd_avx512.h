@@ -31,8 +31,8 @@ inline u8x64 high_nibbles(u8x64 x) {
     return low_nibbles((u8x64)_mm512_srli_epi16((__m512i)x, 4));
 }
 
-inline f32x16 half_to_float(const std::uint16_t* from) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+inline f32x16 half_to_float(const void* from) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
 }
 
 inline void store_int8(std::int8_t* to, i32x16 x) {

@@ -45,10 +45,12 @@ inline u8x64 low_nibbles(u8x64 x) { return x & 0x0f; }
 inline u8x64 high_nibbles(u8x64 x) { return x >> 4; }
 
 // A half moved 13 bits left is a float whose exponent is 112 too small; subnormals come out right.
-inline f32x16 half_to_float(const std::uint16_t* from) {
+inline f32x16 half_to_float(const void* from) {
+    std::uint16_t halves[kLanes];
+    std::memcpy(halves, from, sizeof(halves));
     f32x16 out;
     for (int i = 0; i < kLanes; ++i) {
-        const std::uint32_t h = from[i];
+        const std::uint32_t h = halves[i];
         const std::uint32_t bits = (h & 0x8000u) << 16 | (h & 0x7fffu) << 13;
         float x;
         std::memcpy(&x, &bits, sizeof(x));
