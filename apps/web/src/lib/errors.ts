@@ -77,8 +77,3 @@ export function gatewayError(status: number, body: string): GatewayError {
 export function errorMessage(error: unknown): string {
   return error instanceof GatewayError ? error.message : FALLBACK_MESSAGE;
 }
-
-/** Browsers report a connection that fails or breaks as a bare TypeError. */
-export function isNetworkFailure(error: unknown): boolean {
-  return error instanceof TypeError;
-}

@@ -1,7 +1,9 @@
 import { IconButton } from "@/components/ui/iconButton";
 import { ChatPage } from "@/features/chat/ChatPage";
+import { useChatTitle } from "@/features/history/useHistory";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
+import { useDocumentTitle } from "@/lib/useDocumentTitle";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
 import { useChatId } from "./useChatId";
@@ -13,6 +15,7 @@ export function ChatRoute() {
   const { models, model, choose } = useModels();
   const { isOpen, toggle } = useSidebar();
   const navigate = useNavigate();
+  useDocumentTitle(useChatTitle(chatId));
 
   return (
     <>

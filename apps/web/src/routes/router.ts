@@ -1,11 +1,23 @@
 /** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`. */
+import { sessionQuery } from "@/features/session/sessionQuery";
+import { queryClient } from "@/lib/queryClient";
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
 import { z } from "zod";
 import { ChatRoute } from "./ChatRoute";
 import { NotFound } from "./NotFound";
+import { Opening, OpeningFailed } from "./Opening";
 import { Shell } from "./Shell";
 
-const rootRoute = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+const rootRoute = createRootRoute({
+  // Nothing can be asked without a session, so the page opens with one.
+  beforeLoad: async () => {
+    await queryClient.ensureQueryData(sessionQuery);
+  },
+  component: Shell,
+  pendingComponent: Opening,
+  errorComponent: OpeningFailed,
+  notFoundComponent: NotFound,
+});
 
 // Both addresses share one element, so that a new chat becomes a stored one without a remount.
 const conversationRoute = createRoute({

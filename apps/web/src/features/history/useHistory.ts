@@ -20,6 +20,12 @@ export function useHistory() {
   });
 }
 
+/** The title of a chat, if it is among the loaded ones. */
+export function useChatTitle(chatId: string): string | undefined {
+  const { data } = useHistory();
+  return data?.pages.flatMap((page) => page.chats).find((chat) => chat.id === chatId)?.title;
+}
+
 export function useRenameChat() {
   return useHistoryEdit(
     ({ chatId, title }: { chatId: string; title: string }) => renameChat(chatId, title),

@@ -1,16 +1,13 @@
 import { Menu, MenuContent, MenuTrigger } from "@/components/ui/menu";
-import { type User, fetchUser } from "@/lib/api/session";
+import type { User } from "@/lib/api/session";
 import { useQuery } from "@tanstack/react-query";
 import { ChevronsUpDown, CircleUserRound } from "lucide-react";
 import type { ReactNode } from "react";
+import { sessionQuery } from "./sessionQuery";
 
 /** Who is here, at the foot of the sidebar; `children` are the menu's items. */
 export function UserMenu({ children }: { children: ReactNode }) {
-  const { data: user } = useQuery({
-    queryKey: ["session"],
-    queryFn: ({ signal }) => fetchUser(signal),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  const { data: user } = useQuery(sessionQuery);
   return (
     <Menu>
       <MenuTrigger

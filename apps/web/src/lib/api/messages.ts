@@ -7,7 +7,6 @@ const answerStatusSchema = z.enum(["streaming", "complete", "stopped", "interrup
 
 export const messageMetadataSchema = z.looseObject({
   status: answerStatusSchema.optional(),
-  model: z.string().optional(),
 });
 
 const storedMessageSchema = z.looseObject({

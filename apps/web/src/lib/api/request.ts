@@ -1,11 +1,5 @@
 /** One way to call the gateway: same origin, JSON in and out, errors as GatewayError. */
-import {
-  GatewayError,
-  OfflineError,
-  UnreachableError,
-  gatewayError,
-  isNetworkFailure,
-} from "@/lib/errors";
+import { GatewayError, OfflineError, UnreachableError, gatewayError } from "@/lib/errors";
 import type { z } from "zod";
 
 /** `fetch` that throws a GatewayError for everything that is not a success. */
@@ -14,7 +8,8 @@ export const gatewayFetch: typeof fetch = async (input, init) => {
   try {
     response = await fetch(input, init);
   } catch (error) {
-    if (!isNetworkFailure(error)) throw error;
+    // Browsers report a connection that fails as a bare TypeError.
+    if (!(error instanceof TypeError)) throw error;
     throw navigator.onLine ? new UnreachableError() : new OfflineError();
   }
   if (!response.ok) throw gatewayError(response.status, await response.text());
@@ -26,17 +21,17 @@ export async function getJson<Schema extends z.ZodType>(
   schema: Schema,
   signal?: AbortSignal,
 ): Promise<z.infer<Schema>> {
-  const response = await gatewayFetch(path, { signal: signal ?? null });
-  const parsed = schema.safeParse(await response.json());
-  if (!parsed.success) {
-    throw new GatewayError(
-      "bad_response:api",
-      "The server and this page disagree. Reload the page.",
-    );
-  }
-  return parsed.data;
+  return parseBody(await gatewayFetch(path, { signal: signal ?? null }), schema);
 }
 
+export async function postJson<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.infer<Schema>> {
+  return parseBody(await gatewayFetch(path, { method: "POST" }), schema);
+}
+
+/** A write whose answer nobody reads. */
 export async function send(
   method: "POST" | "PATCH" | "DELETE",
   path: string,
@@ -44,7 +39,18 @@ export async function send(
 ): Promise<void> {
   await gatewayFetch(path, {
     method,
-    headers: { "content-type": "application/json" },
-    body: body === undefined ? null : JSON.stringify(body),
+    ...(body && {
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    }),
   });
+}
+
+async function parseBody<Schema extends z.ZodType>(
+  response: Response,
+  schema: Schema,
+): Promise<z.infer<Schema>> {
+  const parsed = schema.safeParse(await response.json());
+  if (parsed.success) return parsed.data;
+  throw new GatewayError("bad_response:api", "The server and this page disagree. Reload the page.");
 }
