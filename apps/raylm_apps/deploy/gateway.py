@@ -11,6 +11,7 @@ from raylm_apps.gateway.settings import Settings
 
 HEALTH_CHECK_PERIOD_S = 2.0
 SHUTDOWN_MARGIN_S = 5.0
+NODE_SHARE = 0.001  # of Ray's resource that stands for a node
 
 
 class GatewayReplica:
@@ -30,11 +31,16 @@ gateway_deployment: Deployment = serve.deployment(
     max_ongoing_requests=100_000,  # the gateway limits by user itself
     max_constructor_retry_count=1,
     health_check_period_s=HEALTH_CHECK_PERIOD_S,
-    ray_actor_options={"num_cpus": 0},
 )(serve.ingress()(GatewayReplica))
 
 
-def build_gateway(settings: Settings) -> Application:
-    """A stopping replica has the time the gateway grants its unfinished answers, and some more."""
-    grace_s = settings.drain_s + SHUTDOWN_MARGIN_S
-    return gateway_deployment.options(graceful_shutdown_timeout_s=grace_s).bind(settings)
+def build_gateway(settings: Settings, node: str | None = None) -> Application:
+    """A stopping replica has the time the gateway grants its unfinished answers, and some more.
+
+    `node` is the address of the only node it may run on: the one with the embedded stores.
+    """
+    here = {f"node:{node}": NODE_SHARE} if node else {}
+    return gateway_deployment.options(
+        graceful_shutdown_timeout_s=settings.drain_s + SHUTDOWN_MARGIN_S,
+        ray_actor_options={"num_cpus": 0, "resources": here},
+    ).bind(settings)

@@ -21,6 +21,7 @@ from raylm_apps.deploy.environment import (
     serve_environment,
 )
 from raylm_apps.deploy.failure import failure_of
+from raylm_apps.deploy.haproxy import write_launcher
 from raylm_apps.deploy.ports import free_ports
 from raylm_apps.deploy.probe import check
 
@@ -47,6 +48,8 @@ def ray_with_serve(host: str, port: int, address: str | None) -> Iterator[None]:
     # A socket's path has 107 bytes at most, and Serve adds a node's 56: no long TMPDIR here.
     with tempfile.TemporaryDirectory(prefix="raylm-", dir="/tmp") as folder:
         variables = serve_environment(Path(folder), free_ports(SIDE_PORTS))
+        if launcher := write_launcher(Path(folder)):
+            variables["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(launcher)
         with applied(variables, RAY_ENVIRONMENT), ray_session(address):
             _quiet()
             _require_no_serve(address)

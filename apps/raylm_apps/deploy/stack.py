@@ -3,9 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Self
 
+from ray.serve import Application
+
 from raylm.core.schema import UpConfig
+from raylm.runtime.session import node_address
 from raylm.serve import build_app
 from raylm_apps.deploy import signals
 from raylm_apps.deploy.gateway import build_gateway
@@ -51,19 +55,14 @@ class Stack:
             clock = Clock(on_stage)
             stores = started.enter_context(running_stores(settings, data_dir))
             clock.ready("stores")
-            settings = settings.model_copy(
-                update={
-                    "data_dir": data_dir,
-                    "database_url": stores.urls.database_url,
-                    "redis_url": stores.urls.redis_url,
-                    "engine_url": f"{url}/engine/v1",
-                }
-            )
+            _start_ray(started, config, address, clock)
             apps = [
                 Deployed("engine", "/engine", build_app(config.serve), "/health"),
-                Deployed("gateway", "/", build_gateway(settings), "/health/ready"),
+                Deployed(
+                    "gateway", "/", _gateway(settings, data_dir, stores, url), "/health/ready"
+                ),
             ]
-            _start_apps(started, config, address, apps, clock)
+            _start_apps(started, apps, url, clock)
             yield cls(url, stores, on_stage)
 
     @classmethod
@@ -72,11 +71,14 @@ class Stack:
         cls, config: UpConfig, *, address: str | None = None, on_stage: OnStage = _silent
     ) -> Iterator[Self]:
         """The engine alone at /, without stores or data folder."""
+        url = url_of(config)
         with _unwinding() as started:
             require_free(config.host, config.port)
+            clock = Clock(on_stage)
+            _start_ray(started, config, address, clock)
             apps = [Deployed("engine", "/", build_app(config.serve), "/health")]
-            _start_apps(started, config, address, apps, Clock(on_stage))
-            yield cls(url_of(config), None, on_stage)
+            _start_apps(started, apps, url, clock)
+            yield cls(url, None, on_stage)
 
     def wait(self) -> None:
         """Until Ctrl-C or SIGTERM; meanwhile a store that dies is started again."""
@@ -88,16 +90,17 @@ class Stack:
 
 
 class Clock:
-    """Reports each part with the seconds since the one before it was ready."""
+    """Reports each part with the seconds since `restart`."""
 
     def __init__(self, on_stage: OnStage) -> None:
         self._on_stage = on_stage
-        self._last = time.monotonic()
+        self.restart()
+
+    def restart(self) -> None:
+        self._started = time.monotonic()
 
     def ready(self, part: str) -> None:
-        now = time.monotonic()
-        self._on_stage(part, f"ready in {now - self._last:.1f} s")
-        self._last = now
+        self._on_stage(part, f"ready in {time.monotonic() - self._started:.1f} s")
 
 
 def url_of(config: UpConfig) -> str:
@@ -114,12 +117,26 @@ def _unwinding() -> Iterator[ExitStack]:
         yield started
 
 
-def _start_apps(
-    started: ExitStack, config: UpConfig, address: str | None, apps: list[Deployed], clock: Clock
-) -> None:
+def _start_ray(started: ExitStack, config: UpConfig, address: str | None, clock: Clock) -> None:
+    clock.restart()
     started.enter_context(ray_with_serve(config.host, config.port, address))
     signals.raise_on_termination()  # Ray puts handlers of its own in their place
     clock.ready("ray")
+
+
+def _start_apps(started: ExitStack, apps: list[Deployed], url: str, clock: Clock) -> None:
+    clock.restart()
     deploy(apps)
-    wait_ready(apps, url_of(config), clock.ready)
+    wait_ready(apps, url, clock.ready)
     started.callback(undeploy, apps)
+
+
+def _gateway(settings: Settings, data_dir: Path, stores: Stores, url: str) -> Application:
+    told = {
+        "data_dir": data_dir,
+        "database_url": stores.urls.database_url,
+        "redis_url": stores.urls.redis_url,
+        "engine_url": f"{url}/engine/v1",
+    }
+    node = node_address() if stores.embedded else None
+    return build_gateway(settings.model_copy(update=told), node)
