@@ -47,43 +47,49 @@ def frame(event_id: EventId, data: bytes) -> bytes:
 
 
 class AnswerLog:
+    """Entries are the parts, then the ending. Readers see those that have been revealed."""
+
     def __init__(self, key: AnswerKey) -> None:
         self.key = key
         self.started_ms = time.time_ns() // 1_000_000
         self.data: list[bytes] = []
         self.ending: str | None = None
         """The final status, once there is one."""
+        self._revealed = 0
         self._grown = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self.data) + (self.ending is not None)
 
     def id_of(self, number: int) -> EventId:
         return EventId(self.started_ms, number)
 
     def append(self, part: dict[str, Any]) -> None:
         self.data.append(orjson.dumps(part))
-        self._wake()
 
     def end(self, status: str) -> None:
         self.ending = status
-        self._wake()
+
+    def reveal(self, entries: int | None = None) -> None:
+        """Show readers the first so many entries, or all."""
+        self._revealed = len(self) if entries is None else entries
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
 
     async def follow(self, heartbeat_s: float) -> AsyncIterator[bytes]:
         """From the beginning to the end; a slow reader gets what has gathered in one piece."""
         position = 0
         while True:
-            grown = self._grown
-            size = len(self.data)
-            if size > position:
-                yield b"".join(frame(self.id_of(i), self.data[i]) for i in range(position, size))
-                position = size
-            elif self.ending is not None:
-                yield DONE
-                return
+            grown, revealed = self._grown, self._revealed
+            if revealed > position:
+                stop = min(revealed, len(self.data))
+                yield b"".join(frame(self.id_of(i), self.data[i]) for i in range(position, stop))
+                position = stop
+                if revealed > stop:
+                    yield DONE
+                    return
             elif not await _within(heartbeat_s, grown):
                 yield PING
-
-    def _wake(self) -> None:
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -107,7 +107,7 @@ class Generation:
         await self._store(ending)
         self._publish(ending.parts())
         self.log.end(ending.status)
-        self._streams.grown(self.key)
+        self._streams.grown(self.log)
         self._metrics.answer_ended(self._prompt.model.id, ending.status)
 
     def cut_short(self, status: Status) -> None:
@@ -153,7 +153,7 @@ class Generation:
         for part in parts:
             self._fold.add(part)
             self.log.append(part)
-        self._streams.grown(self.key)
+        self._streams.grown(self.log)
 
     async def _store(self, ending: Ending) -> None:
         saved = self._answers.save(self._state(ending.status, ending.details))

@@ -10,7 +10,7 @@ import structlog
 from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog, EventId
 from raylm_apps.gateway.streams import UNAVAILABLE, connect
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 1.0
 RETRY_S = 0.5
 log = structlog.get_logger()
 
@@ -37,10 +37,12 @@ class StreamWriter:
 
     def open(self, answer: AnswerLog) -> None:
         self._copies[answer.key] = _Copy(answer)
-        self.grown(answer.key)
 
-    def grown(self, key: AnswerKey) -> None:
-        self._behind.add(key)
+    def grown(self, answer: AnswerLog) -> None:
+        """Readers see what Redis has: what they saw survives. Without Redis they see all."""
+        if not self.available:
+            answer.reveal()
+        self._behind.add(answer.key)
         self._wake.set()
 
     async def run(self) -> None:
@@ -85,6 +87,7 @@ class StreamWriter:
             await pipeline.execute()
         for copy, size in zip(batch, sizes, strict=True):
             copy.written = size
+            copy.log.reveal(size)
             if size > len(copy.log.data):
                 del self._copies[copy.log.key]
 
@@ -119,9 +122,10 @@ class StreamWriter:
 
     def _forget_what_is_written(self) -> None:
         """Answers that ended during the outage need no stream any more: PostgreSQL has them."""
-        self._copies = {key: c for key, c in self._copies.items() if c.log.ending is None}
         for copy in self._copies.values():
             copy.written = None
+            copy.log.reveal()
+        self._copies = {key: c for key, c in self._copies.items() if c.log.ending is None}
         self._behind = set(self._copies)
         if self._behind:
             self._wake.set()

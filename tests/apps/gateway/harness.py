@@ -97,6 +97,7 @@ class GatewayProcess:
         self.base_url = f"http://127.0.0.1:{self.port}"
         self._log = log
         self._environment = environment
+        self.data_dir = Path(environment["RAYLM_DATA_DIR"])
         self._users: list[User] = []
 
     def start(self) -> "GatewayProcess":
