@@ -23,6 +23,7 @@ from raylm_apps.gateway.providers.sse import SseError, sse_data
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 120.0
 UNREACHABLE = "The model cannot be reached at the moment. Please try again."
+STRANGE = (SseError, orjson.JSONDecodeError, AttributeError, LookupError, TypeError)
 BROKEN_OFF = "The model's answer broke off. Please try again."
 _NO_CHAT = re.compile(
     r"embed|whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
@@ -56,7 +57,7 @@ class OpenAIProvider:
                 return [self._card(model) for model in listed if not _NO_CHAT.search(model["id"])]
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderError(UNREACHABLE, cause=repr(error)) from error
-        except (orjson.JSONDecodeError, LookupError, TypeError) as error:
+        except STRANGE as error:
             raise ProviderError(UNREACHABLE, cause=f"a strange model list: {error!r}") from error
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
@@ -82,7 +83,7 @@ class OpenAIProvider:
                             yield event
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderError(UNREACHABLE, cause=repr(error)) from error
-        except (SseError, orjson.JSONDecodeError, LookupError, TypeError) as error:
+        except STRANGE as error:
             raise ProviderError(BROKEN_OFF, cause=f"a strange event: {error!r}") from error
         if finished is None:
             raise ProviderError(BROKEN_OFF, cause="the stream ended without a finish_reason")

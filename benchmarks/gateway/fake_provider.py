@@ -1,0 +1,32 @@
+"""An OpenAI-compatible server that answers ten words at once: `python fake_provider.py PORT`."""
+
+import sys
+
+from aiohttp import web
+
+CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
+END = (
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":3,"completion_tokens":10}}\n\ndata: [DONE]\n\n'
+)
+
+
+async def models(request: web.Request) -> web.Response:
+    return web.json_response({"data": [{"id": "fake"}]})
+
+
+async def complete(request: web.Request) -> web.StreamResponse:
+    await request.read()
+    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    await response.prepare(request)
+    for _ in range(10):
+        await response.write(CHUNK)
+    await response.write(END)
+    return response
+
+
+if __name__ == "__main__":
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    app.router.add_post("/v1/chat/completions", complete)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)

@@ -1,0 +1,213 @@
+"""The adapter against a server that behaves, and misbehaves, as told."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from raylm_apps.gateway.providers.base import (
+    Finished,
+    ModelCard,
+    Prompt,
+    ProviderError,
+    ReasoningDelta,
+    Sampling,
+    TextDelta,
+    Turn,
+    Usage,
+)
+from raylm_apps.gateway.providers.openai import OpenAIProvider
+
+PROMPT = Prompt(ModelCard("raylm/small", "small", "raylm"), [Turn("user", "Hi")])
+Behaviour = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
+
+
+class FakeServer:
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.behave: Behaviour = nothing
+        self.status = 200
+        self.models: Any = {"data": []}
+        self.cancelled = asyncio.Event()
+        app = web.Application()
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        self.runner = web.AppRunner(app, handler_cancellation=True)
+
+    async def start(self) -> str:
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        return f"http://127.0.0.1:{self.runner.addresses[0][1]}/v1"
+
+    async def _list(self, request: web.Request) -> web.Response:
+        return web.json_response(self.models, status=self.status)
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(
+            {"body": await request.json(), "authorization": request.headers.get("authorization")}
+        )
+        if self.status != 200:
+            return web.json_response(
+                {"error": {"message": "sk-secret overdrawn"}}, status=self.status
+            )
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            await self.behave(request, response)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return response
+
+
+async def nothing(request: web.Request, response: web.StreamResponse) -> None:
+    pass
+
+
+def sending(*events: Any) -> Behaviour:
+    async def behave(request: web.Request, response: web.StreamResponse) -> None:
+        for event in events:
+            data = event if isinstance(event, str) else json.dumps(event)
+            await response.write(f"data: {data}\n\n".encode())
+
+    return behave
+
+
+def delta(reason: str | None = None, **content: str) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": content, "finish_reason": reason}]}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    server = FakeServer()
+    yield server
+    await server.runner.cleanup()
+
+
+@pytest.fixture
+async def provider(server: FakeServer) -> AsyncIterator[OpenAIProvider]:
+    async with aiohttp.ClientSession() as client:
+        yield OpenAIProvider(
+            "raylm",
+            await server.start(),
+            client,
+            api_key="sk-secret",
+            sampling=Sampling(max_tokens=7, temperature=0.2),
+        )
+
+
+async def test_text_reasoning_and_usage(server: FakeServer, provider: OpenAIProvider) -> None:
+    server.behave = sending(
+        delta(role="assistant", content=""),
+        delta(reasoning_content="Hm."),
+        delta(content="Hel"),
+        delta(content="lo"),
+        delta("length"),
+        {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}},
+        "[DONE]",
+    )
+    assert [event async for event in provider.stream(PROMPT)] == [
+        ReasoningDelta("Hm."),
+        TextDelta("Hel"),
+        TextDelta("lo"),
+        Finished("length", Usage(3, 4)),
+    ]
+    (request,) = server.requests
+    assert request["authorization"] == "Bearer sk-secret"
+    assert request["body"] == {
+        "model": "raylm/small",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 7,
+        "temperature": 0.2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("behave", "message"),
+    [
+        (sending(delta(content="half")), "broke off"),
+        (sending(delta(content="half"), "[DONE]"), "broke off"),
+        (sending(delta(content="half"), "{not json"), "broke off"),
+        (sending(delta(content="half"), {"error": {"message": "sk-secret"}}), "broke off"),
+        (sending(delta(content="half"), [1, 2]), "broke off"),
+    ],
+)
+async def test_an_answer_that_breaks_off(
+    server: FakeServer, provider: OpenAIProvider, behave: Behaviour, message: str
+) -> None:
+    server.behave = behave
+    events = provider.stream(PROMPT)
+    assert await anext(events) == TextDelta("half")
+    with pytest.raises(ProviderError, match=message) as failure:
+        await anext(events)
+    assert "sk-secret" not in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(429, "busy"), (401, "cannot be reached"), (500, "cannot be reached")]
+)
+async def test_a_refusal(
+    server: FakeServer, provider: OpenAIProvider, status: int, message: str
+) -> None:
+    server.status = status
+    with pytest.raises(ProviderError, match=message) as failure:
+        await anext(provider.stream(PROMPT))
+    assert "sk-secret" not in failure.value.message
+
+
+async def test_nobody_listens() -> None:
+    async with aiohttp.ClientSession() as client:
+        provider = OpenAIProvider("raylm", "http://127.0.0.1:1/v1", client)
+        with pytest.raises(ProviderError, match="cannot be reached"):
+            await anext(provider.stream(PROMPT))
+        with pytest.raises(ProviderError, match="cannot be reached"):
+            await provider.models()
+
+
+async def test_closing_the_stream_cancels_the_work(
+    server: FakeServer, provider: OpenAIProvider
+) -> None:
+    async def forever(request: web.Request, response: web.StreamResponse) -> None:
+        await sending(delta(content="word"))(request, response)
+        await asyncio.Event().wait()
+
+    server.behave = forever
+    async with aclosing(provider.stream(PROMPT)) as events:
+        assert await anext(events) == TextDelta("word")
+    async with asyncio.timeout(2):
+        await server.cancelled.wait()
+
+
+async def test_models_carry_what_our_engine_adds(
+    server: FakeServer, provider: OpenAIProvider
+) -> None:
+    server.models = {
+        "data": [
+            {"id": "raylm/smollm2", "chat_template": True, "max_model_len": 2048},
+            {"id": "raylm/base", "chat_template": False},
+            {"id": "gpt-5"},
+            {"id": "text-embedding-3-small"},
+        ]
+    }
+    assert await provider.models() == [
+        ModelCard("raylm/smollm2", "smollm2", "raylm", context_tokens=2048),
+        ModelCard("raylm/base", "base", "raylm", chat_template=False),
+        ModelCard("raylm/gpt-5", "gpt-5", "raylm"),
+    ]
+
+
+@pytest.mark.parametrize("models", [{}, {"data": [{}]}, [], {"data": 3}])
+async def test_a_strange_model_list(
+    server: FakeServer, provider: OpenAIProvider, models: Any
+) -> None:
+    server.models = models
+    with pytest.raises(ProviderError, match="cannot be reached"):
+        await provider.models()

@@ -1,0 +1,94 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.store import answers, chats, messages, users
+from raylm_apps.gateway.store.answers import AnswerState, AnswerWriter
+from raylm_apps.gateway.store.messages import Message, Status
+from raylm_apps.gateway.store.migrate import migrate
+from raylm_apps.gateway.store.pool import Database
+from tests.apps.gateway.harness import new_id
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+async def database(stores: StoreUrls) -> AsyncIterator[Database]:
+    database = Database(stores.database_url)
+    await database.open()
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def writer(database: Database) -> AsyncIterator[AnswerWriter]:
+    writer = AnswerWriter(database)
+    loop = asyncio.create_task(writer.run())
+    yield writer
+    loop.cancel()
+
+
+async def new_answer(database: Database) -> Message:
+    async with database.transaction() as connection:
+        user_id, chat_id = new_id(), new_id()
+        await users.ensure_guest(connection, user_id)
+        await chats.ensure(connection, chat_id, user_id, "title", "private")
+        await messages.add_question(connection, chat_id, "question", None, [])
+        return await messages.add_answer(connection, chat_id, new_id(), "question", "mock/echo")
+
+
+def state(answer: Message, text: str, status: Status = Status.STREAMING) -> AnswerState:
+    parts = [{"type": "step-start"}, {"type": "text", "text": text}]
+    return AnswerState(answer.chat_id, answer.id, status, parts, {"n": len(text)})
+
+
+async def stored(database: Database, answer: Message) -> Message:
+    async with database.connection() as connection:
+        found = await messages.find(connection, answer.chat_id, answer.id)
+    assert found is not None
+    return found
+
+
+async def test_the_newest_state_wins(database: Database, writer: AnswerWriter) -> None:
+    answer = await new_answer(database)
+    for number in range(50):
+        saved = writer.save(state(answer, "x" * number))
+        await asyncio.sleep(0.001)
+    await writer.save(state(answer, "whole", Status.COMPLETE)).wait()
+    assert saved.is_set()
+    found = await stored(database, answer)
+    assert (found.text, found.status, found.details) == ("whole", Status.COMPLETE, {"n": 5})
+    assert writer.backlog == 0
+
+
+async def test_many_answers_at_once(database: Database, writer: AnswerWriter) -> None:
+    written = [await new_answer(database) for _ in range(20)]
+    events = [writer.save(state(answer, answer.id)) for answer in written]
+    await asyncio.gather(*(event.wait() for event in events))
+    for answer in written:
+        assert (await stored(database, answer)).text == answer.id
+
+
+async def test_one_that_is_refused_holds_back_no_other(
+    database: Database, writer: AnswerWriter
+) -> None:
+    good, bad = await new_answer(database), await new_answer(database)
+    events = [writer.save(state(bad, "nul \x00")), writer.save(state(good, "good"))]
+    await asyncio.gather(*(event.wait() for event in events))
+    assert (await stored(database, good)).text == "good"
+    assert (await stored(database, bad)).text == ""
+
+
+async def test_an_answer_that_moved_is_not_settled(database: Database) -> None:
+    answer = await new_answer(database)
+    async with database.connection() as connection:
+        (seen,) = await answers.unfinished(connection, answer.chat_id)
+        assert seen.silent_s < 60
+        ended = state(answer, "partial", Status.INTERRUPTED)
+        assert await answers.settle(connection, seen, ended)
+        assert not await answers.settle(connection, seen, ended)
+        assert await answers.unfinished(connection, answer.chat_id) == []
+    assert (await stored(database, answer)).status is Status.INTERRUPTED

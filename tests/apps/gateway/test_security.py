@@ -1,0 +1,64 @@
+import pytest
+from starlette.datastructures import Headers
+
+from raylm_apps.gateway.security import refusal
+
+JSON = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
+
+
+def code(method: str = "POST", **headers: str) -> str | None:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    error = refusal(method, Headers({"host": "chat.example", **JSON, **named}), 1_000)
+    return error.code if error else None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "https://chat.example"},
+        {"sec_fetch_site": "same-origin", "origin": "http://localhost:5173"},
+        {"sec_fetch_site": "none"},
+    ],
+)
+def test_writes_from_here_pass(headers: dict[str, str]) -> None:
+    assert code(**headers) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "https://chat.example.evil.example"},
+        {"origin": "https://chat.example:8443"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"sec_fetch_site": "cross-site", "origin": "https://chat.example"},
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
+def test_writes_from_elsewhere_are_refused(method: str, headers: dict[str, str]) -> None:
+    assert code(method, **headers) == "forbidden:api"
+
+
+def test_reads_from_elsewhere_pass() -> None:
+    assert code("GET", sec_fetch_site="cross-site") is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({"content_length": "1001"}, "too_large:api"),
+        ({"content_length": "-1"}, "too_large:api"),
+        ({"content_type": "text/plain"}, "unsupported_media_type:api"),
+        ({"content_type": ""}, "unsupported_media_type:api"),
+        ({"content_type": "", "content_length": "0"}, None),
+        (
+            {"content_type": "", "content_length": "0", "transfer_encoding": "chunked"},
+            "unsupported_media_type:api",
+        ),
+    ],
+)
+def test_bodies(headers: dict[str, str], refused: str | None) -> None:
+    assert code(**headers) == refused

@@ -1,0 +1,120 @@
+import pytest
+
+from raylm_apps.gateway.generation import Ending
+from raylm_apps.gateway.providers.base import Event, Finished, ReasoningDelta, TextDelta, Usage
+from raylm_apps.gateway.store.messages import Status
+from raylm_apps.gateway.ui_message import MessageFold, Part, UiMessageWriter, replay
+
+# Version 5's parts and fields: what every client since ai@5.0.0 accepts.
+FIELDS = {
+    "start": {"messageId", "messageMetadata"},
+    "start-step": set(),
+    "text-start": {"id"},
+    "text-delta": {"id", "delta"},
+    "text-end": {"id"},
+    "reasoning-start": {"id"},
+    "reasoning-delta": {"id", "delta"},
+    "reasoning-end": {"id"},
+    "data-chat-title": {"data", "transient"},
+    "message-metadata": {"messageMetadata"},
+    "finish-step": set(),
+    "finish": {"messageMetadata"},
+    "abort": set(),
+    "error": {"errorText"},
+}
+EVENTS: list[Event] = [
+    ReasoningDelta("Let me "),
+    ReasoningDelta("think."),
+    TextDelta("It is "),
+    TextDelta("blue."),
+    ReasoningDelta("Really?"),
+    TextDelta(" Yes."),
+]
+
+
+def stream(events: list[Event], ending: Ending) -> list[Part]:
+    writer = UiMessageWriter("answer-1")
+    parts = writer.start({"status": "streaming"}, "A title")
+    for event in events:
+        parts += writer.write(event)
+    return [*parts, *writer.close_block(), *ending.parts()]
+
+
+def fold(parts: list[Part]) -> MessageFold:
+    folded = MessageFold()
+    for part in parts:
+        folded.add(part)
+    return folded
+
+
+ENDINGS = [
+    Ending.completed(Finished("length", Usage(3, 5))),
+    Ending.failed("No luck."),
+    Ending(Status.STOPPED),
+    Ending(Status.INTERRUPTED),
+]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_only_what_the_strictest_client_accepts(ending: Ending) -> None:
+    for part in stream(EVENTS, ending):
+        assert part.keys() <= {"type"} | FIELDS[part["type"]]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_delta_lies_between_its_start_and_its_end(ending: Ending) -> None:
+    is_open: set[tuple[str, str]] = set()
+    for part in stream(EVENTS, ending):
+        kind, _, event = part["type"].partition("-")
+        block = (kind, part.get("id", ""))
+        if event == "start" and kind in ("text", "reasoning"):
+            assert block not in is_open
+            is_open.add(block)
+        elif event == "delta":
+            assert block in is_open
+        elif event == "end":
+            is_open.remove(block)
+    assert not is_open
+
+
+def test_folding_gives_the_stored_message() -> None:
+    folded = fold(stream(EVENTS, ENDINGS[0]))
+    assert folded.parts() == [
+        {"type": "step-start"},
+        {"type": "reasoning", "text": "Let me think."},
+        {"type": "text", "text": "It is blue."},
+        {"type": "reasoning", "text": "Really?"},
+        {"type": "text", "text": " Yes."},
+    ]
+    assert folded.metadata == {
+        "status": "complete",
+        "finishReason": "length",
+        "usage": {"inputTokens": 3, "outputTokens": 5},
+    }
+
+
+def test_a_fold_can_be_read_while_it_grows() -> None:
+    parts = stream(EVENTS, ENDINGS[0])
+    folded = fold(parts[:6])
+    before = folded.parts()
+    assert before[-1] == {"type": "reasoning", "text": "Let me think."}
+    for part in parts[6:]:
+        folded.add(part)
+    assert before[-1] == {"type": "reasoning", "text": "Let me think."}
+
+
+def test_a_broken_stream_lacks_the_ends_of_its_open_blocks() -> None:
+    parts = stream(EVENTS, ENDINGS[0])
+    folded = fold(parts[:6])
+    assert folded.closing_parts() == [{"type": "reasoning-end", "id": "1"}]
+    assert fold(parts).closing_parts() == []
+
+
+def test_a_stored_message_streams_again() -> None:
+    folded = fold(stream(EVENTS, ENDINGS[0]))
+    assert fold(replay("answer-1", folded.parts(), folded.metadata)).parts() == folded.parts()
+
+
+def test_a_nul_never_reaches_the_database() -> None:
+    folded = fold(stream([TextDelta("a\x00b")], ENDINGS[0]))
+    assert folded.parts()[-1]["text"] == "ab"
