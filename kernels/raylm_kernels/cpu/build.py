@@ -3,7 +3,7 @@
 import functools
 import platform
 from collections.abc import Mapping
-from ctypes import CDLL, POINTER, c_char_p, c_float, c_int32, c_size_t, c_uint64, c_void_p
+from ctypes import CDLL, POINTER, c_bool, c_char_p, c_float, c_int32, c_size_t, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def _declare(lib: CDLL) -> None:
     _function(lib.raylm_decoder_load_rows, None, pointer, *[size] * 4, rows)
     _function(lib.raylm_decoder_load_vector, None, pointer, size, size, pointer, size)
     batch, finding = POINTER(BatchStruct), POINTER(FindingStruct)
-    _function(lib.raylm_decoder_forward, None, pointer, batch, pointer, finding)
+    _function(lib.raylm_decoder_forward, c_bool, pointer, batch, pointer, finding)
     _function(lib.raylm_linear_create, pointer, *[size] * 4, rows)
     _function(lib.raylm_linear_free, None, pointer)
     _function(lib.raylm_linear_weight_bytes, c_size_t, pointer)

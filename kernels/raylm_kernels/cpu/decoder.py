@@ -131,9 +131,11 @@ class PackedDecoder:
             raise RuntimeError("this PackedDecoder belongs to the process that forked this one")
         finding = FindingStruct()
         with self._lock:
-            self._library.raylm_decoder_forward(
+            done = self._library.raylm_decoder_forward(
                 self._handle, byref(batch), logits.data_ptr(), byref(finding)
             )
+        if not done:
+            raise MemoryError(self._library.raylm_last_error().decode())
         if finding.fault:
             text = _FAULTS[Fault(finding.fault)]
             raise ValueError(

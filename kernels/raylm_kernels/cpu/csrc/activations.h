@@ -8,8 +8,8 @@
 
 namespace raylm {
 
-constexpr int kGroup = 32;      // values that share a scale, in weights and activations alike
-constexpr int kBlockDepth = 64; // two groups: their scales fill one cache line of a packed block
+constexpr int kGroup = 32;       // values that share a scale, in weights and activations alike
+constexpr int kBlockDepth = 64;  // two groups: their scales fill one cache line of a packed block
 
 constexpr int kInt8Zero = 128;  // int8 weights are stored unsigned, as code + 128
 
@@ -30,7 +30,9 @@ public:
     const float* scales(int row) const { return scales_.data() + std::size_t(row) * groups(); }
 
     // -128 * sum(codes): an accumulator of int8 products that starts here ends exact.
-    const std::int32_t* starts(int row) const { return starts_.data() + std::size_t(row) * groups(); }
+    const std::int32_t* starts(int row) const {
+        return starts_.data() + std::size_t(row) * groups();
+    }
 
     // scale * sum(codes): what a group's minimum is multiplied by.
     const float* sums(int row) const { return sums_.data() + std::size_t(row) * groups(); }

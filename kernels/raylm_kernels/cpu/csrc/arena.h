@@ -1,12 +1,12 @@
 // One zeroed mapping, on huge pages where the system grants them, carved front to back.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <utility>
-
-#include <sys/mman.h>
 
 #include "simd.h"
 

@@ -9,8 +9,8 @@ namespace {
 // Sixteen keys against R queries; even and odd dimensions sum apart to shorten the chains.
 // Tiles are too short for the hardware prefetcher to follow, so each one fetches its successor.
 template <int R>
-void score_tile(const std::uint16_t* keys, const std::uint16_t* next, int head_dim, const AttentionRows& rows, float* scores,
-                int stride) {
+void score_tile(const std::uint16_t* keys, const std::uint16_t* next, int head_dim,
+                const AttentionRows& rows, float* scores, int stride) {
     f32x16 even[R];
     f32x16 odd[R];
     RAYLM_UNROLL
@@ -104,8 +104,9 @@ void mix_values(const Pages& pages, int first_dim, int length, const AttentionRo
     }
     for (int position = 0; position < length; position += kLanes) {
         const int next = std::min(position + kLanes, length - 1);
-        add_values<R, C>(pages.values(position) + first_dim, pages.values(next) + first_dim, pages.cache.head_dim(),
-                         std::min(kLanes, length - position), weights + position, stride, sum);
+        add_values<R, C>(pages.values(position) + first_dim, pages.values(next) + first_dim,
+                         pages.cache.head_dim(), std::min(kLanes, length - position),
+                         weights + position, stride, sum);
     }
     RAYLM_UNROLL
     for (int r = 0; r < R; ++r) {

@@ -21,8 +21,10 @@ Finding Batch::check(int vocab_size, int num_blocks, int block_size) const {
     }
     for (int s = 0; s < sequences; ++s) {
         for (int i = starts[s]; i < starts[s + 1]; ++i) {
-            const int expected = i == starts[s] ? std::max(positions[i], 0) : positions[i - 1] + 1;
-            if (positions[i] != expected) return {Fault::kPosition, i, positions[i], expected};
+            const int before = i == starts[s] ? std::max(positions[i], 0) - 1 : positions[i - 1];
+            if (positions[i] < 0 || positions[i] - 1 != before) {
+                return {Fault::kPosition, i, positions[i], before + 1};
+            }
         }
         const int last = positions[starts[s + 1] - 1];
         if (last / block_size >= table_width) {
@@ -43,9 +45,7 @@ Finding Batch::check(int vocab_size, int num_blocks, int block_size) const {
     return {};
 }
 
-int Batch::longest() const {
-    return *std::max_element(positions, positions + tokens_count) + 1;
-}
+int Batch::longest() const { return *std::max_element(positions, positions + tokens_count) + 1; }
 
 void Tile::plan(const Batch& batch, int first_token, int tokens, int kv_heads, int group) {
     first = first_token;

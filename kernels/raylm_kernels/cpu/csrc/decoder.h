@@ -54,6 +54,12 @@ public:
 private:
     static constexpr int kTileTokens = 256;
 
+    // A unit yields 16 gated values; two make a quantisation group and stay with one member.
+    static constexpr int kGatedUnits = 2;
+
+    // Up to this many rows a member normalises all of them itself: cheaper than one more barrier.
+    static constexpr int kRedundantRows = 4;
+
     struct Layer {
         PackedMatrix qkv;
         PackedMatrix out;

@@ -1,6 +1,5 @@
 // The C interface to a decoder.
 #include "api.h"
-
 #include "decoder.h"
 
 using namespace raylm;
@@ -32,7 +31,10 @@ RAYLM_API void raylm_decoder_load_vector(Decoder* decoder, std::int32_t kind, st
     decoder->load_vector(static_cast<VectorKind>(kind), layer, values, count);
 }
 
-RAYLM_API void raylm_decoder_forward(Decoder* decoder, const Batch* batch, float* logits,
+RAYLM_API bool raylm_decoder_forward(Decoder* decoder, const Batch* batch, float* logits,
                                      Finding* finding) {
-    *finding = decoder->forward(*batch, logits);
+    return guarded([&] {
+        *finding = decoder->forward(*batch, logits);
+        return true;
+    });
 }

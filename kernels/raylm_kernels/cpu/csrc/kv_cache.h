@@ -44,8 +44,8 @@ public:
     }
 
     void append_value(int layer, int block, int head, int slot, const float* value) {
-        auto* row = const_cast<std::uint16_t*>(values(layer, block, head)) +
-                    std::size_t(slot) * head_dim_;
+        auto* row =
+            const_cast<std::uint16_t*>(values(layer, block, head)) + std::size_t(slot) * head_dim_;
         for (int d = 0; d < head_dim_; ++d) {
             row[d / 32 * 32 + d % 16 * 2 + d / 16 % 2] = to_bf16(value[d]);
         }

@@ -20,7 +20,8 @@ inline float inverse_rms(const float* x, int width, int count, float eps) {
     return 1.0f / std::sqrt(reduce_add(even + odd) / float(count) + eps);
 }
 
-inline void rms_norm(const float* x, const float* weight, int width, int count, float eps, float* y) {
+inline void rms_norm(const float* x, const float* weight, int width, int count, float eps,
+                     float* y) {
     const f32x16 scale = splat(inverse_rms(x, width, count, eps));
     for (int i = 0; i < width; i += kLanes) store(y + i, load(x + i) * scale * load(weight + i));
 }

@@ -50,8 +50,7 @@ PackedMatrix::GroupPlace PackedMatrix::group_place(int member, int row, int grou
     std::uint8_t* block = shares_[member] +
                           std::size_t(row / kUnitRows - begin(member)) * unit_bytes() +
                           half * unit_bytes() / 2 + std::size_t(group / 2) * block_bytes(bits_);
-    std::uint8_t* scale =
-        block + code_bytes(bits_) + (group % 2 * kRowBlock + row % kRowBlock) * 2;
+    std::uint8_t* scale = block + code_bytes(bits_) + (group % 2 * kRowBlock + row % kRowBlock) * 2;
     return {block + group % 2 * code_bytes(bits_) / 2, scale, scale + kLine};
 }
 

@@ -7,8 +7,9 @@
 //   quad    16 rows x 4 k in 64 bytes: lane r holds row r's four weights, unsigned
 //
 // Int4 (scale * code + minimum) keeps quads 2j and 2j+1 in the low and high nibbles of one line,
-// int8 (scale * (code - 128)) one quad a line. Every line is touched in strictly ascending order: interleaving two
-// streams, or revisiting lines, was measured to halve the rate at which DRAM delivers.
+// int8 (scale * (code - 128)) one quad a line. Every line is touched in strictly ascending order:
+// interleaving two streams, or revisiting lines, was measured to halve the rate at which DRAM
+// delivers.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +32,9 @@ constexpr int kLine = 64;
 constexpr int kPrefetchBytes = 8192;
 
 inline constexpr int code_bytes(int bits) { return kRowBlock * kBlockDepth * bits / 8; }
-inline constexpr int block_bytes(int bits) { return code_bytes(bits) + (bits == 4 ? 2 : 1) * kLine; }
+inline constexpr int block_bytes(int bits) {
+    return code_bytes(bits) + (bits == 4 ? 2 : 1) * kLine;
+}
 
 struct QuantizedRows {
     const std::uint8_t* codes;    // [rows, width]: 0..15, or the bytes of int8

@@ -27,9 +27,7 @@ inline i32x16 dot4(i32x16 sum, u8x64 weights, i32x16 quad) {
 inline u8x64 low_nibbles(u8x64 x) {
     return (u8x64)_mm512_and_si512((__m512i)x, _mm512_set1_epi8(0x0f));
 }
-inline u8x64 high_nibbles(u8x64 x) {
-    return low_nibbles((u8x64)_mm512_srli_epi16((__m512i)x, 4));
-}
+inline u8x64 high_nibbles(u8x64 x) { return low_nibbles((u8x64)_mm512_srli_epi16((__m512i)x, 4)); }
 
 inline f32x16 half_to_float(const void* from) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
