@@ -47,7 +47,7 @@ async def test_the_default_is_named_with_or_without_provider(engine: Engine, wan
 
 async def test_an_unknown_model_is_the_clients_mistake(engine: Engine) -> None:
     catalog = Catalog([engine], default=None)
-    for unknown in ("raylm/smal", "nobody/small", "small", ""):
+    for unknown in ("raylm/smoll", "nobody/small", "small", ""):
         with pytest.raises(ApiError, match="unknown model") as error:
             await catalog.resolve(unknown)
         assert error.value.status == 400

@@ -106,16 +106,16 @@ async def test_text_reasoning_and_usage(server: FakeServer, provider: OpenAIProv
     server.behave = sending(
         delta(role="assistant", content=""),
         delta(reasoning_content="Hm."),
-        delta(content="Hel"),
-        delta(content="lo"),
+        delta(content="Good "),
+        delta(content="day"),
         delta("length"),
         {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}},
         "[DONE]",
     )
     assert [event async for event in provider.stream(PROMPT)] == [
         ReasoningDelta("Hm."),
-        TextDelta("Hel"),
-        TextDelta("lo"),
+        TextDelta("Good "),
+        TextDelta("day"),
         Finished("length", Usage(3, 4)),
     ]
     (request,) = server.requests

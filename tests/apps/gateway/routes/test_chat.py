@@ -185,6 +185,16 @@ def test_bodies_that_are_not_json(
     assert set(response.json()) == {"code", "message", "cause"}
 
 
+def test_a_body_without_a_length_is_counted(ada: User) -> None:
+    response = ada.http.post(
+        "/api/chat",
+        content=(b" " * 100_000 for _ in range(11)),
+        headers={"content-type": "application/json"},
+    )
+    assert response.status_code == 413
+    assert response.json()["code"] == "too_large:api"
+
+
 def test_a_nul_character_is_dropped(ada: User, chat: str) -> None:
     assert ada.ask("a\x00b", chat=chat).status_code == 200
     assert text_of(ada.answer(chat)) == "ab"
