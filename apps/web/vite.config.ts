@@ -15,6 +15,7 @@ export default defineConfig({
     emptyOutDir: true,
     // The content security policy allows no inline anything, data: URLs included.
     assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1_000,
   },
   test: { include: ["src/**/*.test.ts"] },
 });

@@ -1,11 +1,13 @@
 import { Sheet } from "@/components/ui/sheet";
-import { Toaster } from "@/components/ui/toaster";
 import { useTheme } from "@/features/theme/theme";
 import { Outlet, useNavigate } from "@tanstack/react-router";
 import { Tooltip } from "radix-ui";
+import { Suspense, lazy } from "react";
 import { Sidebar } from "./Sidebar";
 import { useShortcuts } from "./useShortcuts";
 import { useSidebar } from "./useSidebar";
+
+const Toaster = lazy(() => import("@/components/ui/toaster"));
 
 /** The frame around every page: the sidebar, docked or as a sheet, and the toasts. */
 export function Shell() {
@@ -32,7 +34,9 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
-      <Toaster theme={theme} />
+      <Suspense>
+        <Toaster theme={theme} />
+      </Suspense>
     </Tooltip.Provider>
   );
 }

@@ -1,7 +1,7 @@
 import { CircleAlert, CircleCheck } from "lucide-react";
 import { Toaster as Sonner } from "sonner";
 
-export function Toaster({ theme }: { theme: "light" | "dark" }) {
+export default function Toaster({ theme }: { theme: "light" | "dark" }) {
   return (
     <Sonner
       theme={theme}

@@ -42,7 +42,7 @@ export function ConversationView(props: ConversationViewProps) {
 
   // One tree for both states: the composer stays the same element, and so keeps the focus.
   return (
-    <div className="flex min-h-0 flex-1 flex-col">
+    <div className={cn("flex min-h-0 flex-1 flex-col", !last && "overflow-y-auto")}>
       {last ? (
         <MessageList
           messages={messages}
@@ -60,7 +60,7 @@ export function ConversationView(props: ConversationViewProps) {
           )}
         </MessageList>
       ) : (
-        <div className="flex min-h-0 flex-[1_1_40%] flex-col justify-center md:justify-end">
+        <div className="flex grow-2 flex-col justify-center md:justify-end">
           <Greeting model={model} />
         </div>
       )}
@@ -88,7 +88,7 @@ export function ConversationView(props: ConversationViewProps) {
           Language models make mistakes. Check what matters.
         </p>
       ) : (
-        <div className="md:flex-[1_1_60%]">
+        <div className="md:grow-3">
           <SuggestedActions model={model} onChoose={sendText} />
         </div>
       )}

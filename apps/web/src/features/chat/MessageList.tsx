@@ -47,7 +47,7 @@ export function MessageList(props: MessageListProps) {
             />
           );
         })}
-        {isWaiting && <Waiting key={messages.length} isReconnecting={isReconnecting} />}
+        {isWaiting && <Waiting isReconnecting={isReconnecting} />}
         {children}
       </StickToBottom.Content>
       <ScrollToBottom isCalm={isCalm} />

@@ -1,7 +1,7 @@
 import { Suspense, lazy } from "react";
+import { loadMarkdown } from "./loadMarkdown";
 
-// The markdown renderer is half of the page's code, and an empty chat has no use for it.
-const Markdown = lazy(() => import("./Markdown"));
+const Markdown = lazy(loadMarkdown);
 
 export function MessageText({ text, isStreaming }: { text: string; isStreaming: boolean }) {
   return (

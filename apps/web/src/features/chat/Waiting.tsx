@@ -1,4 +1,6 @@
 import { RayMark } from "@/components/RayMark";
+import { useEffect } from "react";
+import { loadMarkdown } from "./loadMarkdown";
 import { useDelayed } from "./useDelayed";
 
 const LONG_WAIT_MS = 9_000;
@@ -6,6 +8,7 @@ const LONG_WAIT_MS = 9_000;
 /** Stands where the answer will be until its first words arrive. */
 export function Waiting({ isReconnecting }: { isReconnecting: boolean }) {
   const isLong = useDelayed(LONG_WAIT_MS);
+  useEffect(() => void loadMarkdown(), []); // there before the words are
   const waitingLabel = isLong ? "Still waiting…" : "Waiting…";
   return (
     <div data-testid="message-assistant-loading" className="flex items-center gap-2.5 py-1 text-sm">

@@ -1,5 +1,5 @@
 /**
- * The conversations that are on screen or still receiving an answer, by chat id.
+ * The conversations that are on screen, receiving an answer, or holding a message that failed.
  *
  * They live outside React: leaving a chat must not cut its answer, and coming back must find it.
  */
@@ -53,7 +53,7 @@ export function openConversation(chatId: string, messages: ChatMessage[]): Conve
     onData: (part) => {
       if (part.type === "data-chat-title") retitle(chatId, part.data);
     },
-    onError: notifyError,
+    onError: (error) => void notifyError(error),
     onFinish: () => isReconnecting.set(false),
   });
   return { chat, isReconnecting };
@@ -63,13 +63,9 @@ export function keepConversation(conversation: Conversation): void {
   conversations.set(conversation.chat.id, conversation);
 }
 
-/** Forgets a conversation in which nothing is happening; its next visit reads it afresh. */
+/** Forgets a conversation that the gateway knows all of; its next visit reads it afresh. */
 export function releaseConversation({ chat }: Conversation): void {
-  if (isIdle(chat)) conversations.delete(chat.id);
-}
-
-export function isIdle(chat: Chat<ChatMessage>): boolean {
-  return chat.status === "ready" || chat.status === "error";
+  if (chat.status === "ready") conversations.delete(chat.id);
 }
 
 function refreshHistory(): void {

@@ -69,18 +69,15 @@ export class AnswerTransport extends DefaultChatTransport<ChatMessage> {
         this.events.onReconnecting(true);
         return pauseBefore(attempt, abortSignal);
       },
-    }).pipeThrough(new TransformStream({ transform: noteEnding }));
+    }).pipeThrough(new TransformStream({ transform: raiseFailure }));
   }
 }
 
-/** A stopped answer says so at once; a failed one fails with the server's own words. */
-function noteEnding(
+/** A failed answer fails with the server's own words. */
+function raiseFailure(
   part: UIMessageChunk,
   controller: TransformStreamDefaultController<UIMessageChunk>,
 ): void {
   if (part.type === "error") throw new GatewayError("error:stream", part.errorText);
-  if (part.type === "abort") {
-    controller.enqueue({ type: "message-metadata", messageMetadata: { status: "stopped" } });
-  }
   controller.enqueue(part);
 }

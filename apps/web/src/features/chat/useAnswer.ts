@@ -17,7 +17,7 @@ export function useAnswer({ chat }: Conversation, model: Model | undefined) {
   /** Returns whether the text was taken: if not, it stays in the box. */
   function send(text: string): boolean {
     if (!navigator.onLine) {
-      notifyError(new OfflineError());
+      void notifyError(new OfflineError());
       return false;
     }
     void chat.sendMessage({ text }, options);

@@ -21,7 +21,7 @@ export function useStop(chat: Chat<ChatMessage>, isBusy: boolean): () => Promise
     try {
       await stopAnswer(chat.id);
     } catch (error) {
-      notifyError(error);
+      void notifyError(error);
     }
   };
 }

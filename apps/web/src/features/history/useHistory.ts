@@ -53,7 +53,7 @@ function useHistoryEdit<Edit>(
     },
     onError: (error, _edit, context) => {
       client.setQueryData(HISTORY_KEY, context?.previous);
-      notifyError(error);
+      void notifyError(error);
     },
   });
   return mutate;

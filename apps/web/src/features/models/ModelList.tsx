@@ -16,6 +16,8 @@ export default function ModelList({ models, model, onChoose }: ModelListProps) {
   return (
     <Command label="Models" defaultValue={model?.id ?? ""}>
       <Command.Input
+        // oxlint-disable-next-line jsx-a11y/no-autofocus -- a popover opens on its first field
+        autoFocus
         placeholder="Search models..."
         className="w-full border-b bg-transparent px-3.5 py-2.5 text-sm outline-none placeholder:text-muted-foreground"
       />

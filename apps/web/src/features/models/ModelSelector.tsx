@@ -1,4 +1,5 @@
 import { Button } from "@/components/ui/button";
+import { Skeleton } from "@/components/ui/skeleton";
 import type { Model } from "@/lib/api/models";
 import { ChevronDown } from "lucide-react";
 import { Popover } from "radix-ui";
@@ -7,13 +8,15 @@ import { Suspense, lazy, useState } from "react";
 const ModelList = lazy(() => import("./ModelList"));
 
 interface ModelSelectorProps {
-  models: Model[];
+  /** Undefined until they are known. */
+  models: Model[] | undefined;
   model: Model | undefined;
   onChoose: (id: string) => void;
 }
 
 export function ModelSelector({ models, model, onChoose }: ModelSelectorProps) {
   const [isOpen, setIsOpen] = useState(false);
+  if (!models) return <Skeleton className="ms-2.5 h-4 w-36" />;
   return (
     <Popover.Root open={isOpen} onOpenChange={setIsOpen}>
       <Popover.Trigger asChild>

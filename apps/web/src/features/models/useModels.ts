@@ -9,19 +9,18 @@ const NO_MODELS: Model[] = [];
 
 /** The models on offer, and the one to ask: the remembered choice while it exists, else the default. */
 export function useModels() {
-  const { data, error } = useQuery({
+  const { data, isPending } = useQuery({
     queryKey: ["models"],
     queryFn: ({ signal }) => fetchModels(signal),
     // A model may come or go while the page is open.
     refetchInterval: 60_000,
   });
   const chosenId = useSignal(chosenModel);
-  const models = data?.models ?? NO_MODELS;
-  const byId = (id: string | null | undefined) => models.find((model) => model.id === id);
+  const models = data?.models ?? (isPending ? undefined : NO_MODELS);
+  const byId = (id: string | null | undefined) => models?.find((model) => model.id === id);
   return {
     models,
-    error,
-    model: byId(chosenId) ?? byId(data?.default) ?? models[0],
+    model: byId(chosenId) ?? byId(data?.default) ?? models?.[0],
     choose: chosenModel.set,
   };
 }
