@@ -28,19 +28,24 @@ def ray_session(address: str | None = None, *, cpus: int = 1) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS")
     # A survivor's error, once its peer's death has been raised, is nobody's to retrieve.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     # Ray otherwise hides every GPU from actors without one, and warns that it will stop doing so.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address in (None, "", "local"):
+    if (cluster := cluster_address(address)) is None:
         _start(cpus)
     else:
-        _join(address)
+        _join(cluster)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def cluster_address(address: str | None) -> str | None:
+    """The cluster `address` or RAY_ADDRESS names; None where a private Ray is meant."""
+    found = address or os.environ.get("RAY_ADDRESS")
+    return None if found in ("", "local") else found
 
 
 def node_address() -> str:

@@ -15,9 +15,9 @@ import ray
 from raylm.checkpoint import save
 from raylm.core.errors import WorkerError
 from raylm.core.schema import TrainConfig
-from raylm.data.sources import STDLIB
+from raylm.data.sources import STDLIB, open_source
 from raylm.runtime.group import WorkerGroup
-from raylm.runtime.session import ray_session
+from raylm.runtime.session import cluster_address, ray_session
 from raylm.train.evaluate import Evaluation
 from raylm.train.interruption import StopRequest
 from raylm.train.loop import TrainingLoop
@@ -129,6 +129,8 @@ def as_config(
 def _updates(
     config: TrainConfig, start: Start, address: str | None, stop: Callable[[], bool], note: Note
 ) -> Generator[Update, None, None]:
+    if cluster_address(address) is None:  # the workers see what is seen here: fail before Ray
+        open_source(config.data.path, config.data.text_field)
     with closing(RunDirectory(start, config)) as run, ray_session(address, cpus=config.workers):
         status = "failed"
         try:

@@ -5,7 +5,7 @@ import pytest
 import ray
 
 from raylm.core.errors import UsageError
-from raylm.runtime.session import ray_session
+from raylm.runtime.session import cluster_address, ray_session
 
 pytestmark = pytest.mark.ray
 
@@ -24,3 +24,13 @@ def test_a_running_session_is_used_and_left_running(ray_cluster):
     with ray_session(cpus=999):
         assert ray.cluster_resources()["CPU"] == 8
     assert ray.is_initialized()
+
+
+def test_an_address_comes_from_the_argument_or_the_environment(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert cluster_address(None) is None
+    assert cluster_address("local") is None
+    assert cluster_address("auto") == "auto"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert cluster_address(None) == "10.0.0.1:6379"
+    assert cluster_address("local") is None

@@ -72,7 +72,7 @@ def test_two_workers_are_one_process_on_the_whole_batch(
 
 
 def test_fit_drives_the_same_from_a_users_own_loop(ray_cluster, make_config, tmp_path):
-    config = make_config(steps=3, workers=1)
+    config = make_config(steps=3, workers=2)
     steps = [update.step for update in fit(config.to_dict(), output=tmp_path / "whole")]
     assert steps == [1, 2, 3]
     with closing(fit(config, output=tmp_path / "left")) as updates:
@@ -109,9 +109,10 @@ def test_a_killed_worker_is_named_at_once_and_the_run_resumes(ray_cluster, make_
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_bad_data_is_one_clear_error(ray_cluster, make_config, tmp_path):
-    with pytest.raises(DataError, match=r"no data at '.*nowhere.txt'"):
-        train(make_config(data__path="nowhere.txt"), output=tmp_path)
+def test_missing_data_is_one_clear_error_before_anything_starts(make_config, tmp_path):
+    with pytest.raises(DataError, match=r"no data at 'nowhere.txt'"):
+        train(make_config(data__path="nowhere.txt"), output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 SCRIPT = """
