@@ -3,6 +3,7 @@ import { ChatPage } from "@/features/chat/ChatPage";
 import { useChatTitle } from "@/features/history/useHistory";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
+import { MOD_KEY } from "@/lib/modKey";
 import { useDocumentTitle } from "@/lib/useDocumentTitle";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
@@ -24,7 +25,7 @@ export function ChatRoute() {
           <>
             <IconButton
               label="Open sidebar"
-              shortcut="Ctrl B"
+              shortcut={`${MOD_KEY} B`}
               data-testid="sidebar-toggle-button"
               onClick={toggle}
             >
@@ -32,7 +33,7 @@ export function ChatRoute() {
             </IconButton>
             <IconButton
               label="New chat"
-              shortcut="Ctrl Shift O"
+              shortcut={`${MOD_KEY} Shift O`}
               onClick={() => void navigate({ to: "/" })}
             >
               <SquarePen className="size-[18px]" />

@@ -4,6 +4,7 @@ import { IconButton } from "@/components/ui/iconButton";
 import { HistoryList } from "@/features/history/HistoryList";
 import { UserMenu } from "@/features/session/UserMenu";
 import { ThemeMenuItems } from "@/features/theme/ThemeMenuItems";
+import { MOD_KEY } from "@/lib/modKey";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
 import { useSidebar } from "./useSidebar";
@@ -27,7 +28,7 @@ export function Sidebar() {
         </Link>
         <IconButton
           label="Close sidebar"
-          shortcut="Ctrl B"
+          shortcut={`${MOD_KEY} B`}
           data-testid="sidebar-toggle-button"
           onClick={toggle}
         >
