@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from raylm.infer.async_engine import AsyncLLM
     from raylm.infer.llm import LLM
     from raylm.runtime.group import WorkerGroup
+    from raylm.runtime.worker import Worker
     from raylm.train.recipes import fit
 
 _HOMES = {
@@ -21,6 +22,7 @@ _HOMES = {
     "SamplingParams": "raylm.core.sampling",
     "ServeConfig": "raylm.core.schema",
     "TrainConfig": "raylm.core.schema",
+    "Worker": "raylm.runtime.worker",
     "WorkerGroup": "raylm.runtime.group",
     "fit": "raylm.train.recipes",
 }
@@ -31,6 +33,7 @@ __all__ = [
     "SamplingParams",
     "ServeConfig",
     "TrainConfig",
+    "Worker",
     "WorkerGroup",
     "fit",
 ]
