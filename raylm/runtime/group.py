@@ -165,7 +165,7 @@ class WorkerGroup:
         self._broken = error if isinstance(error, WorkerError) else WorkerError(str(error))
         for actor in self._actors:
             actor.leave_group.remote()
-        raise error from culprit.error
+        raise error from _error_of(refs[culprit.rank])  # which has the worker's traceback
 
     def _failure(self, rank: int, ref: Any) -> Failure | None:
         pid = self.members[rank].pid if self.members else 0

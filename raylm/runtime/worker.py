@@ -6,6 +6,7 @@ collective can still be asked how it is, or told to leave.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -69,7 +70,8 @@ class Worker:
             self.device = torch.device("cuda", 0)  # Ray shows an actor its own GPUs only
             torch.cuda.set_device(self.device)
         else:
-            cores = len(os.sched_getaffinity(0))
+            is_linux = sys.platform == "linux"
+            cores = len(os.sched_getaffinity(0)) if is_linux else os.cpu_count() or 1
             torch.set_num_threads(threads_per_worker(cores, local_world_size))
 
     def invoke(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -120,6 +120,7 @@ def test_an_exception_names_its_rank_and_an_error_of_ours_comes_through():
         with pytest.raises(WorkerError, match=r"worker 1 .* failed: ValueError: odd") as caught:
             group.call("fail", 1, ValueError("odd"))
         assert isinstance(caught.value.__cause__, ValueError)
+        assert "in fail" in str(caught.value.__cause__)  # the traceback in the worker
     with WorkerGroup(Adder, 2) as group, pytest.raises(DataError, match="no such file"):
         group.call("fail", 0, DataError("no such file: 'x'"))
 
