@@ -73,6 +73,7 @@ def test_delete_asks_first(chat: ChatPage) -> None:
 
 
 def test_older_chats_come_as_one_scrolls(chat: ChatPage) -> None:
+    expect(chat.input).to_be_visible()  # the session is there
     for number in range(CHATS):
         _store_chat(chat.page, f"Chat {number}")
     chat.page.reload()

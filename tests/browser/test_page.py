@@ -64,6 +64,7 @@ def test_keyboard_alone_is_enough(chat: ChatPage) -> None:
     keyboard.press("Enter")
     expect(chat.page.get_by_role("menuitem", name="Rename")).to_be_focused()
     keyboard.press("ArrowDown")
+    expect(chat.page.get_by_role("menuitem", name="Delete")).to_be_focused()
     keyboard.press("Enter")
     dialog = chat.page.get_by_role("alertdialog", name="Delete this chat?")
     expect(dialog).to_be_visible()

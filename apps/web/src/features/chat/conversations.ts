@@ -44,7 +44,7 @@ export function openConversation(chatId: string, messages: ChatMessage[]): Conve
     messageMetadataSchema,
     generateId: newId,
     transport: new AnswerTransport({
-      onAccepted: refreshHistory,
+      onAccepted: () => void refreshHistory(),
       onReconnecting: isReconnecting.set,
       onOutrun: (stored) => {
         chat.messages = stored;
@@ -68,8 +68,10 @@ export function releaseConversation({ chat }: Conversation): void {
   if (chat.status === "ready") conversations.delete(chat.id);
 }
 
-function refreshHistory(): void {
-  void queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
+/** A read begun before the chat was stored lacks it, and must not pass for a fresh one. */
+async function refreshHistory(): Promise<void> {
+  await queryClient.cancelQueries({ queryKey: HISTORY_KEY });
+  await queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
 }
 
 function retitle(chatId: string, title: string): void {
