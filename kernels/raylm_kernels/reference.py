@@ -34,7 +34,8 @@ def quantize_activations(x_NK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     """int8 codes_NK and fp32 scales_NG, one scale per 32 values."""
     groups = x_NK.float().reshape(len(x_NK), -1, GROUP)
     largest = groups.abs().amax(-1)
-    inverse = torch.where(largest > 0, 127.0 / largest, 0.0)
+    # Not `127.0 / largest`: torch multiplies by a reciprocal there, which rounds twice.
+    inverse = torch.where(largest > 0, torch.full_like(largest, 127.0) / largest, 0.0)
     codes = (groups * inverse[..., None]).round().to(torch.int8)
     return codes.flatten(1), largest / 127.0
 

@@ -13,6 +13,11 @@ from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
 from raylm_kernels.quantize import dequantize_weight, quantize_weight
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_every_run() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def compiled() -> None:
     """Skips what needs the compiled kernels where they cannot be built."""

@@ -6,8 +6,13 @@
 namespace raylm {
 namespace {
 
+// Tiles are too short for the hardware prefetcher to follow. Fetching three ahead took a layer of
+// SmolLM2-135M at 256 positions from 10.3 to 8.4 us, one ahead was no gain, six worse.
+int fetch_ahead(int position, int length) {
+    return std::min(position + 3 * kLanes, (length - 1) / kLanes * kLanes);
+}
+
 // Sixteen keys against R queries; even and odd dimensions sum apart to shorten the chains.
-// Tiles are too short for the hardware prefetcher to follow, so each one fetches its successor.
 template <int R>
 void score_tile(const std::uint16_t* keys, const std::uint16_t* next, int head_dim,
                 const AttentionRows& rows, float* scores, int stride) {
@@ -103,7 +108,7 @@ void mix_values(const Pages& pages, int first_dim, int length, const AttentionRo
         for (int c = 0; c < 2 * C; ++c) sum[r][c] = splat(0.0f);
     }
     for (int position = 0; position < length; position += kLanes) {
-        const int next = std::min(position + kLanes, length - 1);
+        const int next = fetch_ahead(position, length);
         add_values<R, C>(pages.values(position) + first_dim, pages.values(next) + first_dim,
                          pages.cache.head_dim(), std::min(kLanes, length - position),
                          weights + position, stride, sum);
@@ -122,8 +127,7 @@ void attend_rows(const Pages& pages, const AttentionRows& rows, float* scores, i
     const int head_dim = pages.cache.head_dim();
     const int length = *std::max_element(rows.lengths, rows.lengths + R);
     for (int position = 0; position < length; position += kLanes) {
-        const bool is_last = position + kLanes >= length;
-        const auto* next = is_last ? pages.values(0) : pages.keys(position + kLanes);
+        const auto* next = pages.keys(fetch_ahead(position, length));
         score_tile<R>(pages.keys(position), next, head_dim, rows, scores + position, stride);
     }
     const int padded = (length + kLanes - 1) / kLanes * kLanes;
