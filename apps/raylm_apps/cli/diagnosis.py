@@ -87,9 +87,9 @@ def _accelerator() -> Finding:
 
 
 def _cpu_kernels() -> Finding:
-    from raylm_kernels.cpu import build
+    from raylm_kernels.cpu.build import available
 
-    ok, reason = build.available()
+    ok, reason = available()
     return Finding("cpu kernels", ok, reason, "install g++; until then plain PyTorch serves")
 
 
