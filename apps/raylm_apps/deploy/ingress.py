@@ -14,6 +14,7 @@ from ray.serve.schema import ApplicationStatus
 
 from raylm.core.errors import EngineError, InUseError
 from raylm.runtime.session import ray_session
+from raylm_apps.deploy import signals
 from raylm_apps.deploy.environment import (
     RAY_ENVIRONMENT,
     SIDE_PORTS,
@@ -50,7 +51,9 @@ def ray_with_serve(host: str, port: int, address: str | None) -> Iterator[None]:
         variables = serve_environment(Path(folder), free_ports(SIDE_PORTS))
         if launcher := write_launcher(Path(folder)):
             variables["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(launcher)
+        handlers = signals.handlers()
         with applied(variables, RAY_ENVIRONMENT), ray_session(address):
+            signals.install(handlers)  # Ray has put its own in their place
             _quiet()
             _require_no_serve(address)
             serve.start(

@@ -1,29 +1,46 @@
 """SIGTERM ends a program as Ctrl-C does, by an exception; cleaning up hears neither."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 TERMINATED = 128 + signal.SIGTERM
+HEARD = (signal.SIGINT, signal.SIGTERM)
+
+Handlers = Mapping[signal.Signals, Callable[..., Any] | int | None]
+
+
+def handlers() -> Handlers:
+    return {number: signal.getsignal(number) for number in HEARD}
+
+
+def install(chosen: Handlers) -> None:
+    for number, handler in chosen.items():
+        signal.signal(number, handler)
 
 
 @contextmanager
-def restored() -> Iterator[None]:
-    """Give back the handlers, which Ray and what runs here replace."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def terminable() -> Iterator[None]:
+    """SIGINT leaves the block as KeyboardInterrupt, SIGTERM as SystemExit(143)."""
+    terminated = False
+
+    def on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt  # the one exception Ray lets through from wherever it waits
+
+    before = handlers()
+    install({signal.SIGINT: signal.default_int_handler, signal.SIGTERM: on_sigterm})
     try:
         yield
+    except (KeyboardInterrupt, SystemExit):
+        if terminated:
+            raise SystemExit(TERMINATED) from None
+        raise
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def raise_on_termination() -> None:
-    """From now on SIGTERM raises SystemExit and SIGINT KeyboardInterrupt."""
-    signal.signal(signal.SIGTERM, _exit)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+        install(before)
 
 
 @contextmanager
@@ -32,9 +49,4 @@ def deaf_afterwards() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(TERMINATED)
+        install(dict.fromkeys(HEARD, signal.SIG_IGN))

@@ -112,15 +112,13 @@ def url_of(config: UpConfig) -> str:
 @contextmanager
 def _unwinding() -> Iterator[ExitStack]:
     """An ExitStack that SIGTERM unwinds too, and that no second signal cuts short."""
-    with signals.restored(), ExitStack() as started, signals.deaf_afterwards():
-        signals.raise_on_termination()
+    with signals.terminable(), ExitStack() as started, signals.deaf_afterwards():
         yield started
 
 
 def _start_ray(started: ExitStack, config: UpConfig, address: str | None, clock: Clock) -> None:
     clock.restart()
     started.enter_context(ray_with_serve(config.host, config.port, address))
-    signals.raise_on_termination()  # Ray puts handlers of its own in their place
     clock.ready("ray")
 
 

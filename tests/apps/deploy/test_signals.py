@@ -17,8 +17,7 @@ def clean_up():
     time.sleep(0.5)
     print("clean", flush=True)
 
-with signals.restored(), ExitStack() as started, signals.deaf_afterwards():
-    signals.raise_on_termination()
+with signals.terminable(), ExitStack() as started, signals.deaf_afterwards():
     started.callback(clean_up)
     print("started", flush=True)
     time.sleep(30)
