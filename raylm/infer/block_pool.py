@@ -1,4 +1,4 @@
-"""The paged KV cache's accounts: which blocks are free, and how many sequences hold each other."""
+"""The paged KV cache's accounts: which blocks are free, and how many sequences hold each."""
 
 from collections import deque
 from collections.abc import Iterable
