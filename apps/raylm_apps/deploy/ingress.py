@@ -28,6 +28,7 @@ from raylm_apps.deploy.probe import check
 
 READY_TIMEOUT_S = 600.0  # the first start of a big model compiles kernels and packs weights
 POLL_S = 0.1
+RAY_LOGS = "/tmp/ray/session_latest/logs/serve"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def wait_ready(apps: Sequence[Deployed], url: str, on_ready: Callable[[str], Non
                 on_ready(deployed.name)
         if time.monotonic() > deadline:
             names = ", ".join(deployed.name for deployed in waiting)
-            raise EngineError(f"{names} not ready after {READY_TIMEOUT_S:.0f} s; see Ray's logs")
+            raise EngineError(f"{names} not ready after {READY_TIMEOUT_S:.0f} s; see {RAY_LOGS}")
         time.sleep(POLL_S)
 
 
