@@ -15,7 +15,7 @@ Rows = list[dict[str, Any]]
 INK, QUIET, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE, GREEN, RED, VIOLET = "#2f6fde", "#e8811a", "#1b9e77", "#d64545", "#7c5cbf"
 _EVENT_COLOURS = {"worker_lost": RED, "worker_joined": GREEN, "recovered": VIOLET}
-_SMOOTHED_PART = 0.03  # of the run, by which the bold lines may lag
+_SMOOTHED_PART = 0.015  # of the run, by which the bold lines may lag
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
