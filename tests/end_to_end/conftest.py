@@ -50,7 +50,8 @@ class Up:
             env=os.environ | {"RAY_AUTH_MODE": "disabled"} | self.environment,
         )
         ready = threading.Event()
-        threading.Thread(target=self._read, args=(ready,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
+        self._reader.start()
         while not ready.wait(0.2):
             assert self.process.poll() is None, "".join(self.lines)
             assert time.monotonic() - started < START_TIMEOUT_S, "".join(self.lines)
@@ -58,10 +59,11 @@ class Up:
 
     def _read(self, ready: threading.Event) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if line.startswith(f"RayLM is ready at {self.url}"):
-                ready.set()
+        with self.process.stdout as output:
+            for line in output:
+                self.lines.append(line)
+                if line.startswith(f"RayLM is ready at {self.url}"):
+                    ready.set()
 
     def family(self, containing: str = "") -> list[psutil.Process]:
         """Living processes below `raylm up` whose command line contains a text."""
@@ -81,6 +83,7 @@ class Up:
             return self.process.wait(STOP_TIMEOUT_S)
         finally:
             self.process.kill()
+            self._reader.join(STOP_TIMEOUT_S)
 
 
 @pytest.fixture(scope="module")

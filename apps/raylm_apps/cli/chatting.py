@@ -45,7 +45,7 @@ def generate(
 ) -> None:
     """Answer one prompt.
 
-    Example: raylm generate --model smollm2 "What is the capital of France?" --temperature 0
+    Example: raylm generate --model smollm2 "Name the capital of Italy." --temperature 0
     """
     params = SamplingParams(
         max_tokens=max_tokens,
