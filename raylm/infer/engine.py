@@ -1,6 +1,5 @@
 """The engine: schedule, run, sample, update."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,8 @@ from raylm.infer.request import Request, requests_for
 from raylm.infer.runner import Runner
 from raylm.infer.sampler import Sample, sample
 from raylm.infer.scheduler import Limits, Scheduler
+
+_MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,11 @@ class Engine:
         self._require_known("prompt", prompt_ids)
         self._require_known("logit_bias", tuple(params.logit_bias))
         for token, bias in params.logit_bias.items():
-            if not math.isfinite(bias):
+            if not -_MOST_BIAS <= bias <= _MOST_BIAS:  # as NaN is not
                 raise RequestError(
-                    f"logit_bias of token {token} is {bias}; it must be finite", param="logit_bias"
+                    f"logit_bias of token {token} is {bias}; it must lie in "
+                    f"[-{_MOST_BIAS}, {_MOST_BIAS}]",
+                    param="logit_bias",
                 )
         return requests_for(
             request_id,

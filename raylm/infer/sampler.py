@@ -5,6 +5,7 @@ of the request's seed and the token's place in the output alone, so neither the 
 batch nor a preemption changes what is drawn.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +20,8 @@ from raylm.infer.request import Request
 
 _SEED_RANGE = 2**63
 
-# Sorting a vocabulary costs milliseconds; the nucleus nearly always lies within its top.
-_NUCLEUS_GUESS = 512
+# Sorting a vocabulary costs milliseconds; what the cuts leave nearly always lies within its top.
+_GUESSES = (64, 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,24 @@ def sample(logits_RV: Tensor, requests: Sequence[Request]) -> list[Sample]:
     if not requests:
         return []
     best = logits_RV.max(dim=-1)
-    if not bool(best.values.isfinite().all()):
+    if not all(map(math.isfinite, best.values.tolist())):
         raise EngineError("the model produced logits that are not finite")
     return [
-        _sample_row(logits_V, request, likeliest)
-        for logits_V, request, likeliest in zip(
-            logits_RV, requests, best.indices.tolist(), strict=True
+        Sample(likeliest, None) if _is_plain(request.params) else _sample(logits_RV[row], request)
+        for row, (request, likeliest) in enumerate(
+            zip(requests, best.indices.tolist(), strict=True)
         )
     ]
 
 
-def _sample_row(logits_V: Tensor, request: Request, likeliest: int) -> Sample:
+def _is_plain(params: SamplingParams) -> bool:
+    return params.greedy and params.logprobs is None and not _edits(params)
+
+
+def _sample(logits_V: Tensor, request: Request) -> Sample:
     params = request.params
-    token = likeliest
-    if not params.greedy or _edits(params):
-        edited_V = _edited(logits_V, request) if _edits(params) else logits_V
-        token = int(edited_V.argmax()) if params.greedy else _draw(edited_V, request)
+    edited_V = _edited(logits_V, request) if _edits(params) else logits_V
+    token = int(edited_V.argmax()) if params.greedy else _draw(edited_V, request)
     logprob = None if params.logprobs is None else _logprob(logits_V, token, params.logprobs)
     return Sample(token, logprob)
 
@@ -97,18 +100,25 @@ def _draw(logits_V: Tensor, request: Request) -> int:
 
 def _candidates(probs_V: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
     """The tokens top_k, top_p and min_p leave, likeliest first."""
-    vocab_size = len(probs_V)
     if params.top_k:
-        probs, ids = probs_V.topk(min(params.top_k, vocab_size))
+        probs, ids = probs_V.topk(min(params.top_k, len(probs_V)))
         probs = probs / probs.sum()
     else:
-        probs, ids = probs_V.topk(min(_NUCLEUS_GUESS, vocab_size))
-        if not _cut_lies_within(probs, params):
-            probs, ids = probs_V.sort(descending=True)
+        probs, ids = _top(probs_V, params)
     before = probs.cumsum(dim=-1) - probs
     kept = (before < params.top_p) & (probs >= params.min_p * probs[0])
     kept[0] = True
     return probs[kept], ids[kept]
+
+
+def _top(probs_V: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """At least the tokens top_p and min_p leave, likeliest first."""
+    for guess in _GUESSES:
+        if guess < len(probs_V):
+            probs, ids = probs_V.topk(guess)
+            if _cut_lies_within(probs, params):
+                return probs, ids
+    return probs_V.sort(descending=True)
 
 
 def _cut_lies_within(probs: Tensor, params: SamplingParams) -> bool:

@@ -173,6 +173,7 @@ def test_a_prompt_without_room_for_an_answer_names_both_numbers(
         ([1, 10**9], SamplingParams(), "prompt names token 1000000000"),
         ([1], SamplingParams(logit_bias={10**9: 1.0}), "logit_bias names token 1000000000"),
         ([1], SamplingParams(logit_bias={3: float("nan")}), "logit_bias of token 3 is nan"),
+        ([1], SamplingParams(logit_bias={3: 1e38}), r"must lie in \[-100, 100\]"),
     ],
 )
 def test_what_could_never_be_served_is_refused(
