@@ -65,7 +65,7 @@ class PromptTooLongError(RequestError):
     def __init__(self, prompt_tokens: int, limit_tokens: int) -> None:
         super().__init__(
             f"the prompt has {prompt_tokens} tokens but the model's context holds "
-            f"{limit_tokens}; shorten the prompt",
+            f"{limit_tokens}, the answer included; shorten the prompt",
             param="messages",
         )
         self.prompt_tokens = prompt_tokens

@@ -13,6 +13,7 @@ from raylm_apps.cli.output import Json, Set, echo_json
 class ExportFormat(StrEnum):
     HF = "hf"
     GGUF = "gguf"
+    GGUF_Q8_0 = "gguf-q8_0"
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +74,7 @@ def plot(
 def export(
     source: Annotated[Path, typer.Argument(help="A run directory or a checkpoint.")],
     folder: Annotated[Path, typer.Argument(help="The folder to write.")],
-    format: Annotated[ExportFormat, typer.Option(help="hf loads in transformers.")] = (
+    format: Annotated[ExportFormat, typer.Option(help="hf loads in transformers; gguf is F16.")] = (
         ExportFormat.HF
     ),
     json: Json = False,
