@@ -40,6 +40,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "serve":  # raylm.serve.build_app(config), with no import of its own
+        return import_module("raylm.serve")
     if name not in _HOMES:
         raise AttributeError(f"module 'raylm' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,6 @@
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,11 @@ def test_every_public_name_loads(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'train_model'"):
         raylm.train_model  # noqa: B018
+
+
+def test_a_serve_application_is_built_from_the_one_import() -> None:
+    script = "import raylm; print(raylm.serve.build_app(raylm.ServeConfig()))"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("package", ["raylm", "raylm_kernels", "raylm.serve"])
