@@ -1,9 +1,10 @@
 /** Shiki with the languages people ask about, each loaded on first use; no WebAssembly, no eval. */
-import type { CodeLines } from "./useHighlight";
-import { type LanguageRegistration, createHighlighterCore } from "shiki/core";
+import { type LanguageRegistration, type ThemedToken, createHighlighterCore } from "shiki/core";
 import { createJavaScriptRegexEngine } from "shiki/engine/javascript";
 import githubDark from "shiki/themes/github-dark-default.mjs";
 import githubLight from "shiki/themes/github-light-default.mjs";
+
+export type CodeLines = ThemedToken[][];
 
 type Grammar = () => Promise<{ default: LanguageRegistration[] }>;
 

@@ -1,7 +1,5 @@
 import { useEffect, useState } from "react";
-import type { ThemedToken } from "shiki/core";
-
-export type CodeLines = ThemedToken[][];
+import type { CodeLines } from "./highlighter";
 
 /** `code` in coloured tokens; undefined until they are known, or when the language is not. */
 export function useHighlight(code: string, language: string): CodeLines | undefined {
