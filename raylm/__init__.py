@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from raylm.infer.llm import LLM
     from raylm.runtime.group import WorkerGroup
     from raylm.runtime.worker import Worker
+    from raylm.train.engine import Engine
+    from raylm.train.initialize import initialize
     from raylm.train.recipes import fit
 
 _HOMES = {
@@ -24,18 +26,22 @@ _HOMES = {
     "TrainConfig": "raylm.core.schema",
     "Worker": "raylm.runtime.worker",
     "WorkerGroup": "raylm.runtime.group",
+    "Engine": "raylm.train.engine",
     "fit": "raylm.train.recipes",
+    "initialize": "raylm.train.initialize",
 }
 
 __all__ = [
     "LLM",
     "AsyncLLM",
+    "Engine",
     "SamplingParams",
     "ServeConfig",
     "TrainConfig",
     "Worker",
     "WorkerGroup",
     "fit",
+    "initialize",
 ]
 
 

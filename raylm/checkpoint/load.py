@@ -1,6 +1,6 @@
 """Finding, checking and reading checkpoints. Only safetensors and JSON: nothing is executed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from raylm.checkpoint.manifest import MANIFEST, Manifest
 from raylm.checkpoint.save import LATEST
+from raylm.checkpoint.shard_index import ShardIndex
 from raylm.core.errors import CheckpointError
 
 CHECKPOINTS = "checkpoints"
@@ -23,8 +24,11 @@ class Checkpoint:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    def open(cls, path: Path | str, only: Callable[[str], bool] = lambda file: True) -> Self:
         """The checkpoint at `path`, or the latest of a run; checked file by file.
+
+        The content of files is checked where `only` is true of their name: ranks can share
+        the work.
 
         Raises CheckpointError naming the file and what is wrong with it.
         """
@@ -32,7 +36,7 @@ class Checkpoint:
         if folder is None:
             raise CheckpointError(f"{path}: neither a checkpoint nor a run that has saved one")
         manifest = Manifest.read(folder)
-        manifest.check_files(folder)
+        manifest.check_files(folder, only)
         return cls(folder, manifest)
 
     @property
@@ -40,6 +44,14 @@ class Checkpoint:
         """The run folder around it, None for a checkpoint that was copied elsewhere."""
         root = self.folder.parent
         return root.parent if root.name == CHECKPOINTS else None
+
+    @property
+    def is_sharded(self) -> bool:
+        return bool(self.manifest.tensors)
+
+    def shards(self) -> ShardIndex:
+        """Raises CheckpointError for a shard that is no safetensors file, or an unsharded one."""
+        return ShardIndex.open(self.folder)
 
     def has(self, file: str) -> bool:
         return file in self.manifest.files

@@ -1,37 +1,48 @@
 """Writing a checkpoint so that a kill at any instant leaves the previous one intact.
 
 Everything goes into a draft folder, is flushed to the disk, and only then renamed to its
-final name; `latest` moves last. A draft left by a kill is removed by the next save.
+final name; `latest` moves last and always points to a whole checkpoint. What a kill leaves
+behind is removed by the next save.
 """
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
 
-from raylm.checkpoint.manifest import MANIFEST, Manifest, describe_files
+from raylm.checkpoint.durable_file import flush
+from raylm.checkpoint.manifest import MANIFEST, FileRecord, Manifest, describe_files
 from raylm.checkpoint.retention import expired
+from raylm.checkpoint.shard_file import read_record, shard_name
+from raylm.checkpoint.shard_index import ShardIndex
+from raylm.checkpoint.tensor_record import TensorRecord
 
 LATEST = "latest"
 _PREFIX = "step-"
 _DRAFT = ".draft-"
 _TRASH = ".trash-"
+_REPLACED = ".replaced-"
 
 
 def folder_name(step: int) -> str:
     return f"{_PREFIX}{step:08d}"
 
 
-def begin(root: Path, step: int) -> Path:
-    """An empty draft folder beside the checkpoints; drafts of killed runs are removed."""
+def begin(root: Path, name: str | int) -> Path:
+    """An empty draft folder of the checkpoint `name`, or of a step; drafts of killed runs are
+    removed.
+
+    Of many ranks, one calls this, and `commit` when all have written into the draft.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    for leftover in (*root.glob(f"{_DRAFT}*"), *root.glob(f"{_TRASH}*")):
-        shutil.rmtree(leftover)
-    draft = root / (_DRAFT + folder_name(step))
+    _sweep(root)
+    draft = root / (_DRAFT + (name if isinstance(name, str) else folder_name(name)))
+    if draft.exists():  # a kill made it the latest one
+        draft = draft.with_name(draft.name + "-again")
     draft.mkdir()
     return draft
 
@@ -41,33 +52,63 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def commit(
-    draft: Path, *, step: int, samples: int, world_size: int, config: Mapping[str, Any]
+    draft: Path,
+    *,
+    step: int,
+    samples: int,
+    world_size: int,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, TensorRecord] | None = None,
+    name: str | None = None,
 ) -> Path:
-    """Make a draft that every rank has filled the newest checkpoint; its final folder."""
-    manifest = Manifest(
-        step=step,
-        samples=samples,
-        world_size=world_size,
-        config=dict(config),
-        files=dict(describe_files(draft)),
-    )
-    (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    for path in draft.iterdir():
-        _flush(path)
-    _flush(draft)
-    root, final = draft.parent, draft.parent / folder_name(step)
-    if final.exists():  # saved before, then resumed from an older one
-        final.rename(root / (_TRASH + final.name))
-    draft.rename(final)
-    _flush(root)
-    _point_latest(root, final.name)
-    return final
+    """Make a draft that every rank has filled the newest checkpoint; its final folder, called
+    `name` or by its step.
+
+    With `tensors`, by KIND/NAME, these are whole in the shards of the ranks. Raises
+    CheckpointError naming a shard that is missing or wrong, or OSError, and discards the draft.
+    """
+    try:
+        shards: dict[str, FileRecord] = {}
+        if tensors is not None:
+            shards = {
+                shard_name(rank, world_size): read_record(draft, rank, world_size)
+                for rank in range(world_size)
+            }
+            ShardIndex(draft, world_size, tensors)
+        manifest = Manifest(
+            step=step,
+            samples=samples,
+            world_size=world_size,
+            config=dict(config),
+            files=describe_files(draft, shards),
+            tensors=dict(tensors or {}),
+        )
+        (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for path in draft.iterdir():
+            flush(path)
+        flush(draft)
+    except BaseException:
+        discard(draft)
+        raise
+    return _publish(draft, name or folder_name(step))
 
 
-def prune(root: Path, keep_last: int) -> None:
+def discard(draft: Path) -> None:
+    """Remove a draft that will not be committed; a rank that still writes into it gets OSError."""
+    trash = draft.with_name(_TRASH + draft.name)
+    with suppress(FileNotFoundError):
+        draft.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def prune(
+    root: Path, keep_last: int, keep_best: int = 0, losses: Mapping[int, float] | None = None
+) -> None:
     """Delete what retention no longer keeps; each vanishes by a rename first, never by halves."""
-    latest = step_of(root / LATEST)
-    for step in expired(saved_steps(root), keep_last=keep_last, latest=latest):
+    steps, latest = saved_steps(root), step_of(root / LATEST)
+    for step in expired(
+        steps, keep_last=keep_last, latest=latest, keep_best=keep_best, losses=losses
+    ):
         trash = root / (_TRASH + folder_name(step))
         (root / folder_name(step)).rename(trash)
         shutil.rmtree(trash)
@@ -85,17 +126,35 @@ def step_of(folder: Path) -> int | None:
     return int(digits) if digits.isdecimal() else None
 
 
+def _publish(draft: Path, name: str) -> Path:
+    root, final = draft.parent, draft.parent / name
+    if final.exists():  # saved before, then resumed from an older one
+        replaced = root / (_REPLACED + final.name)
+        _point_latest(root, draft.name)
+        shutil.rmtree(replaced, ignore_errors=True)
+        final.rename(replaced)
+        _point_latest(root, replaced.name)
+    draft.rename(final)
+    flush(root)
+    _point_latest(root, final.name)
+    _sweep(root)
+    return final
+
+
+def _sweep(root: Path) -> None:
+    """Remove what is no checkpoint, but for what a kill left `latest` pointing to."""
+    latest = (root / LATEST).resolve()
+    for prefix in (_DRAFT, _TRASH, _REPLACED):
+        for leftover in root.glob(f"{prefix}*"):
+            if leftover.is_symlink():
+                leftover.unlink()
+            elif leftover.resolve() != latest:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
 def _point_latest(root: Path, name: str) -> None:
     link = root / (_DRAFT + LATEST)
     link.unlink(missing_ok=True)
     link.symlink_to(name)
     link.replace(root / LATEST)
-    _flush(root)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(root)

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from raylm.checkpoint.load import Checkpoint, is_run, locate
-from raylm.models.source import ModelSource, open_model
+from raylm.checkpoint.sharded_weights import ShardedWeights
+from raylm.models.source import ModelSource, open_folder, open_model
 
 
 def open_model_or_run(name_or_path: str | Path) -> ModelSource:
@@ -16,7 +17,8 @@ def open_model_or_run(name_or_path: str | Path) -> ModelSource:
     if locate(path) is None and not is_run(path):
         return open_model(name_or_path)
     checkpoint = Checkpoint.open(path)
-    return replace(open_model(checkpoint.folder), name=_name(checkpoint, path))
+    weights = ShardedWeights(checkpoint.shards()) if checkpoint.is_sharded else None
+    return replace(open_folder(checkpoint.folder, weights), name=_name(checkpoint, path))
 
 
 def _name(checkpoint: Checkpoint, asked: Path) -> str:

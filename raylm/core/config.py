@@ -31,7 +31,7 @@ class Config(BaseModel):
         if isinstance(source, Mapping):
             where, tree = "config", _copy(source)
         else:
-            where, tree = str(source), _read_yaml(Path(source))
+            where, tree = str(source), read_yaml(Path(source))
         for override in overrides:
             _apply(tree, override)
         try:
@@ -51,7 +51,7 @@ def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in tree.items()}
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -14,6 +14,9 @@
     ├── StoreError                      PostgreSQL or Redis did not start or answer
     ├── DataError                       training data that cannot be read
     ├── CheckpointError                 a checkpoint that is missing, truncated or foreign
+    ├── CollectiveError                 ranks that disagree, or wait too long for each other
+    │   └── PeerLostError               another rank of the group has died
+    ├── DivergenceError                 too many steps in a row whose loss is not finite
     └── WorkerError                     a Ray worker died or failed
 
 The number is the exit code of the command line. A message names the offending value and
@@ -89,6 +92,20 @@ class DataError(RayLMError):
 
 
 class CheckpointError(RayLMError):
+    pass
+
+
+class CollectiveError(RayLMError):
+    pass
+
+
+class PeerLostError(CollectiveError):
+    def __init__(self, message: str, *, rank: int | None = None) -> None:
+        super().__init__(message)
+        self.rank = rank
+
+
+class DivergenceError(RayLMError):
     pass
 
 

@@ -1,7 +1,7 @@
 """The configuration trees: what `raylm train`, `raylm serve` and `raylm up` accept."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -63,22 +63,76 @@ class DataConfig(Config):
 
 
 class BatchConfig(Config):
-    global_: Positive = Field(32, alias="global", description="sequences per optimizer step")
+    global_: Positive | None = Field(
+        None, alias="global", description="sequences per optimizer step; default: micro x workers"
+    )
     micro: Positive = Field(8, description="sequences per worker per forward")
+
+    def accumulation(self, world_size: int) -> int:
+        """Micro-batches each of `world_size` workers runs per optimizer step.
+
+        Raises ValueError that shows the arithmetic.
+        """
+        per_pass = self.micro * world_size
+        if self.global_ is None:
+            return 1
+        if self.global_ % per_pass:
+            raise ValueError(
+                f"batch.global {self.global_} is not a multiple of batch.micro "
+                f"{self.micro} x workers {world_size} = {per_pass}"
+            )
+        return self.global_ // per_pass
 
 
 class OptimizerConfig(Config):
-    name: Literal["adamw"] = "adamw"
+    name: str = Field(
+        "adamw",
+        description="adamw, adam, adagrad, sgd, lion, lamb, adafactor, muon, or a class of "
+        "torch.optim",
+    )
     lr: float = Field(3e-4, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     betas: tuple[Fraction, Fraction] = (0.9, 0.95)
     eps: float = Field(1e-8, gt=0)
+    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and muon (0: muon's own 0.95)")
+    options: dict[str, Any] = Field({}, description="further arguments of the optimizer's class")
 
 
 class ScheduleConfig(Config):
-    name: Literal["cosine", "linear", "constant"] = "cosine"
+    name: Literal["cosine", "linear", "constant", "wsd", "one_cycle"] = "cosine"
+    total_steps: Positive | None = Field(None, description="default: the run's steps")
     warmup_steps: int = Field(0, ge=0)
     final_fraction: Fraction = Field(0.1, description="last learning rate / peak")
+    initial_fraction: Fraction = Field(0.0, description="learning rate before the warm-up / peak")
+    decay_fraction: Fraction = Field(0.2, description="wsd: the part of the steps that decays")
+
+
+class LossScaleConfig(Config):
+    """fp16 alone: the loss is multiplied so that small gradients do not vanish."""
+
+    static: float | None = Field(None, gt=0, description="a fixed scale; null: dynamic")
+    initial_power: int = Field(16, ge=0, le=32, description="the first scale is 2 to this power")
+    window: Positive = Field(1000, description="good steps before the scale doubles")
+    hysteresis: Positive = Field(2, description="overflows before the scale halves")
+    minimum: float = Field(1.0, gt=0)
+
+
+class ZeroConfig(Config):
+    """How much of the training state each worker keeps whole (Rajbhandari et al., 2020)."""
+
+    stage: Literal[0, 1, 2, 3] = Field(
+        0, description="sharded: 0 nothing, 1 optimizer, 2 and gradients, 3 and parameters"
+    )
+    bucket_bytes: Positive = Field(8 * 2**20, description="gradients reduced together")
+    prefetch_bytes: int = Field(
+        32 * 2**20, ge=0, description="stage 3: parameters gathered ahead of their use"
+    )
+    persistence_threshold: int = Field(
+        0, ge=0, description="stage 3: units of at most so many elements stay whole"
+    )
+    units: tuple[str, ...] = Field(
+        (), description="class names of modules gathered as one; default: the blocks of each list"
+    )
 
 
 class EvaluationConfig(Config):
@@ -89,37 +143,58 @@ class EvaluationConfig(Config):
 class CheckpointConfig(Config):
     every: int = Field(100, ge=0, description="steps between checkpoints; 0: only the last")
     keep_last: Positive = 3
+    keep_best: int = Field(0, ge=0, description="checkpoints of lowest held-out loss kept besides")
 
 
-class TrainConfig(Config):
-    name: str = "train"
+class EngineConfig(Config):
+    """What `raylm.initialize` needs to train any module."""
+
     seed: int = Field(0, ge=0)
+    batch: BatchConfig = BatchConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig(name="constant")
+    gradient_clipping: float | None = Field(1.0, gt=0, description="global norm; null: none")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="of parameters and gradients; below fp32 the update keeps an fp32 copy"
+    )
+    autocast: bool = Field(
+        False, description="keep parameters in fp32 and let torch.autocast choose per operation"
+    )
+    loss_scale: LossScaleConfig = LossScaleConfig()
+    gradient_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="in which gradients are summed; auto: as parameters are"
+    )
+    zero: ZeroConfig = ZeroConfig()
+    max_skipped_in_a_row: Positive = Field(
+        50, description="steps skipped for a loss or gradient that is not finite before giving up"
+    )
+    timeout_s: float = Field(120.0, gt=0, description="the longest wait for another worker")
+
+
+class TrainConfig(EngineConfig):
+    name: str = "train"
     steps: Positive
     workers: Positive = 1
     model: str | ModelDims
     data: DataConfig = DataConfig()
-    batch: BatchConfig = BatchConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    batch: BatchConfig = BatchConfig.model_validate({"global": 32})
     schedule: ScheduleConfig = ScheduleConfig()
-    gradient_clipping: float | None = Field(1.0, gt=0, description="global norm; null: none")
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
 
     @model_validator(mode="after")
     def _batch_divides(self) -> Self:
-        per_pass = self.batch.micro * self.workers
-        if self.batch.global_ % per_pass:
-            raise ValueError(
-                f"batch.global {self.batch.global_} is not a multiple of batch.micro "
-                f"{self.batch.micro} x workers {self.workers} = {per_pass}"
-            )
+        self.batch.accumulation(self.workers)
         return self
 
     @property
     def accumulation(self) -> int:
         """Micro-batches each worker runs per optimizer step."""
-        return self.batch.global_ // (self.batch.micro * self.workers)
+        return self.batch.accumulation(self.workers)
+
+    @property
+    def global_batch(self) -> int:
+        return self.batch.micro * self.workers * self.accumulation
 
 
 class ServeConfig(Config):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raylm.core.seeding import derive_seed
 from raylm.models.spec import ModelSpec
 from raylm.nn.attention import Attention, AttentionContext, CausalAttention
 from raylm.nn.mlp import SwiGLU
@@ -66,10 +67,12 @@ class Backbone(nn.Module):
 class Decoder(nn.Module):
     """Parameter names are Hugging Face's; `lm_head.weight` is absent where the head is tied."""
 
-    def __init__(self, spec: ModelSpec) -> None:
-        """Weights are drawn from torch's global generator."""
+    def __init__(self, spec: ModelSpec, seed: int | None = None) -> None:
+        """Weights are drawn from torch's global generator, or with `seed` each parameter's from
+        one of its own: then they do not depend on the order in which they are made."""
         super().__init__()
         self.spec = spec
+        self.seed = seed
         self.model = Backbone(spec)
         self.lm_head: nn.Linear | None = None
         if not spec.tie_embeddings:
@@ -89,18 +92,24 @@ class Decoder(nn.Module):
         decoder.load_state_dict(state, assign=True)
         return decoder
 
-    @torch.no_grad()
     def reset_parameters(self) -> None:
+        for name, parameter in self.named_parameters():
+            self.init_parameter(name, parameter)
+
+    @torch.no_grad()
+    def init_parameter(self, name: str, parameter: Tensor) -> None:
         """Normal(0, 0.02), the two projections into the residual stream divided by
         sqrt(2 layers) so that its variance does not grow with depth (GPT-2, section 2.3)."""
-        residual_std = _INIT_STD / math.sqrt(2 * self.spec.num_layers)
-        for name, parameter in self.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                parameter.normal_(std=residual_std)
-            elif parameter.ndim == 2:
-                parameter.normal_(std=_INIT_STD)
-            else:
-                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+        generator = None
+        if self.seed is not None and not parameter.is_meta:
+            generator = torch.Generator(parameter.device).manual_seed(derive_seed(self.seed, name))
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            std = _INIT_STD / math.sqrt(2 * self.spec.num_layers)
+            parameter.normal_(std=std, generator=generator)
+        elif parameter.ndim == 2:
+            parameter.normal_(std=_INIT_STD, generator=generator)
+        else:
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
 
     def forward(self, tokens: Tensor, attention: AttentionContext | None = None) -> Tensor:
         """Logits, B x T x V of whole sequences, or N x V of a flat batch with its `attention`."""

@@ -79,12 +79,24 @@ def save_hf_folder(
 ) -> None:
     """A folder `transformers` loads as the same model; weights keep their dtype."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: state_dict[name].detach().cpu().contiguous() for name, _ in spec.parameters()}
+    dtype = weights["model.norm.weight"].dtype
+    save_hf_description(folder, spec, dtype, tokenizer, chat_template)
     save_file(weights, folder / _SINGLE, metadata={"format": "pt"})
+
+
+def save_hf_description(
+    folder: Path,
+    spec: ModelSpec,
+    dtype: torch.dtype,
+    tokenizer: Tokenizer,
+    chat_template: ChatTemplate | None = None,
+) -> None:
+    """All of such a folder but the weights, which are of `dtype`."""
+    folder.mkdir(parents=True, exist_ok=True)
     ids = {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
-    dtype = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
-    write_json_object(folder / "config.json", spec.to_hf_config() | ids | {"dtype": dtype})
+    kind = {"dtype": str(dtype).removeprefix("torch.")}
+    write_json_object(folder / "config.json", spec.to_hf_config() | ids | kind)
     stops = sorted(tokenizer.stop_ids)
     write_json_object(folder / "generation_config.json", ids | {"eos_token_id": stops})
     tokenizer.save(folder)

@@ -40,13 +40,28 @@ def open_model(name_or_path: str | Path) -> ModelSource:
         return _open_gguf(_NAMED[name](), name)
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        return _open_folder(path)
+        return open_folder(path)
     if path.is_file():
         return _open_gguf(path, path.stem)
     raise ModelNotFoundError(
         f"no model {str(name_or_path)!r}: neither a known name, nor a Hugging Face folder, nor a "
         f"GGUF file{did_you_mean(str(name_or_path), _NAMED)}"
     )
+
+
+def open_folder(path: Path, weights: Weights | None = None) -> ModelSource:
+    """A Hugging Face folder, with `weights` from elsewhere or its own; raises as `open_model`."""
+    if not (path / "config.json").is_file():
+        raise ModelNotFoundError(f"no model in the folder {str(path)!r}: it has no config.json")
+    config = read_json_object(path / "config.json")
+    weights = HfWeights(path) if weights is None else weights
+    tokenizer = Tokenizer.from_folder(path)
+    with _naming(path):
+        spec = ModelSpec.from_hf_config(config)
+        _check(spec, weights, tokenizer)
+        source = _template_source(path)
+        template = ChatTemplate(source, tokenizer.special_tokens) if source else None
+    return ModelSource(path.resolve().name, spec, weights, tokenizer, template)
 
 
 def _smollm2() -> Path:
@@ -74,20 +89,6 @@ def _open_gguf(path: Path, name: str) -> ModelSource:
         source = file.get("tokenizer.chat_template", "")
         template = ChatTemplate(source, tokenizer.special_tokens) if source else None
     return ModelSource(name, spec, weights, tokenizer, template)
-
-
-def _open_folder(path: Path) -> ModelSource:
-    if not (path / "config.json").is_file():
-        raise ModelNotFoundError(f"no model in the folder {str(path)!r}: it has no config.json")
-    config = read_json_object(path / "config.json")
-    weights = HfWeights(path)
-    tokenizer = Tokenizer.from_folder(path)
-    with _naming(path):
-        spec = ModelSpec.from_hf_config(config)
-        _check(spec, weights, tokenizer)
-        source = _template_source(path)
-        template = ChatTemplate(source, tokenizer.special_tokens) if source else None
-    return ModelSource(path.resolve().name, spec, weights, tokenizer, template)
 
 
 def _template_source(folder: Path) -> str | None:

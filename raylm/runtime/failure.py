@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from raylm.core.errors import RayLMError, WorkerError
+from raylm.core.errors import PeerLostError, RayLMError, WorkerError
 
 
 class Cause(IntEnum):
@@ -44,6 +44,8 @@ def blame(failures: Sequence[Failure]) -> Failure:
 
 def cause_of(error: BaseException) -> Cause:
     """A RuntimeError about a connection is how gloo and NCCL report somebody else's death."""
+    if isinstance(error, PeerLostError):
+        return Cause.LOST_A_PEER
     lost = isinstance(error, RuntimeError) and _LOST_PEER.search(str(error))
     return Cause.LOST_A_PEER if lost else Cause.RAISED
 

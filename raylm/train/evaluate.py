@@ -4,14 +4,12 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from raylm.data.corpus import TokenFile
 from raylm.data.loader import gather
 from raylm.data.packing import Packing
-from raylm.train.communicator import Communicator
+from raylm.train.engine import Engine
 from raylm.train.losses import next_token_loss
-from raylm.train.precision import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +31,21 @@ class Evaluator:
         self._micro = micro
 
     @torch.no_grad()
-    def run(
-        self,
-        model: nn.Module,
-        communicator: Communicator,
-        precision: Precision,
-        device: torch.device,
-    ) -> Evaluation:
+    def run(self, engine: Engine, device: torch.device) -> Evaluation:
+        """Every rank makes as many forward passes as the others, for a sharded model needs all
+        of them; one that has run out of sequences repeats one that counts for nothing."""
         totals = torch.zeros(2, dtype=torch.float64, device=device)
-        mine = range(communicator.rank, self._packing.sequences, communicator.world_size)
-        for start in range(0, len(mine), self._micro):
-            inputs, targets = gather(self._stream, self._packing, mine[start : start + self._micro])
-            with precision.autocast(device):
-                logits = model(inputs.to(device))
+        each = -(-self._packing.sequences // engine.world_size)
+        mine = range(engine.rank * each, (engine.rank + 1) * each)
+        for start in range(0, each, self._micro):
+            wanted = mine[start : start + self._micro]
+            present = [s for s in wanted if s < self._packing.sequences]
+            inputs, targets = gather(self._stream, self._packing, present or [0])
+            logits = engine(inputs.to(device))
             loss, count = next_token_loss(logits, targets.to(device))
-            totals += torch.stack((loss.double(), count.double()))
-        communicator.all_reduce(totals)
+            if present:
+                totals += torch.stack((loss.double(), count.double()))
+        engine.communicator.all_reduce(totals, "held-out loss")
         loss_sum, tokens = totals.tolist()
         mean = loss_sum / max(1.0, tokens)
         return Evaluation(mean, mean / math.log(2) * self._tokens_per_byte, int(tokens))

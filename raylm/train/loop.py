@@ -1,10 +1,12 @@
 """The training loop decides what happens next; a `Team` does it, a `RunDirectory` records it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from raylm.core.errors import CheckpointError
 from raylm.core.schema import TrainConfig
 from raylm.train.rundir import RunDirectory, Start
+from raylm.train.saving import Saved
 from raylm.train.schedule import learning_rate
 from raylm.train.team import Team
 from raylm.train.trainer import StepPlan, StepReport
@@ -41,16 +43,18 @@ class TrainingLoop:
             if self._evaluation_is_due():
                 update = update.evaluated(self._team.evaluate())
             self._run.update(update)
+            self._record(report.saved)
             if self._is_every(self._config.checkpoint.every):
                 self._save()
             yield update
         if self.step > self._saved_step:
             self._save()
+        self._record(self._team.finish_saving())
 
     def _next(self) -> StepPlan:
         config, step = self._config, self.step + 1
         lr = learning_rate(config.schedule, config.optimizer.lr, step, config.steps)
-        return StepPlan(step, range(self.samples, self.samples + config.batch.global_), lr)
+        return StepPlan(step, range(self.samples, self.samples + config.global_batch), lr)
 
     def _evaluation_is_due(self) -> bool:
         """The first figure is of the model after one step, before it has learnt anything."""
@@ -61,10 +65,18 @@ class TrainingLoop:
         return interval > 0 and self.step % interval == 0
 
     def _save(self) -> None:
-        began = time.perf_counter()
-        folder = self._team.save(self._run.checkpoints, self.step, self.samples)
-        self._run.saved(folder, self.step, time.perf_counter() - began)
+        try:
+            self._team.save(self._run.checkpoints.resolve(), self.samples)
+        except CheckpointError as error:  # no place for it now: training goes on
+            self._run.not_saved(self.step, str(error))
         self._saved_step = self.step
+
+    def _record(self, checkpoints: Sequence[Saved]) -> None:
+        for saved in checkpoints:
+            if saved.folder is None:
+                self._run.not_saved(saved.step, saved.error)
+            else:
+                self._run.saved(saved.folder, saved.step, saved.seconds)
 
     def _describe(self, plan: StepPlan, report: StepReport, seconds: float) -> Update:
         result, memory = report.result, report.memory
@@ -76,7 +88,7 @@ class TrainingLoop:
             tokens=result.tokens,
             tokens_per_second=result.tokens / seconds,
             step_seconds=seconds,
-            loss_scale=1.0,
+            loss_scale=result.loss_scale,
             skipped=int(result.skipped),
             world_size=self._team.world_size,
             membership_epoch=self._team.epoch,

@@ -6,9 +6,11 @@ prepares them first on a machine does so for all its ranks and for the next run.
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from raylm.checkpoint.load import Checkpoint
 from raylm.checkpoint.source import open_model_or_run
@@ -36,12 +38,24 @@ class Materials:
     def chat_template(self) -> ChatTemplate | None:
         return self.pretrained.chat_template if self.pretrained else None
 
-    def build_model(self, seed: int, device: torch.device) -> Decoder:
-        """The same weights on every rank: pretrained, or drawn from the run's seed."""
+    def outline_model(self, seed: int) -> Decoder:
+        """On the meta device: whoever gives it memory finds the values of each parameter with
+        `init_parameter`, the same on every rank, pretrained or drawn from the run's seed."""
+        with torch.device("meta"):
+            model = Decoder(self.spec, seed=derive_seed(seed, "weights"))
         if self.pretrained is not None:
-            return Decoder.from_source(self.pretrained, torch.float32, device)
-        torch.manual_seed(derive_seed(seed, "weights"))
-        return Decoder(self.spec).to(device)
+            model.init_parameter = partial(_read, self.pretrained)  # type: ignore[method-assign]
+        return model
+
+    def build_model(self, seed: int, device: torch.device) -> Decoder:
+        model = self.outline_model(seed).to_empty(device=device)
+        model.reset_parameters()
+        return model
+
+
+@torch.no_grad()
+def _read(source: ModelSource, name: str, parameter: Tensor) -> None:
+    parameter.copy_(source.weights[name])
 
 
 def prepare(

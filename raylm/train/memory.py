@@ -2,11 +2,9 @@
 
 import resource
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +13,6 @@ class Memory:
     grad_bytes: int
     optimizer_bytes: int
     peak_bytes: int
-
-
-def storage_bytes(tensors: Iterable[Tensor]) -> int:
-    """Each storage once, however many tensors view it."""
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
-    return sum(storages.values())
 
 
 def peak_bytes(device: torch.device) -> int:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import ray
 
-from raylm.checkpoint import save
 from raylm.core.errors import WorkerError
 from raylm.core.schema import TrainConfig
 from raylm.data.sources import STDLIB, open_source
@@ -23,6 +22,7 @@ from raylm.train.interruption import StopRequest
 from raylm.train.loop import TrainingLoop
 from raylm.train.progress import TrainingProgress
 from raylm.train.rundir import RunDirectory, Start, choose_start
+from raylm.train.saving import Saved
 from raylm.train.team import merge
 from raylm.train.trainer import StepPlan, StepReport
 from raylm.train.update import Update
@@ -44,8 +44,8 @@ class RunResult:
 class WorkerTeam:
     """The training loop's team as a group of Ray actors."""
 
-    def __init__(self, group: WorkerGroup, config: TrainConfig) -> None:
-        self._group, self._config = group, config
+    def __init__(self, group: WorkerGroup) -> None:
+        self._group = group
 
     @property
     def world_size(self) -> int:
@@ -62,14 +62,12 @@ class WorkerTeam:
         evaluation: Evaluation = self._group.call("evaluate")[0]
         return evaluation
 
-    def save(self, root: Path, step: int, samples: int) -> Path:
-        root = root.resolve()  # the workers' current folder is another
-        draft = save.begin(root, step)
-        self._group.call("write", draft)
-        config = self._config.to_dict()
-        return save.commit(
-            draft, step=step, samples=samples, world_size=self.world_size, config=config
-        )
+    def save(self, root: Path, samples: int) -> None:
+        self._group.call("save", root, samples)
+
+    def finish_saving(self) -> list[Saved]:
+        saved: list[Saved] = self._group.call("finish_saving")[0]
+        return saved
 
 
 def fit(
@@ -141,8 +139,8 @@ def _updates(
                     world_size=group.size,
                     workers=[member.to_dict() for member in group.members],
                 )
-                _set_up(group, start, note)
-                loop = TrainingLoop(config, WorkerTeam(group, config), run, start, stop)
+                _set_up(group, config.zero.stage, start, note)
+                loop = TrainingLoop(config, WorkerTeam(group), run, start, stop)
                 yield from loop.run()
                 status = "finished" if loop.finished else "interrupted"
         except WorkerError as error:
@@ -179,7 +177,7 @@ def _absolute(value: T) -> T | str:
     return value
 
 
-def _set_up(group: WorkerGroup, start: Start, note: Note) -> None:
+def _set_up(group: WorkerGroup, stage: int, start: Start, note: Note) -> None:
     pids = ", ".join(str(member.pid) for member in group.members)
     note(f"run {start.folder} on {group.size} workers (pids {pids})")
     note("preparing the data")
@@ -188,6 +186,7 @@ def _set_up(group: WorkerGroup, start: Start, note: Note) -> None:
         f"data: {summary.documents:,} documents, {summary.tokens:,} training and "
         f"{summary.heldout_tokens:,} held-out tokens of {summary.bytes_per_token:.2f} bytes"
     )
+    note(f"each worker will hold (ZeRO stage {stage}): {summary.plan}")
     group.call("prepare")
     precision = group.call("build")[0]
     note(

@@ -59,10 +59,11 @@ class RunDirectory:
 
     def __init__(self, start: Start, config: TrainConfig) -> None:
         self.folder = start.folder
-        self._keep_last = config.checkpoint.keep_last
+        self._kept = config.checkpoint
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
         _drop_after(self.folder / METRICS, start.step)
+        self._losses = _heldout_losses(self.folder / METRICS)
         self._metrics = JsonlWriter(self.folder / METRICS)
         self._events = JsonlWriter(self.folder / EVENTS)
 
@@ -72,17 +73,27 @@ class RunDirectory:
 
     def update(self, update: Update) -> None:
         self._metrics.write({"t": time.time(), **update.to_dict()})
+        if update.heldout_loss is not None:
+            self._losses[update.step] = update.heldout_loss
 
     def event(self, name: str, **fields: Any) -> None:
         self._events.event(name, **fields)
 
     def saved(self, checkpoint: Path, step: int, seconds: float) -> None:
         self.event("checkpoint_saved", step=step, path=str(checkpoint), seconds=seconds)
-        prune(self.checkpoints, self._keep_last)
+        prune(self.checkpoints, self._kept.keep_last, self._kept.keep_best, self._losses)
+
+    def not_saved(self, step: int, error: str) -> None:
+        self.event("checkpoint_failed", step=step, error=error)
 
     def close(self) -> None:
         self._metrics.close()
         self._events.close()
+
+
+def _heldout_losses(metrics: Path) -> dict[int, float]:
+    rows = read_jsonl(metrics) if metrics.exists() else []
+    return {row["step"]: row["heldout_loss"] for row in rows if "heldout_loss" in row}
 
 
 def _unused(folder: Path) -> Path:

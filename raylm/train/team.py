@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from raylm.checkpoint import save
 from raylm.train.evaluate import Evaluation
 from raylm.train.memory import Memory
+from raylm.train.saving import Saved
 from raylm.train.trainer import StepPlan, StepReport, Trainer
 
 
@@ -24,8 +24,12 @@ class Team(Protocol):
 
     def evaluate(self) -> Evaluation: ...
 
-    def save(self, root: Path, step: int, samples: int) -> Path:
-        """A checkpoint under `root`, complete when this returns."""
+    def save(self, root: Path, samples: int) -> None:
+        """Start a checkpoint under `root`; the report of a later step says when it is there."""
+        ...
+
+    def finish_saving(self) -> list[Saved]:
+        """Wait for the checkpoint under way."""
         ...
 
 
@@ -35,9 +39,8 @@ class Soloist:
     world_size = 1
     epoch = 0
 
-    def __init__(self, trainer: Trainer, config: dict[str, Any]) -> None:
+    def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        self._config = config
 
     def step(self, plan: StepPlan) -> StepReport:
         return self._trainer.step(plan)
@@ -45,10 +48,11 @@ class Soloist:
     def evaluate(self) -> Evaluation:
         return self._trainer.evaluate()
 
-    def save(self, root: Path, step: int, samples: int) -> Path:
-        draft = save.begin(root, step)
-        self._trainer.write(draft)
-        return save.commit(draft, step=step, samples=samples, world_size=1, config=self._config)
+    def save(self, root: Path, samples: int) -> None:
+        self._trainer.save(root, samples)
+
+    def finish_saving(self) -> list[Saved]:
+        return self._trainer.finish_saving()
 
 
 def merge(reports: Sequence[StepReport]) -> StepReport:

@@ -1,4 +1,4 @@
-"""One rank of a run: its model, optimizer and data, and the few things it can be told to do."""
+"""One rank of a run: its engine and data, and the few things it can be told to do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,23 +6,19 @@ from pathlib import Path
 import torch
 
 from raylm.checkpoint.load import Checkpoint
-from raylm.checkpoint.save import write_tensors
+from raylm.core.errors import DivergenceError
 from raylm.core.schema import TrainConfig
 from raylm.core.seeding import derive_seed
 from raylm.data.loader import Loader
 from raylm.data.order import shard
-from raylm.models.hf_weights import save_hf_folder
-from raylm.train.communicator import Communicator
+from raylm.models.hf_weights import save_hf_description
+from raylm.train.checkpointing import Extras
 from raylm.train.evaluate import Evaluation, Evaluator
-from raylm.train.gradients import GradientBuckets
+from raylm.train.initialize import initialize
+from raylm.train.losses import next_token_loss
 from raylm.train.materials import Materials
-from raylm.train.memory import Memory, peak_bytes, storage_bytes
-from raylm.train.optim import build_optimizer, set_learning_rate, state_tensors
-from raylm.train.precision import choose_precision
-from raylm.train.step import OptimizerStep, StepResult
-
-MODEL_FILE = "model.safetensors"
-OPTIMIZER_FILE = "optimizer.safetensors"
+from raylm.train.memory import Memory, peak_bytes
+from raylm.train.saving import Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +31,24 @@ class StepPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StepResult:
+    """Equal on every rank. `grad_norm` is global and from before clipping."""
+
+    loss: float
+    grad_norm: float
+    tokens: int
+    loss_scale: float
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StepReport:
+    """`saved` are the checkpoints that were finished since the last report; rank 0 knows."""
+
     result: StepResult
     memory: Memory
     comm_bytes: int
+    saved: tuple[Saved, ...] = ()
 
 
 class Trainer:
@@ -46,23 +56,8 @@ class Trainer:
         self._config = config
         self._materials = materials
         self._device = device
-        self.communicator = Communicator()
-        self.precision = choose_precision(config.precision, device)
-        self.model = materials.build_model(config.seed, device)
-        for parameter in self.model.parameters():
-            self.communicator.broadcast(parameter.data)
-        torch.manual_seed(derive_seed(config.seed, "rank", self.communicator.rank))
-        self.optimizer = build_optimizer(self.model, config.optimizer)
-        self.gradients = GradientBuckets(self.model.parameters(), self.communicator)
-        self._step = OptimizerStep(
-            self.model,
-            self.optimizer,
-            self.gradients,
-            self.communicator,
-            self.precision,
-            device,
-            config.gradient_clipping,
-        )
+        self.engine = initialize(materials.outline_model(config.seed), config, device=device)
+        torch.manual_seed(derive_seed(config.seed, "rank", self.engine.rank))
         length = config.data.sequence_length
         seed = derive_seed(config.seed, "order")
         self._loader = Loader(materials.corpus.training.open(), length, seed)
@@ -71,55 +66,57 @@ class Trainer:
         )
 
     def step(self, plan: StepPlan) -> StepReport:
-        sent_before = self.communicator.bytes_sent
-        set_learning_rate(self.optimizer, plan.lr)
-        mine = shard(plan.samples, self.communicator.rank, self.communicator.world_size)
-        batches = self._loader.micro_batches(mine, self._config.batch.micro)
-        full_tokens = len(plan.samples) * self._config.data.sequence_length
-        result = self._step.run(batches, full_tokens)
-        sent = self.communicator.bytes_sent - sent_before
-        return StepReport(result, self.memory(), sent)
+        """Raises DivergenceError naming the samples when too many steps in a row were skipped."""
+        engine = self.engine
+        sent_before, scale = engine.comm_report().bytes_sent, engine.loss_scale
+        engine.set_lr(plan.lr)
+        mine = shard(plan.samples, engine.rank, engine.world_size)
+        for inputs, targets in self._loader.micro_batches(mine, self._config.batch.micro):
+            loss_sum, tokens = next_token_loss(
+                engine(inputs.to(self._device)), targets.to(self._device)
+            )
+            engine.backward(loss_sum / tokens.clamp(min=1), tokens=int(tokens))
+            try:
+                engine.step()
+            except DivergenceError as error:
+                first, last = plan.samples.start, plan.samples.stop - 1
+                raise DivergenceError(f"{error} (samples {first} to {last})") from None
+        result = StepResult(
+            loss=engine.mean_loss,
+            grad_norm=engine.grad_norm,
+            tokens=int(engine.tokens),
+            loss_scale=scale,
+            skipped=engine.was_skipped,
+        )
+        sent = engine.comm_report().bytes_sent - sent_before
+        return StepReport(result, self.memory(), sent, tuple(engine.saved()))
 
     def evaluate(self) -> Evaluation:
-        return self._evaluator.run(self.model, self.communicator, self.precision, self._device)
+        return self._evaluator.run(self.engine, self._device)
 
     def memory(self) -> Memory:
+        report = self.engine.memory_report()
         return Memory(
-            param_bytes=storage_bytes(self.model.parameters()),
-            grad_bytes=self.gradients.size_bytes,
-            optimizer_bytes=storage_bytes(state_tensors(self.model, self.optimizer).values()),
+            param_bytes=report.param_bytes,
+            grad_bytes=report.grad_bytes,
+            optimizer_bytes=report.optimizer_bytes,
             peak_bytes=peak_bytes(self._device),
         )
 
-    def write(self, draft: Path) -> None:
-        """This rank's part of a checkpoint; rank 0 has what all ranks hold alike."""
-        if self.communicator.rank == 0:
-            materials = self._materials
-            state = self.model.state_dict()
-            template = materials.chat_template
-            save_hf_folder(draft, materials.spec, state, materials.tokenizer, template)
-            write_tensors(draft / OPTIMIZER_FILE, state_tensors(self.model, self.optimizer))
-        write_tensors(draft / rng_file(self.communicator.rank), self._random_states())
+    def save(self, root: Path, samples: int) -> None:
+        """Start a checkpoint under `root`; a later report, or `finish_saving`, tells the end."""
+        extras = Extras(samples, self._config.to_dict(), self._describe)
+        self.engine.save_checkpoint(root, wait=False, extras=extras)
+
+    def finish_saving(self) -> list[Saved]:
+        return self.engine.finish_saving()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Raises CheckpointError where the checkpoint is of another model."""
-        checkpoint.restore(MODEL_FILE, dict(self.model.named_parameters()))
-        checkpoint.restore(OPTIMIZER_FILE, state_tensors(self.model, self.optimizer))
-        own = rng_file(self.communicator.rank)
-        if checkpoint.has(own):  # a rank that joined since then keeps its fresh seed
-            self._set_random_states(checkpoint.tensors(own))
+        self.engine.load_checkpoint(checkpoint.folder)
 
-    def _random_states(self) -> dict[str, torch.Tensor]:
-        states = {"cpu": torch.get_rng_state()}
-        if self._device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self._device)
-        return states
-
-    def _set_random_states(self, states: dict[str, torch.Tensor]) -> None:
-        torch.set_rng_state(states["cpu"])
-        if self._device.type == "cuda" and "cuda" in states:
-            torch.cuda.set_rng_state(states["cuda"], self._device)
-
-
-def rng_file(rank: int) -> str:
-    return f"rng-{rank:05d}.safetensors"
+    def _describe(self, folder: Path) -> None:
+        """So that the folder can be opened as a model."""
+        materials = self._materials
+        template = materials.chat_template
+        save_hf_description(folder, materials.spec, torch.float32, materials.tokenizer, template)

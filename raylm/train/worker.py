@@ -6,10 +6,12 @@ from pathlib import Path
 
 from raylm.checkpoint.load import Checkpoint
 from raylm.core.schema import TrainConfig
+from raylm.parallel.amp import Precision, choose_precision
 from raylm.runtime.worker import Worker
 from raylm.train.evaluate import Evaluation
 from raylm.train.materials import Materials, prepare
-from raylm.train.precision import Precision
+from raylm.train.plan import Plan, predict
+from raylm.train.saving import Saved
 from raylm.train.trainer import StepPlan, StepReport, Trainer
 
 
@@ -23,6 +25,7 @@ class Summary:
     tokens: int
     heldout_tokens: int
     bytes_per_token: float
+    plan: Plan
 
 
 class TrainWorker(Worker):
@@ -39,7 +42,9 @@ class TrainWorker(Worker):
         return prepare(self._config, self._checkpoint)
 
     def prepare(self) -> Summary:
-        spec, corpus = self._materials.spec, self._materials.corpus
+        spec, corpus, config = self._materials.spec, self._materials.corpus, self._config
+        precision = choose_precision(config.precision, config.autocast, self.device)
+        outline = self._materials.outline_model(config.seed)
         return Summary(
             parameters=spec.num_parameters,
             vocab_size=spec.vocab_size,
@@ -47,13 +52,14 @@ class TrainWorker(Worker):
             tokens=corpus.training.tokens,
             heldout_tokens=corpus.heldout.tokens,
             bytes_per_token=corpus.training.text_bytes / corpus.training.tokens,
+            plan=predict(outline, config, precision, self.world_size),
         )
 
     def build(self) -> Precision:
         self._trainer = Trainer(self._config, self._materials, self.device)
         if self._checkpoint is not None:
             self._trainer.restore(self._checkpoint)
-        return self._trainer.precision
+        return self._trainer.engine.precision
 
     def step(self, plan: StepPlan) -> StepReport:
         return self._trainer.step(plan)
@@ -61,5 +67,8 @@ class TrainWorker(Worker):
     def evaluate(self) -> Evaluation:
         return self._trainer.evaluate()
 
-    def write(self, draft: Path) -> None:
-        self._trainer.write(draft)
+    def save(self, root: Path, samples: int) -> None:
+        self._trainer.save(root, samples)
+
+    def finish_saving(self) -> list[Saved]:
+        return self._trainer.finish_saving()

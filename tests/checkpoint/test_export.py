@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
 from raylm.checkpoint.export import export
 from raylm.core.errors import UsageError
@@ -38,6 +39,22 @@ def test_transformers_loads_an_exported_run_with_equal_logits(write_checkpoint, 
     ids = Tokenizer.from_folder(folder).encode(TEXT)
     assert tokenizer.encode(TEXT, add_special_tokens=False) == ids
     assert tokenizer.decode(ids) == TEXT
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_a_sharded_run_is_exported_as_it_was_saved(write_sharded_checkpoint, tmp_path, world_size):
+    model = write_sharded_checkpoint(10, world_size=world_size)
+    exported = load_file(export(tmp_path / "run", tmp_path / "hf") / "model.safetensors")
+    parameters = dict(model.named_parameters())
+    assert exported.keys() == parameters.keys()
+    for name, tensor in exported.items():
+        assert torch.equal(tensor, parameters[name])
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf").eval()
+    with torch.no_grad():
+        assert_close(theirs(TOKENS).logits, model(TOKENS))
+    path = export(tmp_path / "run", tmp_path / "out", "gguf")
+    with torch.no_grad():
+        assert_close(logits_of(open_model(path)), model(TOKENS), 2e-3)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,27 @@ def test_a_run_its_checkpoints_and_latest_are_all_ways_to_the_newest(
     assert Checkpoint.open(folder).manifest.samples == 80
 
 
+def test_a_rank_opens_with_its_share_of_the_checks(folder):
+    path = folder / "optimizer.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    Checkpoint.open(folder, only=lambda file: file == "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"optimizer.safetensors: corrupt"):
+        Checkpoint.open(folder, only=lambda file: file == "optimizer.safetensors")
+
+
+def test_shards_are_opened_where_there_are_any(folder, write_sharded_checkpoint, tmp_path):
+    assert not Checkpoint.open(folder).is_sharded
+    with pytest.raises(CheckpointError, match="not a sharded checkpoint"):
+        Checkpoint.open(folder).shards()
+    model = write_sharded_checkpoint(20)
+    checkpoint = Checkpoint.open(tmp_path / "run")
+    assert checkpoint.is_sharded
+    norm = checkpoint.shards().read("param", "model.norm.weight")
+    assert torch.equal(norm, model.state_dict()["model.norm.weight"])
+
+
 def test_restore_copies_in_place(folder, write_checkpoint):
     model, other = write_checkpoint(10), write_checkpoint(20)
     targets = dict(other.named_parameters())
@@ -88,7 +109,7 @@ def test_a_manifest_that_is_none(folder):
 
 def test_a_newer_version_says_so(folder):
     change_manifest(folder, version=99)
-    assert "version 99 is newer than this RayLM's 1; upgrade" in open_error(folder)
+    assert "version 99 is newer than this RayLM's 2; upgrade" in open_error(folder)
 
 
 def test_a_pickle_where_none_belongs_is_never_executed(folder, tmp_path):

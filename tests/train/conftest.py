@@ -83,7 +83,7 @@ def train_alone(make_trainer):
         start = choose_start(config, output, resume)
         trainer = make_trainer(config, start.checkpoint)
         directory = RunDirectory(start, config)
-        team = Soloist(trainer, config.to_dict())
+        team = Soloist(trainer)
         updates = list(TrainingLoop(config, team, directory, start, stop).run())
         directory.close()
         return updates, trainer

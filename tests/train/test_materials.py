@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from raylm.checkpoint.load import Checkpoint
+from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import ConfigError, DataError, ModelNotFoundError
 from raylm.data.tokenizer import Tokenizer
 from raylm.train.materials import prepare
@@ -52,7 +52,7 @@ def test_training_goes_on_from_a_model_with_its_own_tokenizer(make_config, train
     train_alone(make_config(), tmp_path / "run")
     config = make_config(model=tmp_path / "run")
     materials = prepare(config)
-    trained = Checkpoint.open(tmp_path / "run").tensors("model.safetensors")
+    trained = open_model_or_run(tmp_path / "run").weights
     for name, parameter in materials.build_model(0, CPU).named_parameters():
         assert torch.equal(parameter, trained[name])
     assert materials.tokenizer.vocab_size == 300

@@ -1,0 +1,68 @@
+"""What a mode costs: medians over the rounds of what its ranks measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Self
+
+from benchmarks.train.ranks import RankFigures
+
+TOLERANCE = 1e-3  # nats: fp32 losses agree to 3 decimals
+_BYTES_PER_PARAMETER = {"fp32": 4, "bf16": 2}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Sent bytes are for each rank and step, in units of all parameters' bytes (Psi)."""
+
+    mode: str
+    cpu_s: float  # for each step and rank; the mean step of a run: no work hides between steps
+    wall_s: float  # the median step of a run
+    loopback_psi: float
+    counted_psi: float | None  # by the library itself
+    peak_rss_bytes: float  # the largest rank's
+    rss_over_imports_bytes: float
+    losses: tuple[float, ...]  # of every step of the first round, mean of the ranks
+    first_rank_losses: tuple[float, ...]
+    arithmetic: str
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sequence[RankFigures]]) -> Self:
+        ranks = rounds[0]
+        first = ranks[0]
+        psi_bytes = first["parameters"] * _BYTES_PER_PARAMETER[first["precision"]]
+        counted = [_largest(run, "counted_bytes_per_step") for run in rounds if _counts(run)]
+        return cls(
+            mode=first["mode"],
+            cpu_s=median(fmean(fmean(rank["cpu_s"]) for rank in run) for run in rounds),
+            wall_s=median(median(s for rank in run for s in rank["wall_s"]) for run in rounds),
+            loopback_psi=median(run[0]["loopback_bytes_per_step"] / len(run) for run in rounds)
+            / psi_bytes,
+            counted_psi=median(counted) / psi_bytes if counted else None,
+            peak_rss_bytes=median(_largest(run, "peak_rss_bytes") for run in rounds),
+            rss_over_imports_bytes=median(
+                _largest(run, "rss_over_imports_bytes") for run in rounds
+            ),
+            losses=tuple(
+                fmean(losses) for losses in zip(*(rank["losses"] for rank in ranks), strict=True)
+            ),
+            first_rank_losses=tuple(first["losses"]),
+            arithmetic=first["arithmetic"],
+        )
+
+
+def disagreement(losses: dict[str, tuple[float, ...]]) -> dict[str, float]:
+    """How far each mode's losses are from the first mode's, at the step where they differ most."""
+    reference, *_ = losses.values()
+    return {
+        mode: max(abs(a - b) for a, b in zip(values, reference, strict=True))
+        for mode, values in losses.items()
+    }
+
+
+def _largest(run: Sequence[RankFigures], key: str) -> float:
+    return max(rank[key] for rank in run)
+
+
+def _counts(run: Sequence[RankFigures]) -> bool:
+    return run[0]["counted_bytes_per_step"] is not None

@@ -1,0 +1,57 @@
+"""Writing while training goes on: one job at a time, on a thread of its own."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """Of a finished job: its `value`, or the `error` that ended it."""
+
+    value: T | None = None
+    error: BaseException | None = None
+
+
+class BackgroundWriter(Generic[T]):
+    """To be used by one thread; what the jobs write must bear being cut off with the process."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], T]] = SimpleQueue()
+        self._outcomes: SimpleQueue[Outcome[T]] = SimpleQueue()
+        self._idle = threading.Event()
+        self._idle.set()
+        threading.Thread(target=self._work, name="background-writer", daemon=True).start()
+
+    def submit(self, job: Callable[[], T]) -> None:
+        """Starts the job as soon as the one before is done, and returns then."""
+        self.wait()
+        self._idle.clear()
+        self._jobs.put(job)
+
+    def poll(self) -> Outcome[T] | None:
+        """The oldest outcome that was not polled yet."""
+        try:
+            return self._outcomes.get_nowait()
+        except Empty:
+            return None
+
+    def wait(self) -> None:
+        """Until nothing is in flight."""
+        self._idle.wait()
+
+    def _work(self) -> None:
+        while True:
+            self._outcomes.put(_outcome(self._jobs.get()))  # keeps no job, so frees its tensors
+            self._idle.set()
+
+
+def _outcome(job: Callable[[], T]) -> Outcome[T]:
+    try:
+        return Outcome(value=job())
+    except BaseException as error:
+        return Outcome(error=error)

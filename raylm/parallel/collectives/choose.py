@@ -1,0 +1,98 @@
+"""Which transport suits a group: memory of one host, sockets between hosts, NCCL on GPUs."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+
+from raylm.core.errors import CollectiveError
+from raylm.parallel.collectives.alone import AloneTransport
+from raylm.parallel.collectives.communicator import Communicator
+from raylm.parallel.collectives.mesh import Mesh
+from raylm.parallel.collectives.process_group import GlooTransport, NcclTransport
+from raylm.parallel.collectives.shared_memory import SharedMemoryTransport
+from raylm.parallel.collectives.transport import Transport
+from raylm.parallel.collectives.watch import Watch
+
+Link = Literal["auto", "shared memory", "gloo", "nccl"]
+_counter = 0
+
+
+def connect(device: torch.device, *, timeout_s: float = 120.0, link: Link = "auto") -> Communicator:
+    """A communicator over a group of its own with every rank of the default group.
+
+    Alone where no group is formed. `link` forces a transport, for measurements; "auto" takes
+    shared memory when all ranks run on one host, and warns once when that cannot be had.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return Communicator(AloneTransport())
+    timeout = timedelta(seconds=timeout_s)
+    group = dist.new_group(timeout=timeout)
+    transport = _transport(group, device, timeout_s, link)
+    communicator = Communicator(transport)
+    if communicator.queue is not None:
+        communicator.watch = Watch(
+            communicator.recorder,
+            dist.PrefixStore(f"raylm-collectives/{_next()}", _default_store()),
+            communicator.rank,
+            communicator.world_size,
+            timeout_s,
+            communicator.queue.fail,
+        )
+    return communicator
+
+
+def _transport(
+    group: dist.ProcessGroup, device: torch.device, timeout_s: float, link: Link
+) -> Transport:
+    if device.type == "cuda":
+        return NcclTransport(group)
+    if link == "gloo":
+        return GlooTransport(group)
+
+    def gather(value: Any) -> Sequence[Any]:
+        values = [None] * dist.get_world_size(group)
+        dist.all_gather_object(values, value, group=group)
+        return values
+
+    if len(set(gather(_host()))) > 1:
+        if link == "shared memory":
+            raise CollectiveError("shared memory was asked for, but the ranks are on several hosts")
+        return GlooTransport(group)
+    mesh: Mesh | None = None
+    try:
+        mesh = Mesh.join(dist.get_rank(group), dist.get_world_size(group), gather, timeout_s)
+        fault = ""
+    except OSError as error:
+        fault = str(error)
+    faults = [f"rank {rank}: {text}" for rank, text in enumerate(gather(fault)) if text]
+    if mesh is not None and not faults:
+        return SharedMemoryTransport(group, mesh)
+    if mesh is not None:
+        mesh.close()
+    warnings.warn(f"no shared memory between the ranks ({faults[0]}); using gloo", stacklevel=3)
+    return GlooTransport(group)
+
+
+def _host() -> str:
+    """Equal where processes can pass each other open files: one kernel, one network namespace."""
+    if not hasattr(os, "memfd_create"):
+        return f"no memfd_create, pid {os.getpid()}"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {os.stat('/proc/self/ns/net').st_ino}"
+
+
+def _default_store() -> dist.Store:
+    return dist.distributed_c10d._get_default_store()
+
+
+def _next() -> int:
+    """Equal on every rank, for all make their communicators in the same order."""
+    global _counter
+    _counter += 1
+    return _counter

@@ -1,0 +1,82 @@
+"""Collectives of ranks on one host, which read each other's memory instead of sending it.
+
+Buffers lie in anonymous memory files (memfd_create) that every rank maps, so nothing is
+limited by /dev/shm and nothing is left behind by a killed rank.
+"""
+
+import mmap
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from raylm.parallel.collectives.buffer import Buffer
+from raylm.parallel.collectives.mesh import Mesh
+from raylm.parallel.collectives.process_group import GlooTransport
+from raylm.parallel.collectives.transport import sum_into
+
+
+class SharedMemoryTransport:
+    """Small and odd messages go over `group`."""
+
+    name = "shared memory"
+    is_blocking = True
+
+    def __init__(self, group: dist.ProcessGroup, mesh: Mesh) -> None:
+        self.rank = dist.get_rank(group)
+        self.world_size = dist.get_world_size(group)
+        self._gloo = GlooTransport(group)
+        self._mesh = mesh
+
+    def allocate(self, numel: int, dtype: torch.dtype, device: torch.device) -> Buffer:
+        size_bytes = max(1, numel) * dtype.itemsize
+        descriptor = os.memfd_create(f"raylm-{self.rank}", os.MFD_CLOEXEC)
+        os.ftruncate(descriptor, size_bytes)
+        descriptors = self._mesh.pass_descriptor(descriptor) | {self.rank: descriptor}
+        maps = [_map(descriptors[r], size_bytes, numel, dtype) for r in range(self.world_size)]
+        return Buffer(maps[self.rank], tuple(maps))
+
+    def reduce_scatter(self, source: Buffer, out: Tensor, accumulate: bool, label: str) -> None:
+        self._mesh.meet(f"reduce_scatter of {label}, {source.local.numel()} elements")
+        parts = [peer.chunk(self.world_size)[self.rank] for peer in source.peers]
+        sum_into(out, parts, accumulate)
+
+    def all_gather(self, source: Buffer, out: Tensor, is_fenced: bool, label: str) -> None:
+        if not is_fenced:
+            self._mesh.meet(f"all_gather of {label}, {out.numel()} elements")
+        for target, peer in zip(out.chunk(self.world_size), source.peers, strict=True):
+            if target.data_ptr() != peer.data_ptr():
+                target.copy_(peer)
+
+    def fence(self, label: str) -> None:
+        self._mesh.meet(f"fence of {label}")
+
+    def all_reduce(self, tensor: Tensor) -> None:
+        self._gloo.all_reduce(tensor)
+
+    def broadcast(self, tensor: Tensor, root: int) -> None:
+        self._gloo.broadcast(tensor, root)
+
+    def exchange(self, parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+        return self._gloo.exchange(parts, counts)
+
+    def gather_objects(self, value: Any) -> list[Any]:
+        return self._gloo.gather_objects(value)
+
+    def close(self) -> None:
+        self._mesh.close()
+        self._gloo.close()
+
+
+def _map(descriptor: int, size_bytes: int, numel: int, dtype: torch.dtype) -> Tensor:
+    """The tensor keeps the mapping, and the mapping the memory, when the file is closed."""
+    try:
+        memory = mmap.mmap(descriptor, size_bytes)
+    finally:
+        os.close(descriptor)
+    return (
+        torch.frombuffer(memory, dtype=dtype, count=numel) if numel else torch.empty(0, dtype=dtype)
+    )

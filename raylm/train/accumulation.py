@@ -1,0 +1,58 @@
+"""Which part of the mean gradient each micro-batch is.
+
+Without token counts every micro-batch of every rank weighs the same, as in DeepSpeed. With
+them the mean is over all tokens of the global batch: a rank does not know the others' counts
+before the end of the step, so that each loss is weighed by its tokens over a common power of
+two, and the sum corrected by what the counts turn out to add up to.
+"""
+
+import math
+from dataclasses import dataclass
+
+from raylm.core.errors import RayLMError
+
+
+@dataclass(slots=True)
+class Accumulation:
+    """`micro_batches` per rank and step; `micro_step` of them are done."""
+
+    micro_batches: int
+    world_size: int
+    micro_step: int = 0
+    tokens: float = 0.0
+    passes: int = 0
+    unit_tokens: float = 0.0  # the common power of two; 0 before it is agreed on
+
+    @property
+    def is_last(self) -> bool:
+        return self.micro_step == self.micro_batches - 1
+
+    @property
+    def parts(self) -> int:
+        """Micro-batches of all ranks in a step."""
+        return self.micro_batches * self.world_size
+
+    def weigh(self, tokens: float | None) -> float:
+        """What to multiply the mean loss over `tokens` by, before a backward pass."""
+        if self.passes and (tokens is None) != (self.tokens == 0):
+            raise RayLMError(
+                "engine.backward was called with and without tokens in one step; give the number "
+                "of tokens of every micro-batch or of none"
+            )
+        self.passes += 1
+        if tokens is None:
+            return 1.0 / self.parts
+        self.tokens += tokens
+        return tokens / self.unit_tokens / self.parts
+
+    def correction(self, all_tokens: float) -> float:
+        """What the summed gradients are to be multiplied by; `all_tokens` is over all ranks."""
+        return self.unit_tokens * self.parts / all_tokens if all_tokens else 1.0
+
+    def restart(self) -> None:
+        self.micro_step, self.tokens, self.passes = 0, 0.0, 0
+
+
+def power_of_two(tokens: float) -> float:
+    """The nearest one: multiplying by it rounds nothing."""
+    return 2.0 ** round(math.log2(max(1.0, tokens)))

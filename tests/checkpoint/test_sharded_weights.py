@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from raylm.checkpoint.shard_index import ShardIndex
+from raylm.checkpoint.sharded_weights import ShardedWeights
+
+
+def weights_of(save_sharded, root, tensors, world_size=3):
+    return ShardedWeights(ShardIndex.open(save_sharded(root, tensors, world_size=world_size)))
+
+
+def test_they_are_the_parameters_and_nothing_else(save_sharded, tmp_path):
+    tensors = {
+        "param/a.weight": torch.rand(9, 7),
+        "param/b": torch.rand(11),
+        "exp_avg/a.weight": torch.rand(9, 7),
+    }
+    weights = weights_of(save_sharded, tmp_path, tensors)
+    assert dict(weights.shapes) == {"a.weight": (9, 7), "b": (11,)}
+    for name, tensor in weights.items():
+        assert torch.equal(tensor, tensors[f"param/{name}"])
+    assert "exp_avg/a.weight" not in weights
+    with pytest.raises(KeyError, match="c"):
+        weights["c"]
+
+
+def test_bfloat16_stays_and_other_floats_become_float32(save_sharded, tmp_path):
+    dtypes = {name: getattr(torch, name) for name in ("bfloat16", "float16", "float32", "float64")}
+    tensors = {f"param/{name}": torch.rand(40).to(dtype) for name, dtype in dtypes.items()}
+    weights = weights_of(save_sharded, tmp_path, tensors)
+    for name, dtype in dtypes.items():
+        expected = torch.bfloat16 if dtype is torch.bfloat16 else torch.float32
+        assert weights[name].dtype is expected
+        assert torch.equal(weights[name], tensors[f"param/{name}"].to(expected))
