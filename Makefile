@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 STATIC := apps/raylm_apps/gateway/static/index.html
 WEB_SOURCES := $(shell find apps/web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: setup run web test test-all check fix bench clean
+.PHONY: setup run web test test-all check fix peers bench clean
 
 setup: $(VENV)/.installed  ## create .venv and install everything
 $(VENV)/.installed: pyproject.toml constraints.txt tests/apps/gateway/conformance/package-lock.json
@@ -46,8 +47,15 @@ fix:  ## format and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## the benchmarks that need no GPU
+peers: $(PEERS)/.installed  ## DeepSpeed in an environment of its own, for the benchmarks beside it
+$(PEERS)/.installed: constraints.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy psutil setuptools wheel ninja
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt deepspeed==0.19.8
+	@touch $@
+
+bench: setup peers  ## the benchmarks that need no GPU
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist apps/web/node_modules $(dir $(STATIC))
+	rm -rf $(VENV) $(PEERS) build dist apps/web/node_modules $(dir $(STATIC))

@@ -7,6 +7,9 @@ MODULES = (
     "benchmarks.infer.bench_decode",
     "benchmarks.gateway.bench_first_token",
     "benchmarks.train.quickstart",
+    "benchmarks.train.zero_peers",
+    "benchmarks.train.zero_overlap",
+    "benchmarks.train.zero_checkpoint",
 )
 
 for module in MODULES:

@@ -44,7 +44,7 @@ def main() -> None:
     options = _options()
     mode = MODES[options.mode]
     _prepare_environment(options)
-    _pin(options.rank)
+    torch.set_num_threads(1)
     library = LIBRARIES[mode.family]
     importlib.import_module(library)
     imports_rss = _memory_bytes("VmRSS")
@@ -97,13 +97,6 @@ def _prepare_environment(options: argparse.Namespace) -> None:
         "DS_ACCELERATOR": "cpu",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-
-
-def _pin(rank: int) -> None:
-    """A core for each rank: a scheduler may leave two young processes on one for seconds."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[rank % len(cores)]})
-    torch.set_num_threads(1)
 
 
 def _measure(strategy: Strategy, options: argparse.Namespace) -> Timings:

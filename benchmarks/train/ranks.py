@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.train.foreign_load import ForeignLoad
 from benchmarks.train.modes import Mode
 
 ROOT = Path(__file__).parents[2]
@@ -20,10 +21,10 @@ CONTENDER = "benchmarks.train.contender"
 _TAIL_LINES = 12
 _TIMEOUT_S = 600.0
 
-RankFigures = dict[str, Any]  # what benchmarks.train.contender writes
+RankFigures = dict[str, Any]  # what benchmarks.train.contender writes, and foreign_cores
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """A rank ended with an error or not at all; the message is the end of its stderr."""
 
 
@@ -47,29 +48,31 @@ def peers_python() -> Path | None:
 
 
 def run(mode: Mode, workload: Workload) -> list[RankFigures]:
-    """One fresh process for each rank; raises RunFailed."""
+    """One fresh process for each rank; raises RunError."""
+    load = ForeignLoad.open()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = _run(mode, workload, Path(folder))
+    return [{**rank, "foreign_cores": load.cores()} for rank in figures]
+
+
+def _run(mode: Mode, workload: Workload, folder: Path) -> list[RankFigures]:
     python = peers_python() if mode.family == "deepspeed" else Path(sys.executable)
     assert python is not None, f"{mode.name} needs `make peers`"
-    world, port = mode.processes(workload.world), _free_port()
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
+    world = mode.processes(workload.world)
+    settings = {**vars(workload), "mode": mode.name, "world": world, "port": _free_port()}
+    results = [folder / f"{rank}.json" for rank in range(world)]
+    with ExitStack() as stack:
         processes = []
-        for rank in range(world):
-            settings = {
-                **vars(workload),
-                "mode": mode.name,
-                "world": world,
-                "rank": rank,
-                "port": port,
-                "out": folder / f"{rank}.json",
-            }
-            words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+        for rank, result in enumerate(results):
+            options = {**settings, "rank": rank, "out": result}
+            words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
             command = [str(python), "-m", CONTENDER, *words]
-            processes.append(stack.enter_context(_process(command, folder / f"{rank}.log")))
+            processes.append(stack.enter_context(_process(command, result.with_suffix(".log"))))
         failed = _wait(processes)
-        if failed is not None:
-            raise RunFailed(_tail(folder / f"{failed}.log"))
-        return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
+    if failed is not None:
+        rank, what = failed
+        raise RunError(f"rank {rank} {what}:\n{_tail(results[rank].with_suffix('.log'))}")
+    return [json.loads(result.read_text()) for result in results]
 
 
 @contextmanager
@@ -83,7 +86,7 @@ def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
             process.wait()
 
 
-def _wait(processes: list[subprocess.Popen[bytes]]) -> int | None:
+def _wait(processes: list[subprocess.Popen[bytes]]) -> tuple[int, str] | None:
     """The first rank that failed or, when the time is up, one that still runs; None: all is well.
 
     The others of a failed rank are not waited for, they may wait for it.
@@ -93,11 +96,11 @@ def _wait(processes: list[subprocess.Popen[bytes]]) -> int | None:
         codes = [process.poll() for process in processes]
         for rank, code in enumerate(codes):
             if code:
-                return rank
+                return rank, f"ended with {code}"
         if None not in codes:
             return None
         if time.monotonic() > deadline:
-            return codes.index(None)
+            return codes.index(None), f"still ran after {_TIMEOUT_S:.0f} s"
         time.sleep(0.05)
 
 

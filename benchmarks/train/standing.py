@@ -7,7 +7,6 @@ from typing import Self
 
 from benchmarks.train.ranks import RankFigures
 
-TOLERANCE = 1e-3  # nats: fp32 losses agree to 3 decimals
 _BYTES_PER_PARAMETER = {"fp32": 4, "bf16": 2}
 
 
@@ -25,6 +24,7 @@ class Standing:
     losses: tuple[float, ...]  # of every step of the first round, mean of the ranks
     first_rank_losses: tuple[float, ...]
     arithmetic: str
+    foreign_cores: float  # kept busy by other programs in the worst round
 
     @classmethod
     def of(cls, rounds: Sequence[Sequence[RankFigures]]) -> Self:
@@ -48,16 +48,8 @@ class Standing:
             ),
             first_rank_losses=tuple(first["losses"]),
             arithmetic=first["arithmetic"],
+            foreign_cores=max(run[0]["foreign_cores"] for run in rounds),
         )
-
-
-def disagreement(losses: dict[str, tuple[float, ...]]) -> dict[str, float]:
-    """How far each mode's losses are from the first mode's, at the step where they differ most."""
-    reference, *_ = losses.values()
-    return {
-        mode: max(abs(a - b) for a, b in zip(values, reference, strict=True))
-        for mode, values in losses.items()
-    }
 
 
 def _largest(run: Sequence[RankFigures], key: str) -> float:

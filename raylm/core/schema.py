@@ -92,6 +92,9 @@ class OptimizerConfig(Config):
     )
     lr: float = Field(3e-4, gt=0)
     weight_decay: float = Field(0.1, ge=0)
+    decays: Literal["matrices", "all"] = Field(
+        "matrices", description="what weight_decay pulls on; matrices: not norms and biases"
+    )
     betas: tuple[Fraction, Fraction] = (0.9, 0.95)
     eps: float = Field(1e-8, gt=0)
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and muon (0: muon's own 0.95)")

@@ -21,6 +21,7 @@ class Accumulation:
     micro_step: int = 0
     tokens: float = 0.0
     passes: int = 0
+    counts_tokens: bool = False  # in the step under way
     unit_tokens: float = 0.0  # the common power of two; 0 before it is agreed on
 
     @property
@@ -34,12 +35,13 @@ class Accumulation:
 
     def weigh(self, tokens: float | None) -> float:
         """What to multiply the mean loss over `tokens` by, before a backward pass."""
-        if self.passes and (tokens is None) != (self.tokens == 0):
+        if self.passes and self.counts_tokens != (tokens is not None):
             raise RayLMError(
                 "engine.backward was called with and without tokens in one step; give the number "
                 "of tokens of every micro-batch or of none"
             )
         self.passes += 1
+        self.counts_tokens = tokens is not None
         if tokens is None:
             return 1.0 / self.parts
         self.tokens += tokens

@@ -319,6 +319,8 @@ class Engine:
             "world_size": done.world_size,
             "passes": done.passes,
             "unit_tokens": done.unit_tokens,
+            "counts_tokens": done.counts_tokens,
+            "rates": [group["lr"] for group in self.optimizer.groups],
             "tokens": tokens,
             "loss_sum": loss_sum,
         }
@@ -341,9 +343,13 @@ class Engine:
         done.micro_step = int(micro_step)
         done.passes = saved["passes"]
         done.unit_tokens = saved["unit_tokens"]
+        done.counts_tokens = saved["counts_tokens"]
         if self.rank == 0:
             done.tokens = saved["tokens"]
             self.loss_sum.fill_(saved["loss_sum"])
+        if self.lr_scheduler is not None:  # which changes what it finds in the groups
+            for group, rate in zip(self.optimizer.groups, saved["rates"], strict=True):
+                group["lr"] = rate
         self._set_rate()
 
     def close(self) -> None:

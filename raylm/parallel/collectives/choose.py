@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, _get_default_store
 
 from raylm.core.errors import CollectiveError
 from raylm.parallel.collectives.alone import AloneTransport
@@ -20,6 +21,7 @@ from raylm.parallel.collectives.transport import Transport
 from raylm.parallel.collectives.watch import Watch
 
 Link = Literal["auto", "shared memory", "gloo", "nccl"]
+_GRACE_S = 5.0  # the watch knows what every rank is at, so it speaks before a transport does
 _counter = 0
 
 
@@ -31,14 +33,13 @@ def connect(device: torch.device, *, timeout_s: float = 120.0, link: Link = "aut
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return Communicator(AloneTransport())
-    timeout = timedelta(seconds=timeout_s)
-    group = dist.new_group(timeout=timeout)
-    transport = _transport(group, device, timeout_s, link)
+    group = dist.new_group(timeout=timedelta(seconds=timeout_s + _GRACE_S))
+    transport = _transport(group, device, timeout_s + _GRACE_S, link)
     communicator = Communicator(transport)
     if communicator.queue is not None:
         communicator.watch = Watch(
             communicator.recorder,
-            dist.PrefixStore(f"raylm-collectives/{_next()}", _default_store()),
+            PrefixStore(f"raylm-collectives/{_next()}", _get_default_store()),
             communicator.rank,
             communicator.world_size,
             timeout_s,
@@ -65,17 +66,19 @@ def _transport(
             raise CollectiveError("shared memory was asked for, but the ranks are on several hosts")
         return GlooTransport(group)
     mesh: Mesh | None = None
+    fault = ""
     try:
         mesh = Mesh.join(dist.get_rank(group), dist.get_world_size(group), gather, timeout_s)
-        fault = ""
-    except OSError as error:
+        SharedMemoryTransport(group, mesh).allocate(1, torch.uint8, device)
+    except (OSError, CollectiveError) as error:
         fault = str(error)
     faults = [f"rank {rank}: {text}" for rank, text in enumerate(gather(fault)) if text]
     if mesh is not None and not faults:
         return SharedMemoryTransport(group, mesh)
     if mesh is not None:
         mesh.close()
-    warnings.warn(f"no shared memory between the ranks ({faults[0]}); using gloo", stacklevel=3)
+    why = "; ".join(faults)
+    warnings.warn(f"no shared memory between the ranks ({why}); using gloo", stacklevel=3)
     return GlooTransport(group)
 
 
@@ -84,11 +87,7 @@ def _host() -> str:
     if not hasattr(os, "memfd_create"):
         return f"no memfd_create, pid {os.getpid()}"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot} {os.stat('/proc/self/ns/net').st_ino}"
-
-
-def _default_store() -> dist.Store:
-    return dist.distributed_c10d._get_default_store()
+    return f"{boot} {Path('/proc/self/ns/net').stat().st_ino}"
 
 
 def _next() -> int:

@@ -17,7 +17,8 @@ class Communicator:
     """All ranks call the same methods in the same order, from one thread each.
 
     Methods that return a Handle return at once; memory they were given belongs to them until
-    it has been waited for.
+    it has been waited for. Peers may read a source longer: until the next operation that waits
+    for all ranks, such as a fence.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -32,7 +33,10 @@ class Communicator:
     def allocate(self, numel: int, dtype: torch.dtype, device: torch.device) -> Buffer:
         """Zeros that collectives work on without a copy; the same size on every rank."""
         allocated: list[Buffer] = []
-        job = lambda: allocated.append(self.transport.allocate(numel, dtype, device))
+
+        def job() -> None:
+            allocated.append(self.transport.allocate(numel, dtype, device))
+
         self._run("allocate", "memory", 0, job).wait()
         return allocated[0]
 
@@ -89,22 +93,28 @@ class Communicator:
         """Send `parts[r]` (1-D) to rank r; `counts[r]` elements from each rank r."""
         sent = sum(part.nbytes for r, part in enumerate(parts) if r != self.rank)
         received: list[Tensor] = []
-        job = lambda: received.extend(self.transport.exchange(parts, counts))
+
+        def job() -> None:
+            received.extend(self.transport.exchange(parts, counts))
+
         self._run("exchange", label, sent, job).wait()
         return received
 
     def gather_objects(self, value: Any, label: str) -> list[Any]:
         """Each rank's small picklable value, in rank order."""
         values: list[Any] = []
-        job = lambda: values.extend(self.transport.gather_objects(value))
+
+        def job() -> None:
+            values.extend(self.transport.gather_objects(value))
+
         self._run("gather_objects", label, 0, job).wait()
         return values
 
     def close(self) -> None:
-        if self.watch is not None:
-            self.watch.close()
         if self.queue is not None:
             self.queue.close()
+        if self.watch is not None:
+            self.watch.close()
         self.transport.close()
 
     def _run(self, kind: str, label: str, sent: int, job: Callable[[], Finish | None]) -> Handle:

@@ -6,9 +6,12 @@ behind.
 """
 
 import os
+import select
 import socket
 import struct
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from raylm.core.errors import CollectiveError, PeerLostError
@@ -44,16 +47,24 @@ class Mesh:
                 peers[other] = accepted
         return cls(rank, dict(sorted(peers.items())), timeout_s)
 
-    def pass_descriptor(self, descriptor: int) -> dict[int, int]:
-        """Give every peer an open file; the peers' files, for the caller to close."""
-        for peer in self._peers.values():
-            socket.send_fds(peer, [b"f"], [descriptor])
+    def pass_descriptor(self, descriptor: int | None) -> dict[int, int]:
+        """Give every peer an open file, or word that there is none; the files of those peers
+        that have one, for the caller to close."""
+        what = "the passing of memory"
+        for other, peer in self._peers.items():
+            with self._naming(other, what):
+                if descriptor is None:
+                    peer.sendall(b"-")
+                else:
+                    socket.send_fds(peer, [b"f"], [descriptor])
         received: dict[int, int] = {}
         for other, peer in self._peers.items():
-            _message, descriptors, _flags, _address = socket.recv_fds(peer, 1, 1)
-            if not descriptors:
-                raise PeerLostError(f"rank {other} left while memory was shared", rank=other)
-            received[other] = descriptors[0]
+            with self._naming(other, what):
+                message, descriptors, _flags, _address = socket.recv_fds(peer, 1, 1)
+                if not message:
+                    raise EOFError("connection closed")
+            if descriptors:
+                received[other] = descriptors[0]
         return received
 
     def meet(self, what: str) -> None:
@@ -63,15 +74,21 @@ class Mesh:
         within the timeout, and PeerLostError when it has died.
         """
         self._meetings += 1
-        note = f"{self._meetings} {what}"[:_NOTE_BYTES].encode().ljust(_NOTE_BYTES)
+        note = f"{self._meetings} {what}".encode()[:_NOTE_BYTES].ljust(_NOTE_BYTES)
+        lost: list[PeerLostError] = []
         for other, peer in self._peers.items():
-            self._guarded(other, what, lambda peer=peer: peer.sendall(note))
-        for other, peer in self._peers.items():
-            theirs = self._guarded(other, what, lambda peer=peer: _receive(peer, _NOTE_BYTES))
+            try:
+                with self._naming(other, what):
+                    peer.sendall(note)
+            except PeerLostError as error:  # the others wait for this rank all the same
+                lost.append(error)
+        if lost:
+            raise lost[0]
+        for other, theirs in self._notes(what):
             if theirs != note:
                 raise CollectiveError(
                     f"the ranks are at different operations: rank {self.rank} at "
-                    f"'{note.decode().strip()}', rank {other} at '{theirs.decode().strip()}'; "
+                    f"'{_text(note)}', rank {other} at '{_text(theirs)}'; "
                     "every rank must use the same modules in the same order"
                 )
 
@@ -79,9 +96,31 @@ class Mesh:
         for peer in self._peers.values():
             peer.close()
 
-    def _guarded(self, other: int, what: str, act: Callable[[], Any]) -> Any:
+    def _notes(self, what: str) -> Iterator[tuple[int, bytes]]:
+        """As they come: whoever dies is noticed at once, however late the others are."""
+        awaited = {peer.fileno(): other for other, peer in self._peers.items()}
+        poll = select.poll()
+        for descriptor in awaited:
+            poll.register(descriptor, select.POLLIN)
+        deadline = time.monotonic() + self._timeout_s
+        while awaited:
+            ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready:
+                ranks = ", ".join(str(other) for other in awaited.values())
+                raise CollectiveError(
+                    f"rank {self.rank} waited {self._timeout_s:g} s for rank {ranks} in '{what}'"
+                )
+            for descriptor, _event in ready:
+                poll.unregister(descriptor)
+                other = awaited.pop(descriptor)
+                with self._naming(other, what):
+                    note = _receive(self._peers[other], _NOTE_BYTES)
+                yield other, note
+
+    @contextmanager
+    def _naming(self, other: int, what: str) -> Iterator[None]:
         try:
-            return act()
+            yield
         except TimeoutError:
             raise CollectiveError(
                 f"rank {self.rank} waited {self._timeout_s:g} s for rank {other} in '{what}'"
@@ -98,6 +137,10 @@ def _connect(address: str, rank: int, timeout_s: float) -> socket.socket:
     peer.connect(address)
     peer.sendall(struct.pack("<I", rank))
     return peer
+
+
+def _text(note: bytes) -> str:
+    return note.decode(errors="replace").strip()
 
 
 def _receive(peer: socket.socket, size: int) -> bytes:

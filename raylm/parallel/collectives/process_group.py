@@ -39,7 +39,7 @@ class _GroupTransport:
         received = parts[0].new_empty(sum(counts))
         sizes = [part.numel() for part in parts]
         dist.all_to_all_single(received, torch.cat(list(parts)), list(counts), sizes, self.group)
-        return list(received.split(list(counts)))
+        return list(torch.split(received, list(counts)))
 
     def gather_objects(self, value: Any) -> list[Any]:
         values: list[Any] = [None] * self.world_size
@@ -87,4 +87,5 @@ class NcclTransport(_GroupTransport):
 
     def all_gather(self, source: Buffer, out: Tensor, is_fenced: bool, label: str) -> Finish | None:
         work = _all_gather(out, source.local, group=self.group, async_op=True)
-        return work.wait
+        finish: Finish = work.wait
+        return finish

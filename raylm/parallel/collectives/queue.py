@@ -59,6 +59,8 @@ class OrderedQueue:
         with self._changed:
             if self._error is not None:
                 raise self._error
+            if self._is_closed:
+                raise RuntimeError("the queue is closed")
             self._jobs.append((job, handle))
             self._changed.notify()
         return handle
@@ -75,9 +77,12 @@ class OrderedQueue:
             handle.settle(self._error)
 
     def close(self) -> None:
+        """Take no more; returns when what was submitted is done, or something has failed."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
+        while self._thread.is_alive() and self._error is None:
+            self._thread.join(0.05)
 
     def _run(self) -> None:
         while True:

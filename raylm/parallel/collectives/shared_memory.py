@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from raylm.core.errors import CollectiveError
 from raylm.parallel.collectives.buffer import Buffer
 from raylm.parallel.collectives.mesh import Mesh
 from raylm.parallel.collectives.process_group import GlooTransport
@@ -33,11 +34,26 @@ class SharedMemoryTransport:
 
     def allocate(self, numel: int, dtype: torch.dtype, device: torch.device) -> Buffer:
         size_bytes = max(1, numel) * dtype.itemsize
-        descriptor = os.memfd_create(f"raylm-{self.rank}", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, size_bytes)
-        descriptors = self._mesh.pass_descriptor(descriptor) | {self.rank: descriptor}
+        self._mesh.meet(f"allocate of {size_bytes} bytes")
+        descriptors = self._descriptors(size_bytes)
         maps = [_map(descriptors[r], size_bytes, numel, dtype) for r in range(self.world_size)]
         return Buffer(maps[self.rank], tuple(maps))
+
+    def _descriptors(self, size_bytes: int) -> dict[int, int]:
+        """Every rank's memory of that size. When one has none, nobody waits for it."""
+        try:
+            own = _memory_file(f"raylm-{self.rank}", size_bytes)
+        except OSError:
+            for descriptor in self._mesh.pass_descriptor(None).values():
+                os.close(descriptor)
+            raise
+        descriptors = self._mesh.pass_descriptor(own) | {self.rank: own}
+        missing = [rank for rank in range(self.world_size) if rank not in descriptors]
+        if missing:
+            for descriptor in descriptors.values():
+                os.close(descriptor)
+            raise CollectiveError(f"rank {missing[0]} could not allocate {size_bytes} bytes")
+        return descriptors
 
     def reduce_scatter(self, source: Buffer, out: Tensor, accumulate: bool, label: str) -> None:
         self._mesh.meet(f"reduce_scatter of {label}, {source.local.numel()} elements")
@@ -69,6 +85,16 @@ class SharedMemoryTransport:
     def close(self) -> None:
         self._mesh.close()
         self._gloo.close()
+
+
+def _memory_file(name: str, size_bytes: int) -> int:
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, size_bytes)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _map(descriptor: int, size_bytes: int, numel: int, dtype: torch.dtype) -> Tensor:

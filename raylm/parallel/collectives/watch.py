@@ -2,9 +2,11 @@
 
 Each rank publishes its last operations in the group's store. One that waits compares them: the
 first number at which two ranks name different operations is where they parted. A rank that
-is waited for beyond the timeout is named with its last operation, and all dump their stacks.
+is waited for beyond the timeout is named with its last operation. All ranks then dump their
+stacks and fail.
 """
 
+import atexit
 import faulthandler
 import json
 import sys
@@ -12,20 +14,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-import torch.distributed as dist
+from torch.distributed.distributed_c10d import Store
 
 from raylm.core.errors import CollectiveError
 from raylm.parallel.collectives.recorder import Recorder
 
 TICK_S = 0.5
 SUSPICIOUS_S = 2.0
+_JOIN_S = 2.0
 
 
 class Watch:
     def __init__(
         self,
         recorder: Recorder,
-        store: dist.Store,
+        store: Store,
         rank: int,
         world_size: int,
         timeout_s: float,
@@ -37,19 +40,25 @@ class Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="raylm-watch", daemon=True)
         self._thread.start()
+        atexit.register(self.close)
 
     def close(self) -> None:
+        """A thread inside of the store's client when the interpreter ends would abort it."""
+        atexit.unregister(self.close)
         self._stop.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
             try:
                 self._publish()
-                error = self._inspect()
+                failure = self._inspect()
             except (RuntimeError, ValueError):  # the store is gone, and the run with it
                 return
-            if error is not None:
-                self._fail(error)
+            if failure is not None:
+                self._dump()
+                self._fail(CollectiveError(failure))
                 return
 
     def _publish(self) -> None:
@@ -57,26 +66,26 @@ class Watch:
         if text != self._published:
             self._store.set(f"operations/{self._rank}", text)
             self._published = text
-        if self._store.check(["dump"]):
-            self._dump()
-            self._stop.set()
 
-    def _inspect(self) -> CollectiveError | None:
+    def _inspect(self) -> str | None:
+        """What is wrong, which every rank is told by the first to know."""
+        if self._store.check(["failure"]):
+            return str(self._store.get("failure").decode())
+        failure = self._failure()
+        if failure is not None:
+            self._store.set("failure", failure)
+        return failure
+
+    def _failure(self) -> str | None:
         current = self._recorder.current
         waited_s = 0.0 if current is None else time.monotonic() - current.began
         if current is None or waited_s < min(SUSPICIOUS_S, self._timeout_s):
             return None
         last = self._of_all_ranks()
-        if (difference := disagreement(last)) is not None:
-            return CollectiveError(difference)
-        if waited_s < self._timeout_s:
-            return None
-        self._store.set("dump", str(self._rank))
-        self._dump()
-        return CollectiveError(
-            f"rank {self._rank} waited {waited_s:.0f} s in {current}; last of each rank: "
-            + "; ".join(f"rank {r}: {latest(names)}" for r, names in sorted(last.items()))
-        )
+        if (difference := disagreement(last)) is not None or waited_s < self._timeout_s:
+            return difference
+        each = "; ".join(f"rank {rank}: {latest(names)}" for rank, names in sorted(last.items()))
+        return f"rank {self._rank} waited {waited_s:.0f} s in {current}; last of each rank: {each}"
 
     def _of_all_ranks(self) -> dict[int, dict[int, str]]:
         keys = {rank: f"operations/{rank}" for rank in range(self._world_size)}
@@ -87,7 +96,7 @@ class Watch:
         }
 
     def _dump(self) -> None:
-        print(f"rank {self._rank}: a collective hangs; stacks:", file=sys.stderr)
+        sys.stderr.write(f"rank {self._rank}: a collective hangs; stacks:\n")
         faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
 
 

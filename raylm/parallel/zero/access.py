@@ -129,7 +129,7 @@ class FullAccess:
         self, name: str, kind: str, entry: Any, held: tuple[FlatUpdate, Tensor] | None
     ) -> Any:
         if entry is not None:
-            return entry
+            return entry.clone() if isinstance(entry, Tensor) else entry
         flat = self._flat(name)
         update = self._updates[flat]
         shape = tuple(flat.parameters[name].shape)

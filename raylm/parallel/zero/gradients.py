@@ -42,6 +42,11 @@ class Gradients(Protocol):
         """Nothing here still waits to be summed over the ranks."""
         ...
 
+    @property
+    def is_read_by_peers(self) -> bool:
+        """Whether adding must wait until all ranks are past the sum that was made."""
+        ...
+
     def add(self, index: int, gradient: Tensor) -> None:
         """Of the parameter number `index`; the tensor belongs to this object from now on."""
         ...
@@ -78,6 +83,10 @@ class WholeGradients:
     @property
     def held_bytes(self) -> int:
         return self._buffer.local.nbytes
+
+    @property
+    def is_read_by_peers(self) -> bool:
+        return self.is_reduced and any(self._filled)
 
     @torch.no_grad()
     def add(self, index: int, gradient: Tensor) -> None:
@@ -154,6 +163,10 @@ class ShardedGradients:
     @property
     def is_reduced(self) -> bool:
         return all(tensor is None for tensor in self._waiting)
+
+    @property
+    def is_read_by_peers(self) -> bool:
+        return False
 
     @torch.no_grad()
     def add(self, index: int, gradient: Tensor) -> None:

@@ -194,6 +194,7 @@ def _owners(
         for part in gradients
         if not part.flat.is_replicated
         for span in part.flat.layout.spans
+        if span.numel
     }
     owned = [name for name in names if name in sizes and world_size > 1]
     ranks = assign_owners([sizes[name] for name in owned], world_size)

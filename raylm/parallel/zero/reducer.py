@@ -48,6 +48,8 @@ class Reducer:
 
     def begin(self, reduces: bool) -> None:
         """A backward pass starts; `reduces` says whether its gradients are summed in it."""
+        if any(part.is_read_by_peers for part in self.gradients):
+            self._communicator.fence("another pass of the step").wait()
         self._is_running, self._reduces = True, reduces
         self._completed, self._launched = [], 0
         self._missing = {i: len(g.flat.parameters) for i, g in enumerate(self.gradients)}

@@ -46,11 +46,6 @@ class Residency:
         """No forward is running."""
         return not self._stack
 
-    @property
-    def has_uses(self) -> bool:
-        """A forward has run whose backward may follow."""
-        return bool(self._uses)
-
     def enter(self, flats: Sequence[Flat]) -> None:
         """A forward begins that relies on `flats`."""
         if not self._stack and not self._uses:

@@ -37,6 +37,7 @@ class Sharding:
     the parameters are."""
 
     _all: ClassVar["WeakSet[Sharding]"] = WeakSet()
+    _made: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -55,8 +56,8 @@ class Sharding:
         self._saved = SavedParameters(self.flats, self.residency)
         self._saving: Any = None
         self._watch_parameters()
-        if self.stage > 0:
-            self._install_hooks(of_unit)
+        self._has_run = False
+        self._install_hooks(of_unit if self.stage > 0 else [])
         self._stagings: dict[torch.dtype, Staging] = {}
         self.gradients = [
             self._gradients(flat, gradient_dtype or flat.dtype)
@@ -64,6 +65,8 @@ class Sharding:
             if flat.is_trainable
         ]
         self.reducer = Reducer(self.gradients, communicator, self._on_complete)
+        Sharding._made += 1
+        self._number = Sharding._made
         self._all.add(self)
 
     @property
@@ -77,23 +80,30 @@ class Sharding:
 
     def begin_backward(self, reduces: bool) -> None:
         """Before autograd runs. The graph may reach into other engines' modules as well."""
-        for sharding in list(self._all):
-            if sharding is self or sharding.residency.has_uses:
+        for sharding in self._in_order():
+            if sharding is self or sharding._has_run:
                 sharding.residency.begin_backward()
                 sharding.reducer.begin(reduces)
 
     def end_backward(self) -> None:
         """After autograd has run: the gradients that this pass sums are summed."""
-        for sharding in list(self._all):
+        for sharding in self._in_order():
             if sharding.reducer.is_running:
                 sharding.reducer.end()
                 sharding.residency.end_pass()
+                sharding._has_run = False
 
     def abort_backward(self) -> None:
         """Autograd has raised: forget the gradients of this step so far."""
-        for sharding in list(self._all):
-            sharding.reducer.abort()
-            sharding.residency.end_pass()
+        for sharding in self._in_order():
+            if sharding.reducer.is_running:
+                sharding.reducer.abort()
+                sharding.residency.end_pass()
+                sharding._has_run = False
+
+    def _in_order(self) -> list["Sharding"]:
+        """Every rank goes through its engines alike: their collectives must meet."""
+        return sorted(self._all, key=lambda sharding: sharding._number)
 
     def publish(self, everything: bool = False) -> None:
         """This rank has updated its shards: let the others see them, and see theirs.
@@ -191,6 +201,7 @@ class Sharding:
         if self._saved and self.residency.is_idle and torch.is_grad_enabled():
             self._saving = self._saved.hooks()
             self._saving.__enter__()
+        self._has_run = self._has_run or torch.is_grad_enabled()
         self.residency.enter(flats)
 
     @eager

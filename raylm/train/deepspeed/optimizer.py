@@ -85,6 +85,7 @@ def read_optimizer(root: Section) -> OptimizerConfig:
         name=name,
         lr=params.number("lr", family.lr, _OURS.lr),
         weight_decay=params.number("weight_decay", decay, _OURS.weight_decay, zero=True),
+        decays="all",
         options=_options(family, params),
         **_moments(family, params),
     )

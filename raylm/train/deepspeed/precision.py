@@ -77,8 +77,8 @@ def _without_apex(section: Section, enabled: Dtype) -> Dtype:
 
 
 def _read_loss_scale(fp16: Section) -> LossScaleConfig:
+    fp16.flag("auto_cast")  # the engine always casts floating-point inputs
     for key, text in {
-        "auto_cast": "floating-point inputs are not cast; give the model fp16 inputs",
         "consecutive_hysteresis": "not applied: a good step does not refill the hysteresis",
         "fp16_master_weights_and_grads": "the update keeps an fp32 copy",
     }.items():

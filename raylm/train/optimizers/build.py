@@ -40,7 +40,8 @@ def build_optimizers(
         return _muon(trained, config, device)
     _check_options(chosen.build, config, set())
     arguments = _hyper_parameters(chosen.build, config) | config.options
-    return [_build(chosen.build, config.name, list(trained.values()), arguments, device)]
+    members = list(trained.values())
+    return [_build(chosen.build, config.name, members, arguments, device, config.decays)]
 
 
 def _muon(
@@ -61,7 +62,11 @@ def _muon(
         (Muon, matrices, muon | options),
         (AdamW, others, adamw),
     ]
-    return [_build(cls, config.name, members, kw, device) for cls, members, kw in parts if members]
+    return [
+        _build(cls, config.name, members, arguments, device, config.decays)
+        for cls, members, arguments in parts
+        if members
+    ]
 
 
 def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
@@ -75,8 +80,9 @@ def _build(
     parameters: Sequence[nn.Parameter],
     arguments: dict[str, Any],
     device: torch.device | None,
+    decays: str,
 ) -> Optimizer:
-    groups = _groups(parameters, arguments.get("weight_decay"))
+    groups = _groups(parameters, arguments.get("weight_decay") if decays == "matrices" else None)
     arguments = _kernel(cls, parameters, arguments, device) | arguments
     try:
         return cls(groups, **arguments)
@@ -88,7 +94,8 @@ def _build(
 
 
 def _groups(parameters: Iterable[nn.Parameter], weight_decay: float | None) -> list[dict[str, Any]]:
-    """Norms and biases are not decayed: pulling a scale towards zero regularises nothing."""
+    """Norms and biases are not decayed: pulling a scale towards zero regularises nothing. None
+    leaves the decay to the class's own argument, for all alike."""
     parameters = list(parameters)
     if weight_decay is None:
         return [{"params": parameters}]

@@ -70,13 +70,13 @@ def test_torchs_adamw_decays_by_default():
 def test_given_hyperparameters_are_kept():
     given = {"lr": 3e-5, "betas": [0.8, 0.99], "eps": 1e-7, "weight_decay": 3e-7}
     found, warnings = read("AdamW", **given, bias_correction=True)
-    assert found == OptimizerConfig(**given)
+    assert found == OptimizerConfig(decays="all", **given)
     assert warnings == []
 
 
 def test_auto_means_ours():
     found, warnings = read("AdamW", lr="auto", betas="auto", eps="auto", weight_decay="auto")
-    assert found == OptimizerConfig()
+    assert found == OptimizerConfig(decays="all")
     assert warnings == []
 
 

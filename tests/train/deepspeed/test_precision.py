@@ -61,7 +61,6 @@ def test_both_enabled_is_an_error():
             "auto",
             "torch_autocast.lower_precision_safe_modules",
         ),
-        ({"fp16": {"enabled": True, "auto_cast": True}}, "fp16", "fp16.auto_cast"),
         ({"fp16": {"consecutive_hysteresis": True}}, "fp32", "fp16.consecutive_hysteresis"),
         (
             {"fp16": {"fp16_master_weights_and_grads": True}},

@@ -74,6 +74,7 @@ def test_the_trainers_stage_2():
     found = translate(TRAINER | {"zero_optimization": STAGE_2}, world_size=4)
     assert found.config == EngineConfig(
         batch=BatchConfig(global_=32, micro=8),
+        optimizer=OptimizerConfig(decays="all"),
         schedule=ScheduleConfig(name="constant"),
         zero=ZeroConfig(stage=2, bucket_bytes=800_000_000),
     )
@@ -114,7 +115,7 @@ def test_a_file_without_auto():
     )
     assert found.config == EngineConfig(
         batch=BatchConfig(global_=64, micro=8),
-        optimizer=OptimizerConfig(lr=2e-4, betas=(0.9, 0.999)),
+        optimizer=OptimizerConfig(lr=2e-4, betas=(0.9, 0.999), decays="all"),
         schedule=ScheduleConfig(name="linear", warmup_steps=10, final_fraction=0.0),
         gradient_clipping=0.5,
         precision="fp16",
