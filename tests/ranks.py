@@ -15,7 +15,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["torch", "ray.cloudpickle", "raylm.train.initialize"])
 
 
-class RankFailed(AssertionError):
+class RankError(AssertionError):
     pass
 
 
@@ -55,7 +55,7 @@ def run_ranks(world_size, function, *args, timeout_s=120, collective_timeout_s=3
             process.join(5 if not failures else 0.5)
             process.kill()
     if failures:
-        raise RankFailed("\n".join(failures))
+        raise RankError("\n".join(failures))
     return results
 
 

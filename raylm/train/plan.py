@@ -38,7 +38,8 @@ def predict(model: nn.Module, config: EngineConfig, precision: Precision, world_
     the parameters', such as Adafactor's rows and columns, these are left out."""
     stage = config.zero.stage
     itemsize = precision.parameter_dtype.itemsize
-    gradient_dtype = DTYPES.get(config.gradient_dtype, precision.parameter_dtype)
+    asked = config.gradient_dtype
+    gradient_dtype = precision.parameter_dtype if asked == "auto" else DTYPES[asked]
     kept = _state_elements(config.optimizer)
     totals = {"param": 0, "grad": 0, "optimizer": 0}
     for part in arrange(model, config.zero):

@@ -295,5 +295,5 @@ def unit_names(rank):
 
 def test_units_are_blocks_or_what_the_config_names():
     assert run_ranks(1, unit_names)[0].count("blocks.1") == 1
-    with pytest.raises(ConfigError, match=r"no module of class .Blok.*Block"):
-        initialize(build(), config_of(3, 1) | {"zero": {"stage": 3, "units": ["Blok"]}})
+    with pytest.raises(ConfigError, match=r"no module of class .Blocc.*Block"):
+        initialize(build(), config_of(3, 1) | {"zero": {"stage": 3, "units": ["Blocc"]}})

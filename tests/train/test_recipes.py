@@ -38,7 +38,7 @@ def events(run):
 
 
 def model_of(run):
-    return {name: tensor for name, tensor in open_model_or_run(run).weights.items()}
+    return dict(open_model_or_run(run).weights.items())
 
 
 def test_two_workers_are_one_process_on_the_whole_batch(
