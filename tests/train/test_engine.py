@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 
 import pytest
 import torch
@@ -297,3 +298,23 @@ def test_units_are_blocks_or_what_the_config_names():
     assert run_ranks(1, unit_names)[0].count("blocks.1") == 1
     with pytest.raises(ConfigError, match=r"no module of class .Blocc.*Block"):
         initialize(build(), config_of(3, 1) | {"zero": {"stage": 3, "units": ["Blocc"]}})
+
+
+def compiled(rank, stage, whole):
+    warnings.simplefilter("ignore")  # the compiler's own
+    model = build()
+    for block in model.blocks:
+        block.forward = torch.compile(block.forward) if not whole else block.forward
+    engine = initialize(torch.compile(model) if whole else model, config_of(stage, 2))
+    run(engine, 3)
+    found = engine.full_state_dict()
+    return {name.removeprefix("_orig_mod."): value for name, value in found.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("stage", [1, 3])
+def test_under_torch_compile(stage, whole):
+    expected, _ = train_plainly(3)
+    for found in run_ranks(2, compiled, stage, whole):
+        assert difference(found, expected) <= 1e-11

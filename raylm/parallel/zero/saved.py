@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from raylm.parallel.zero.eager import eager
 from raylm.parallel.zero.flat import Flat
 from raylm.parallel.zero.residency import Residency
 
@@ -26,10 +27,12 @@ class SavedParameters:
     def hooks(self) -> saved_tensors_hooks:
         return saved_tensors_hooks(self._pack, self._unpack)
 
+    @eager
     def _pack(self, tensor: Tensor) -> Any:
         flat = self._by_storage.get(tensor.untyped_storage()._cdata)
         return tensor if flat is None else (flat, tensor)
 
+    @eager
     def _unpack(self, packed: Any) -> Tensor:
         if isinstance(packed, Tensor):
             return packed
