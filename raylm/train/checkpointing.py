@@ -88,6 +88,8 @@ def load(engine: "Engine", place: Path, with_optimizer: bool = True) -> tuple[Pa
     checkpoint = agreed(engine, lambda: open_shared(engine, place))
     source = checkpoint.shards()
     saved = read_json_object(checkpoint.folder / STATE)
+    if with_optimizer:
+        _require_same_optimizers(engine, saved["optimizers"])
     state.load_parameters(engine.sharding, engine.optimizer, source)
     if with_optimizer:
         state.load_optimizer(engine.optimizer, source)
@@ -141,6 +143,7 @@ def _state_text(engine: "Engine", is_midway: bool, client_state: Mapping[str, An
     scheduler = engine.lr_scheduler
     content = {
         "engine": engine.progress(tokens, loss_sum),
+        "optimizers": _optimizer_names(engine),
         "used": sorted(set().union(*(g[0] for g in gathered))) if is_midway else None,
         "lr_scheduler": scheduler.state_dict() if hasattr(scheduler, "state_dict") else None,
         "client_state": dict(client_state or {}),
@@ -152,6 +155,20 @@ def _state_text(engine: "Engine", is_midway: bool, client_state: Mapping[str, An
             f"client_state or the lr_scheduler's state cannot be saved as JSON: {error}; keep "
             "numbers, texts, lists and mappings in it"
         ) from None
+
+
+def _optimizer_names(engine: "Engine") -> list[str]:
+    return [type(optimizer).__name__ for optimizer in engine.optimizer.optimizers]
+
+
+def _require_same_optimizers(engine: "Engine", saved: list[str]) -> None:
+    own = _optimizer_names(engine)
+    if own != saved:
+        raise CheckpointError(
+            f"the checkpoint has the state of {' and '.join(saved)}, which {' and '.join(own)} "
+            "cannot go on from; train with the same optimizer, or load the parameters alone with "
+            "with_optimizer=False"
+        )
 
 
 def _plain(value: Any) -> Any:

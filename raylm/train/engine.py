@@ -152,10 +152,11 @@ class Engine:
         try:
             loss = loss if loss.dtype == torch.float64 else loss.float()
             torch.autograd.backward(loss if scale == 1.0 else loss * scale)
+            self.sharding.end_backward()
         except BaseException:
             self.sharding.abort_backward()
+            self._forget()
             raise
-        self.sharding.end_backward()
 
     def step(self) -> None:
         """At the last micro-batch of a step: clip, update, advance the schedule.
@@ -183,6 +184,7 @@ class Engine:
         else:
             self._update(agreed.used, correction * self._clip_factor())
         self._start_next()
+        self._require_progress()
 
     def _agree(self) -> Agreement:
         done = self.accumulation
@@ -355,6 +357,7 @@ class Engine:
     def close(self) -> None:
         """Leave the group, with a checkpoint under way finished."""
         self.finish_saving()
+        self.sharding.retire()
         self.communicator.close()
 
     def _gradient_scale(self) -> float:
@@ -374,17 +377,23 @@ class Engine:
         self.loss_scaler.update(overflowed=True)
         self.skipped_steps += 1
         self._skipped_in_a_row += 1
+
+    def _require_progress(self) -> None:
         if self._skipped_in_a_row >= self.config.max_skipped_in_a_row:
             raise DivergenceError(
-                f"step {self.global_steps + 1}: loss or gradient not finite for "
+                f"step {self.global_steps}: loss or gradient not finite for "
                 f"{self._skipped_in_a_row} steps in a row (loss scale {self.loss_scaler.scale:g}); "
                 "lower optimizer.lr, look at the data, or raise max_skipped_in_a_row"
             )
 
-    def _start_next(self) -> None:
+    def _forget(self) -> None:
+        """The step so far: the next pass is its first."""
         self.sharding.reducer.clear()
         self.loss_sum.zero_()
         self.accumulation.restart()
+
+    def _start_next(self) -> None:
+        self._forget()
         self.global_steps += 1
         self._set_rate()
 

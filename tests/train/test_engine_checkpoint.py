@@ -201,3 +201,142 @@ def test_a_users_scheduler_and_the_random_state_go_on(tmp_path):
     assert [rates for rates, _ in first] == [[0.05, 0.025]] * 2
     assert second[0][0][1] == 0.025
     assert [drawn for _, drawn in first] == [drawn for _, drawn in second]
+
+
+SCALING = {"initial_power": 10, "window": 2, "hysteresis": 2}
+SCHEDULE = {"name": "cosine", "total_steps": 9, "warmup_steps": 2}
+
+
+def half_config(stage, world, precision):
+    return config_of(
+        stage,
+        world,
+        precision=precision,
+        loss_scale=SCALING,
+        schedule=SCHEDULE,
+        gradient_dtype="fp32",
+    )
+
+
+def go_on_in_half(rank, folder, stage, world, precision, saves):
+    """Step 2 overflows in fp16; the state after step 4 and after step 7."""
+    engine = initialize(build(torch.float32), half_config(stage, world, precision))
+    if not saves:
+        engine.load_checkpoint(folder)
+    for step in range(engine.global_steps, 4):
+        loss = loss_of(engine, *share_of(step, rank, world))
+        engine.backward(loss * (1e7 if step == 1 and precision == "fp16" else 1.0))
+        engine.step()
+    if saves:
+        engine.save_checkpoint(folder)
+    states = [state_of(engine)]
+    run(engine, 3, start=4)
+    states.append(state_of(engine))
+    engine.close()
+    return states
+
+
+def state_of(engine):
+    numbers = engine.loss_scaler.state() | {
+        "steps": engine.global_steps,
+        "skipped": engine.skipped_steps,
+        "lr": engine.lr,
+    }
+    is_here = engine.sharding.stage < 3
+    held = {n: p.clone() for n, p in engine.module.named_parameters() if is_here}
+    return numbers, engine.full_state_dict(), engine.full_optimizer_state(), held
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_master_copies_and_the_loss_scale_go_on_to_the_bit(precision, tmp_path):
+    for stage in range(4):
+        folder = tmp_path / str(stage)
+        [saved, *_] = run_ranks(2, go_on_in_half, folder, stage, 2, precision, True)
+        again = run_ranks(2, go_on_in_half, folder, stage, 2, precision, False)
+        other = run_ranks(3, go_on_in_half, folder, 3 - stage, 3, precision, False)
+        assert saved[0][0]["skipped"] == (precision == "fp16")
+        assert saved[0][0]["lr"] != saved[1][0]["lr"]
+        for found in again:
+            assert_same_state(found[0], saved[0])
+            assert_same_state(found[1], saved[1])
+        for found in other:
+            assert_same_state(found[0], saved[0])
+            assert found[1][0] == saved[1][0]
+            assert difference(found[1][1], saved[1][1]) <= 3e-2
+
+
+def assert_same_state(found, saved):
+    assert found[0] == saved[0]
+    assert found[2].keys() == saved[2].keys()
+    for first, second in (
+        (found[1], saved[1]),
+        *((found[2][name], kinds) for name, kinds in saved[2].items()),
+    ):
+        assert first.keys() == second.keys()
+        for name, value in second.items():
+            assert torch.equal(first[name], value), name
+    for name in found[3].keys() & saved[3].keys():
+        assert torch.equal(found[3][name], saved[3][name]), name
+
+
+def save_often(rank, folder):
+    engine = initialize(build(), config_of(2, 2))
+    reported = []
+    for step in range(3):
+        run(engine, 1, start=step)
+        engine.save_checkpoint(folder, tag=f"mine-{step}", wait=False)
+        reported += engine.saved()
+    with pytest.raises(CheckpointError, match=r"client_state.*JSON.*object"):
+        engine.save_checkpoint(folder, tag="bad", client_state={"x": object()})
+    reported += engine.finish_saving()
+    before = engine.full_state_dict()
+    path, _ = engine.load_checkpoint(folder, tag="mine-0")
+    assert (path.name, engine.global_steps) == ("mine-0", 1)
+    engine.load_checkpoint(folder)
+    assert engine.global_steps == 3
+    after = engine.full_state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    with pytest.raises(CheckpointError, match="mine-7"):
+        engine.load_checkpoint(folder, tag="mine-7")
+    run(engine, 1, start=3)
+    return [
+        (saved.step, saved.folder.name, saved.error) for saved in reported
+    ], engine.full_state_dict()
+
+
+def test_saves_that_overtake_each_other_and_tags(tmp_path):
+    expected, _ = train_plainly(4)
+    (reported, found), (_, other) = run_ranks(2, save_often, tmp_path)
+    assert reported == [(n + 1, f"mine-{n}", "") for n in range(3)]
+    assert difference(found, expected) <= 1e-11
+    assert difference(other, expected) <= 1e-11
+    assert not list(tmp_path.glob(".draft*"))
+
+
+def change_optimizer(rank, folder, name, with_optimizer):
+    engine = initialize(
+        build(), config_of(3, 2, optimizer={"name": name, "lr": 1e-2, "momentum": 0.9})
+    )
+    try:
+        engine.load_checkpoint(folder, with_optimizer=with_optimizer)
+    except CheckpointError as error:
+        return str(error)
+    found = engine.full_state_dict(), engine.global_steps
+    run(engine, 1)
+    return found
+
+
+def test_weights_alone_go_to_another_optimizer(tmp_path):
+    run_ranks(3, save, tmp_path, 2, 3, "adamw")
+    expected, _ = train_plainly(BEFORE)
+    for found, steps in run_ranks(2, change_optimizer, tmp_path, "sgd", False):
+        assert steps == 0
+        assert difference(found, expected) <= 1e-11
+
+
+def test_another_optimizers_state_is_refused_with_its_name(tmp_path):
+    run_ranks(2, save, tmp_path, 2, 2, "adagrad")
+    for message in run_ranks(2, change_optimizer, tmp_path, "adamw", True):
+        assert isinstance(message, str)
+        assert "state of Adagrad, which AdamW cannot" in message
+        assert "with_optimizer=False" in message

@@ -122,12 +122,14 @@ class Flat:
 
     @torch.no_grad()
     def _absorb(self) -> None:
-        """Take the parameters' values, rank 0's on every rank, and become their memory."""
+        """Take the parameters' values, rank 0's on every rank, and become their memory. Gradients
+        that they still have belong to no step of ours."""
         dtype = next(iter(self.parameters.values())).dtype
         origin = self.full if dtype == self.dtype else torch.zeros_like(self.full, dtype=dtype)
         for span in self.layout.spans:
             parameter = self.parameters[span.name]
             origin[span.start : span.start + span.numel] = parameter.flatten()
+            parameter.grad = None
             parameter.data = self.full[span.start : span.start + span.numel].view(span.shape)
         self._communicator.broadcast(origin, self.label)
         if origin is not self.full:

@@ -2,6 +2,9 @@
 
 Collectives must meet in the same order on every rank. The first pass goes by the reverse of
 registration; from then on by the order in which rank 0's units became complete in it.
+
+A parameter gets one gradient in a pass, but one per region in torch.utils.checkpoint's reentrant
+regions. The first pass shows how many there are to wait for.
 """
 
 from collections import deque
@@ -35,7 +38,9 @@ class Reducer:
         self._order = list(reversed(self.gradients))
         self._is_order_learnt = False
         self._completed: list[Gradients] = []
-        self._missing: dict[int, int] = {}
+        self._expected = [len(part.flat.parameters) for part in self.gradients]
+        self._missing = list(self._expected)
+        self._late: list[tuple[int, int, torch.Tensor]] = []
         self._launched = 0
         self._handles: deque[Handle] = deque()
         self._is_running = False
@@ -52,20 +57,17 @@ class Reducer:
             self._communicator.fence("another pass of the step").wait()
         self._is_running, self._reduces = True, reduces
         self._completed, self._launched = [], 0
-        self._missing = {i: len(g.flat.parameters) for i, g in enumerate(self.gradients)}
+        self._missing, self._late = list(self._expected), []
 
     def end(self) -> None:
         """The backward pass is over: what it did not reach is summed as it is."""
         if not self._is_running:
             return
+        for place, missing in enumerate(self._missing):
+            self._expected[place] += max(0, -missing)
+        if self._reduces:
+            self._finish()
         self._is_running = False
-        if not self._reduces:
-            return
-        while self._launched < len(self._order):
-            self._launch()
-        self._wait(0)
-        if not self._is_order_learnt:
-            self._learn_order()
 
     def abort(self) -> None:
         self._is_running = False
@@ -99,8 +101,11 @@ class Reducer:
             )
         assert gradient is not None
         part = self.gradients[place]
-        part.add(index, gradient)
         self._missing[place] -= 1
+        if self._missing[place] < 0 and self._reduces:
+            self._late.append((place, index, gradient))
+            return
+        part.add(index, gradient)
         if self._missing[place] == 0:
             self._completed.append(part)
             self._on_complete(part.flat)
@@ -112,6 +117,16 @@ class Reducer:
         while self._launched < len(self._order) and id(self._order[self._launched]) in complete:
             self._launch()
 
+    def _finish(self) -> None:
+        while self._launched < len(self._order):
+            self._launch()
+        self._wait(0)
+        if not self._is_order_learnt:
+            self._reduce_late()
+            self._learn_order()
+        elif self._late:
+            self._refuse_late()
+
     def _launch(self) -> None:
         self._handles.extend(self._order[self._launched].reduce())
         self._launched += 1
@@ -120,6 +135,29 @@ class Reducer:
     def _wait(self, remaining: int) -> None:
         while len(self._handles) > remaining:
             self._handles.popleft().wait()
+
+    def _reduce_late(self) -> None:
+        """Every rank asks the others: what came late on one is summed again on all."""
+        flags = torch.zeros(len(self.gradients), device=self._device())
+        for place, _, _ in self._late:
+            flags[place] = 1.0
+        self._communicator.all_reduce(flags, "the units with late gradients")
+        if not flags.any():
+            return
+        self._communicator.fence("late gradients").wait()
+        for place, index, gradient in self._late:
+            self.gradients[place].add(index, gradient)
+        for place in flags.nonzero().flatten().tolist():
+            self._handles.extend(self.gradients[place].reduce())
+        self._wait(0)
+
+    def _refuse_late(self) -> None:
+        place, index, _ = self._late[0]
+        name = list(self.gradients[place].flat.parameters)[index]
+        raise RayLMError(
+            f"{name} got more gradients in this backward pass than in any before, after its unit "
+            "was summed over the ranks; give torch.utils.checkpoint use_reentrant=False"
+        )
 
     def _learn_order(self) -> None:
         late = [part for part in self._order if part not in self._completed]

@@ -46,6 +46,12 @@ class Residency:
         """No forward is running."""
         return not self._stack
 
+    @property
+    def is_first(self) -> bool:
+        """A forward that begins now is not part of another one or of a backward pass, in which
+        torch.utils.checkpoint has hooks on saved tensors of its own."""
+        return not self._stack and self._phase is Phase.FORWARD
+
     def enter(self, flats: Sequence[Flat]) -> None:
         """A forward begins that relies on `flats`."""
         if not self._stack and not self._uses:

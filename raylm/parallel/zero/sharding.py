@@ -16,6 +16,7 @@ from weakref import WeakSet
 import torch
 from torch import nn
 
+from raylm.core.errors import RayLMError
 from raylm.core.schema import ZeroConfig
 from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.zero.arrangement import arrange, stays_whole
@@ -101,6 +102,10 @@ class Sharding:
                 sharding.residency.end_pass()
                 sharding._has_run = False
 
+    def retire(self) -> None:
+        """Take part in no backward pass any more."""
+        self._all.discard(self)
+
     def _in_order(self) -> list["Sharding"]:
         """Every rank goes through its engines alike: their collectives must meet."""
         return sorted(self._all, key=lambda sharding: sharding._number)
@@ -183,6 +188,8 @@ class Sharding:
             flats = {n: homes[id(p)] for n, p in direct.items() if p is not None and id(p) in homes}
             if flats:
                 module._parameters = WatchedParameters(direct, flats, self.residency)
+            if not all(flat.is_whole for flat in flats.values()):
+                module.register_state_dict_pre_hook(_refuse_state)  # type: ignore[no-untyped-call]
 
     def _install_hooks(self, of_unit: Sequence[tuple[Unit, list[Flat]]]) -> None:
         """The root comes last, so that its hooks are the outermost also where it is a unit."""
@@ -198,7 +205,7 @@ class Sharding:
 
     @eager
     def _enter(self, flats: Sequence[Flat], module: nn.Module, inputs: Any) -> None:
-        if self._saved and self.residency.is_idle and torch.is_grad_enabled():
+        if self._saved and self.residency.is_first and torch.is_grad_enabled():
             self._saving = self._saved.hooks()
             self._saving.__enter__()
         self._has_run = self._has_run or torch.is_grad_enabled()
@@ -213,3 +220,12 @@ class Sharding:
 
     def _on_complete(self, flat: Flat) -> None:
         self.residency.release(flat)
+
+
+def _refuse_state(module: nn.Module, prefix: str, keep_vars: bool) -> None:
+    """With `keep_vars` nobody reads the values, whose memory may not be here."""
+    if not keep_vars:
+        raise RayLMError(
+            f"the parameters of {prefix.removesuffix('.') or 'the root'} are sharded; call "
+            "engine.full_state_dict() on every rank instead of state_dict()"
+        )
