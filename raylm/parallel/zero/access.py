@@ -28,10 +28,7 @@ class FullAccess:
         for flat in self._sharding.flats:
             whole = self._gather(flat, self._precise_shard(flat))
             for span in flat.layout.spans:
-                yield (
-                    span.name,
-                    whole[span.start : span.start + span.numel].view(span.shape).clone(),
-                )
+                yield span.name, self._cut(flat, span.name, whole)
 
     def parameter(self, name: str) -> Tensor:
         flat = self._flat(name)
