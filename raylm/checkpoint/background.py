@@ -1,5 +1,6 @@
 """Writing while training goes on: one job at a time, on a thread of its own."""
 
+import atexit
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ class BackgroundWriter(Generic[T]):
     """To be used by one thread; what the jobs write must bear being cut off with the process."""
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], T]] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[Outcome[T]] = SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
-        threading.Thread(target=self._work, name="background-writer", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="background-writer", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
 
     def submit(self, job: Callable[[], T]) -> None:
         """Starts the job as soon as the one before is done, and returns then."""
@@ -44,10 +47,21 @@ class BackgroundWriter(Generic[T]):
         """Until nothing is in flight."""
         self._idle.wait()
 
+    def close(self) -> None:
+        """Finish what is in flight, and the thread, which would abort an interpreter that ends."""
+        atexit.unregister(self.close)
+        self._jobs.put(None)
+        self._thread.join()
+
     def _work(self) -> None:
-        while True:
-            self._outcomes.put(_outcome(self._jobs.get()))  # keeps no job, so frees its tensors
+        while (outcome := self._next()) is not None:
+            self._outcomes.put(outcome)
             self._idle.set()
+
+    def _next(self) -> Outcome[T] | None:
+        """Of the next job, which is not kept: its tensors are freed; None at the end."""
+        job = self._jobs.get()
+        return None if job is None else _outcome(job)
 
 
 def _outcome(job: Callable[[], T]) -> Outcome[T]:

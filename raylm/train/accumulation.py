@@ -7,9 +7,11 @@ two, and the sum corrected by what the counts turn out to add up to.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from raylm.core.errors import RayLMError
+from raylm.core.errors import CheckpointError, RayLMError
 
 
 @dataclass(slots=True)
@@ -50,6 +52,35 @@ class Accumulation:
     def correction(self, all_tokens: float) -> float:
         """What the summed gradients are to be multiplied by; `all_tokens` is over all ranks."""
         return self.unit_tokens * self.parts / all_tokens if all_tokens else 1.0
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "micro_batches": self.micro_batches,
+            "world_size": self.world_size,
+            "micro_step": self.micro_step,
+            "passes": self.passes,
+            "unit_tokens": self.unit_tokens,
+            "counts_tokens": self.counts_tokens,
+        }
+
+    def resume(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a saved `state`, maybe of another world size; the tokens are not in it.
+
+        Raises CheckpointError for a step begun in parts that do not fit this world size.
+        """
+        micro_step, passes = (
+            saved[key] * saved["world_size"] / self.world_size for key in ("micro_step", "passes")
+        )
+        fits = saved["micro_batches"] * saved["world_size"] == self.parts
+        is_midway = micro_step > 0 or passes > 0
+        if is_midway and not (fits and micro_step.is_integer() and passes.is_integer()):
+            raise CheckpointError(
+                f"the checkpoint is in the middle of a step, after {saved['micro_step']} of "
+                f"{saved['micro_batches']} micro-batches on {saved['world_size']} ranks; this "
+                f"cannot be continued as {self.micro_batches} micro-batches on {self.world_size}"
+            )
+        self.micro_step, self.passes = int(micro_step), int(passes)
+        self.unit_tokens, self.counts_tokens = saved["unit_tokens"], saved["counts_tokens"]
 
     def restart(self) -> None:
         self.micro_step, self.tokens, self.passes = 0, 0.0, 0

@@ -93,7 +93,7 @@ def load(engine: "Engine", place: Path, with_optimizer: bool = True) -> tuple[Pa
     state.load_parameters(engine.sharding, engine.optimizer, source)
     if with_optimizer:
         state.load_optimizer(engine.optimizer, source)
-        engine.load_progress(saved["engine"])
+        _resume(engine, saved["engine"])
         if saved["used"] is not None:
             state.load_gradients(engine.sharding, source, frozenset(saved["used"]))
         if saved["lr_scheduler"] is not None and engine.lr_scheduler is not None:
@@ -142,7 +142,7 @@ def _state_text(engine: "Engine", is_midway: bool, client_state: Mapping[str, An
     )
     scheduler = engine.lr_scheduler
     content = {
-        "engine": engine.progress(tokens, loss_sum),
+        "engine": _progress(engine, tokens, loss_sum),
         "optimizers": _optimizer_names(engine),
         "used": sorted(set().union(*(g[0] for g in gathered))) if is_midway else None,
         "lr_scheduler": scheduler.state_dict() if hasattr(scheduler, "state_dict") else None,
@@ -155,6 +155,34 @@ def _state_text(engine: "Engine", is_midway: bool, client_state: Mapping[str, An
             f"client_state or the lr_scheduler's state cannot be saved as JSON: {error}; keep "
             "numbers, texts, lists and mappings in it"
         ) from None
+
+
+def _progress(engine: "Engine", tokens: float, loss_sum: float) -> dict[str, Any]:
+    """The numbers to go on from, `tokens` and `loss_sum` over all ranks."""
+    return {
+        **engine.accumulation.state(),
+        "global_steps": engine.global_steps,
+        "skipped_steps": engine.skipped_steps,
+        "loss_scale": engine.loss_scaler.state(),
+        "rates": [group["lr"] for group in engine.optimizer.groups],
+        "tokens": tokens,
+        "loss_sum": loss_sum,
+    }
+
+
+def _resume(engine: "Engine", saved: Mapping[str, Any]) -> None:
+    """Raises CheckpointError for a step begun in parts that do not fit this world size."""
+    engine.accumulation.resume(saved)
+    engine.global_steps = saved["global_steps"]
+    engine.skipped_steps = saved["skipped_steps"]
+    engine.loss_scaler.load(saved["loss_scale"])
+    if engine.rank == 0:
+        engine.accumulation.tokens = saved["tokens"]
+        engine.loss_sum.fill_(saved["loss_sum"])
+    if engine.lr_scheduler is not None:  # which changes what it finds in the groups
+        for group, rate in zip(engine.optimizer.groups, saved["rates"], strict=True):
+            group["lr"] = rate
+    engine.set_scheduled_lr()
 
 
 def _optimizer_names(engine: "Engine") -> list[str]:

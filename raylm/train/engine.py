@@ -84,7 +84,7 @@ class Engine:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.saver = Saver(self.communicator)
         self._access = FullAccess(sharding, optimizer)
-        self._set_rate()
+        self.set_scheduled_lr()
 
     @property
     def module(self) -> nn.Module:
@@ -215,6 +215,12 @@ class Engine:
         for group, peak in zip(self.optimizer.groups, self._peaks, strict=True):
             group["lr"] = lr * (peak / self._peaks[0])
 
+    def set_scheduled_lr(self) -> None:
+        """The learning rate of the step to come."""
+        if self._rate is not None:
+            for group, peak in zip(self.optimizer.groups, self._peaks, strict=True):
+                group["lr"] = self._rate(peak, self.global_steps + 1)
+
     def memory_report(self) -> MemoryReport:
         residency = self.sharding.residency
         return MemoryReport(
@@ -309,54 +315,10 @@ class Engine:
         """
         return load(self, Path(folder) / tag if tag else Path(folder), with_optimizer)
 
-    def progress(self, tokens: float, loss_sum: float) -> dict[str, Any]:
-        """The numbers to go on from, `tokens` and `loss_sum` over all ranks."""
-        done = self.accumulation
-        return {
-            "global_steps": self.global_steps,
-            "skipped_steps": self.skipped_steps,
-            "loss_scale": self.loss_scaler.state(),
-            "micro_step": done.micro_step,
-            "micro_batches": done.micro_batches,
-            "world_size": done.world_size,
-            "passes": done.passes,
-            "unit_tokens": done.unit_tokens,
-            "counts_tokens": done.counts_tokens,
-            "rates": [group["lr"] for group in self.optimizer.groups],
-            "tokens": tokens,
-            "loss_sum": loss_sum,
-        }
-
-    def load_progress(self, saved: Mapping[str, Any]) -> None:
-        """Raises CheckpointError for a step begun in parts that do not fit this world size."""
-        done = self.accumulation
-        micro_step = saved["micro_step"] * saved["world_size"] / self.world_size
-        if micro_step != int(micro_step) or (
-            saved["passes"] and saved["micro_batches"] * saved["world_size"] != done.parts
-        ):
-            raise CheckpointError(
-                f"the checkpoint is in the middle of a step, after {saved['micro_step']} of "
-                f"{saved['micro_batches']} micro-batches on {saved['world_size']} ranks; this "
-                f"cannot be continued as {done.micro_batches} micro-batches on {self.world_size}"
-            )
-        self.global_steps = saved["global_steps"]
-        self.skipped_steps = saved["skipped_steps"]
-        self.loss_scaler.load(saved["loss_scale"])
-        done.micro_step = int(micro_step)
-        done.passes = saved["passes"]
-        done.unit_tokens = saved["unit_tokens"]
-        done.counts_tokens = saved["counts_tokens"]
-        if self.rank == 0:
-            done.tokens = saved["tokens"]
-            self.loss_sum.fill_(saved["loss_sum"])
-        if self.lr_scheduler is not None:  # which changes what it finds in the groups
-            for group, rate in zip(self.optimizer.groups, saved["rates"], strict=True):
-                group["lr"] = rate
-        self._set_rate()
-
     def close(self) -> None:
         """Leave the group, with a checkpoint under way finished."""
         self.finish_saving()
+        self.saver.close()
         self.sharding.retire()
         self.communicator.close()
 
@@ -395,18 +357,12 @@ class Engine:
     def _start_next(self) -> None:
         self._forget()
         self.global_steps += 1
-        self._set_rate()
+        self.set_scheduled_lr()
 
     def _clip_factor(self) -> float:
         """As torch's clip_grad_norm_ scales gradients of this norm."""
         limit = self.config.gradient_clipping
         return 1.0 if limit is None else min(1.0, limit / (self.grad_norm + 1e-6))
-
-    def _set_rate(self) -> None:
-        """The learning rate of the step to come."""
-        if self._rate is not None:
-            for group, peak in zip(self.optimizer.groups, self._peaks, strict=True):
-                group["lr"] = self._rate(peak, self.global_steps + 1)
 
     def _agree_on_unit(self, tokens: float) -> None:
         unit = torch.tensor(power_of_two(tokens), dtype=torch.float64, device=self.device)

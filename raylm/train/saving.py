@@ -118,6 +118,10 @@ class Saver:
             self._writer.wait()
         self._saved = self.poll()
 
+    def close(self) -> None:
+        """After `finish`: the thread that writes ends."""
+        self._writer.close()
+
     def _begin(self, begin: Callable[[], Path]) -> Path:
         made: Path | str | None = None
         if self._communicator.rank == 0:

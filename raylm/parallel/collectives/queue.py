@@ -1,11 +1,14 @@
 """Operations one after another on a thread of their own, beside the computation."""
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
 
 Finish = Callable[[], None]
 Job = Callable[[], Finish | None]
+
+_EXIT_S = 5.0  # how long the interpreter waits at its end for what is under way
 
 
 class Handle:
@@ -53,6 +56,7 @@ class OrderedQueue:
         self._current: Handle | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+        atexit.register(self._end)
 
     def submit(self, job: Job) -> Handle:
         handle = Handle()
@@ -78,11 +82,20 @@ class OrderedQueue:
 
     def close(self) -> None:
         """Take no more; returns when what was submitted is done, or something has failed."""
+        atexit.unregister(self._end)
+        self._take_no_more()
+        while self._thread.is_alive() and self._error is None:
+            self._thread.join(0.05)
+
+    def _end(self) -> None:
+        """A thread inside of torch when the interpreter ends would abort it."""
+        self._take_no_more()
+        self._thread.join(_EXIT_S)
+
+    def _take_no_more(self) -> None:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        while self._thread.is_alive() and self._error is None:
-            self._thread.join(0.05)
 
     def _run(self) -> None:
         while True:

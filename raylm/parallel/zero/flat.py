@@ -10,6 +10,7 @@ from raylm.core.partition import FlatLayout, Piece
 from raylm.parallel.collectives.buffer import Buffer
 from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.collectives.queue import Handle
+from raylm.parallel.zero.released import hide, show
 
 
 class Presence(Enum):
@@ -100,6 +101,9 @@ class Flat:
         if self._handle is not None:
             self._handle.wait()
             self._handle = None
+        if not self.is_whole:
+            for parameter in self.parameters.values():
+                show(parameter)
         self.presence = Presence.GATHERED
 
     def release(self) -> None:
@@ -107,6 +111,8 @@ class Flat:
             return
         self.finish_gather()
         self.full.untyped_storage().resize_(0)
+        for name, parameter in self.parameters.items():
+            hide(name, parameter)
         self.presence = Presence.RELEASED
 
     @torch.no_grad()

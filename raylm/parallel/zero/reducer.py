@@ -20,7 +20,7 @@ from raylm.parallel.collectives.queue import Handle
 from raylm.parallel.zero.flat import Flat
 from raylm.parallel.zero.gradients import Gradients
 
-_IN_FLIGHT = 16  # reductions under way before the backward pass waits for the oldest
+_UNDER_WAY = 3  # units whose gradients wait in memory to be summed; then the pass waits for one
 
 
 class Reducer:
@@ -42,7 +42,7 @@ class Reducer:
         self._missing = list(self._expected)
         self._late: list[tuple[int, int, torch.Tensor]] = []
         self._launched = 0
-        self._handles: deque[Handle] = deque()
+        self._under_way: deque[list[Handle]] = deque()
         self._is_running = False
         self._reduces = False
         for place, part in enumerate(self.gradients):
@@ -85,7 +85,7 @@ class Reducer:
     def reduce_all(self) -> None:
         """Outside of a backward pass: sum over the ranks what is not summed yet."""
         for part in self._order:
-            self._handles.extend(part.reduce())
+            self._under_way.append(part.reduce())
         self._wait(0)
 
     def clear(self) -> None:
@@ -128,13 +128,14 @@ class Reducer:
             self._refuse_late()
 
     def _launch(self) -> None:
-        self._handles.extend(self._order[self._launched].reduce())
+        self._under_way.append(self._order[self._launched].reduce())
         self._launched += 1
-        self._wait(_IN_FLIGHT)
+        self._wait(_UNDER_WAY)
 
     def _wait(self, remaining: int) -> None:
-        while len(self._handles) > remaining:
-            self._handles.popleft().wait()
+        while len(self._under_way) > remaining:
+            for handle in self._under_way.popleft():
+                handle.wait()
 
     def _reduce_late(self) -> None:
         """Every rank asks the others: what came late on one is summed again on all."""
@@ -148,7 +149,7 @@ class Reducer:
         for place, index, gradient in self._late:
             self.gradients[place].add(index, gradient)
         for place in flags.nonzero().flatten().tolist():
-            self._handles.extend(self.gradients[place].reduce())
+            self._under_way.append(self.gradients[place].reduce())
         self._wait(0)
 
     def _refuse_late(self) -> None:
