@@ -13,6 +13,7 @@ class Mode:
     stage: int = 0
     strict: bool = False  # DeepSpeed stage 3 that keeps no gathered parameter
     communicates: bool = True
+    sockets: bool = False  # RayLM without shared memory, as between hosts
 
     def processes(self, world: int) -> int:
         return 1 if self.name == "single" else world
@@ -33,5 +34,7 @@ MODES = {
         Mode("raylm1", "raylm", 1),
         Mode("raylm2", "raylm", 2),
         Mode("raylm3", "raylm", 3),
+        Mode("raylm2sockets", "raylm", 2, sockets=True),
+        Mode("raylm3sockets", "raylm", 3, sockets=True),
     )
 }

@@ -15,8 +15,8 @@ class Standing:
     """Sent bytes are for each rank and step, in units of all parameters' bytes (Psi)."""
 
     mode: str
-    cpu_s: float  # for each step and rank; the mean step of a run: no work hides between steps
-    wall_s: float  # the median step of a run
+    cpu_rounds_s: tuple[float, ...]  # for each step and rank, in each round: of its mean step
+    wall_rounds_s: tuple[float, ...]  # of its median step
     loopback_psi: float
     counted_psi: float | None  # by the library itself
     peak_rss_bytes: float  # the largest rank's
@@ -26,6 +26,14 @@ class Standing:
     arithmetic: str
     foreign_cores: float  # kept busy by other programs in the worst round
 
+    @property
+    def cpu_s(self) -> float:
+        return median(self.cpu_rounds_s)
+
+    @property
+    def wall_s(self) -> float:
+        return median(self.wall_rounds_s)
+
     @classmethod
     def of(cls, rounds: Sequence[Sequence[RankFigures]]) -> Self:
         ranks = rounds[0]
@@ -34,8 +42,10 @@ class Standing:
         counted = [_largest(run, "counted_bytes_per_step") for run in rounds if _counts(run)]
         return cls(
             mode=first["mode"],
-            cpu_s=median(fmean(fmean(rank["cpu_s"]) for rank in run) for run in rounds),
-            wall_s=median(median(s for rank in run for s in rank["wall_s"]) for run in rounds),
+            cpu_rounds_s=tuple(fmean(fmean(rank["cpu_s"]) for rank in run) for run in rounds),
+            wall_rounds_s=tuple(
+                median(s for rank in run for s in rank["wall_s"]) for run in rounds
+            ),
             loopback_psi=median(run[0]["loopback_bytes_per_step"] / len(run) for run in rounds)
             / psi_bytes,
             counted_psi=median(counted) / psi_bytes if counted else None,

@@ -135,7 +135,7 @@ def _raylm(mode: Mode, model: nn.Module, batch: int, precision: Precision) -> St
         "precision": precision,
         "zero": {"stage": mode.stage},
     }
-    engine = raylm.initialize(model, config)
+    engine = raylm.initialize(model, config, link="gloo" if mode.sockets else "auto")
 
     def memory() -> dict[str, int]:
         report = engine.memory_report()

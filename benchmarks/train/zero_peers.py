@@ -3,9 +3,9 @@
 python -m benchmarks.train.zero_peers [--shape compute|comm] [--rounds 3] [--modes ddp raylm2 ...]
 
 A Llama of 24.0M parameters, one thread for each rank, gloo over loopback. The modes run in turn in
-every round, in fresh processes; a figure is the median over the rounds. `pair` is
-so many processes that do not communicate: what this machine allows at most. DeepSpeed runs in an
-environment of its own (`make peers`, or RAYLM_PEERS_PYTHON).
+every round, in fresh processes; a figure is the median over the rounds, a bar's that of the
+rounds' ratios. `pair` is so many processes that do not communicate: what this machine allows at
+most. DeepSpeed runs in an environment of its own (`make peers`, or RAYLM_PEERS_PYTHON).
 """
 
 import argparse
@@ -94,7 +94,7 @@ def _race(
     rounds: Rounds = {mode: [] for mode in modes}
     failures: dict[str, str] = {}
     for number in range(1, count + 1):
-        for mode in modes:
+        for mode in modes if number % 2 else reversed(modes):  # so that a drift cancels out
             if mode in failures:
                 continue
             try:

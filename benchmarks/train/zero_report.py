@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.train.agreement import agreements
 from benchmarks.train.ranks import Workload
 from benchmarks.train.standing import Standing
-from benchmarks.train.zero_bars import BARS
+from benchmarks.train.zero_bars import BARS, TRAFFIC_BARS
 
 COLUMNS = (
     "CPU s",
@@ -23,7 +23,7 @@ COLUMNS = (
 )
 CAPTION = (
     "times for each step and rank; bytes for each rank and step in units of all parameters' bytes: "
-    "sent over loopback, and counted by the library (RayLM's ranks share memory)"
+    "sent over loopback, and counted by the library (RayLM shares memory but in rows of sockets)"
 )
 UNDISTURBED_CORES = 0.1
 TABLE_WIDTH = 110
@@ -37,7 +37,7 @@ def report(
     failures: Mapping[str, str],
 ) -> None:
     console.print(_table(shape, workload, standings, failures), soft_wrap=False)
-    for line in (*_losses(workload.precision, standings), *_bars(shape, standings)):
+    for line in (*_losses(workload.precision, standings), *_bars(shape, standings, workload.world)):
         console.print(line)
     busiest = max((row.foreign_cores for row in standings.values()), default=0.0)
     if busiest > UNDISTURBED_CORES:
@@ -84,11 +84,11 @@ def _losses(precision: str, standings: Mapping[str, Standing]) -> list[str]:
     return [f"the arithmetic differs in {precision}, so losses need not agree", *arithmetic]
 
 
-def _bars(shape: str, standings: Mapping[str, Standing]) -> list[str]:
+def _bars(shape: str, standings: Mapping[str, Standing], world: int) -> list[str]:
     lines = []
     for bar in BARS:
         if bar.shape == shape:
             ratio = bar.ratio(standings)
             found = "" if ratio is None else f": {ratio:.3f}"
             lines.append(f"{bar.verdict(standings):<12} {bar}{found}")
-    return lines
+    return [*lines, *(bar.line(standings, world) for bar in TRAFFIC_BARS)]

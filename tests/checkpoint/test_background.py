@@ -1,5 +1,7 @@
 import errno
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -81,3 +83,29 @@ def test_a_finished_job_frees_its_tensors(writer):
     writer.wait()
     gc.collect()
     assert alive() is None
+
+
+LEFT_WRITING = """
+import pathlib, sys, torch
+from raylm.checkpoint.background import BackgroundWriter
+
+def job():
+    for _ in range(4):
+        torch.randn(2_000_000).sort()
+    pathlib.Path(sys.argv[1]).write_text("written")
+
+BackgroundWriter().submit(job)
+"""
+
+
+def test_a_program_that_ends_finishes_what_it_writes(tmp_path):
+    file = tmp_path / "file"
+    subprocess.run([sys.executable, "-c", LEFT_WRITING, str(file)], check=True)
+    assert file.read_text() == "written"
+
+
+def test_a_closed_writer_leaves_no_thread(writer):
+    writer.submit(lambda: 1)
+    writer.close()
+    assert writer.poll() == Outcome(1)
+    assert not writer._thread.is_alive()

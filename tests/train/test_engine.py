@@ -259,6 +259,33 @@ def test_backward_without_the_engine_is_a_clear_error():
         engine.backward(torch.ones(2))
 
 
+READERS = (
+    torch.clone,
+    torch.mean,
+    torch.Tensor.detach,
+    torch.Tensor.tolist,
+    lambda parameter: parameter.data,
+    lambda parameter: parameter + 1.0,
+    lambda parameter: torch.nn.utils.parameters_to_vector([parameter]),
+)
+
+
+def test_a_sharded_parameter_read_outside_of_a_pass_is_a_clear_error():
+    model = build()
+    expected = sum(p.numel() for p in model.parameters())
+    engine = initialize(model, config_of(3, 1))
+    name, parameter = next(iter(model.named_parameters()))
+    for read in READERS:
+        with pytest.raises(RayLMError, match=rf"{name} is sharded.*engine.get_full_param"):
+            read(parameter)
+    assert repr(parameter).startswith(f"{name}, sharded: shape=")
+    assert sum(p.numel() for p in set(model.parameters())) == expected
+    assert parameter.requires_grad and parameter.is_leaf and parameter.grad is None
+    torch.optim.SGD(model.parameters(), lr=0.1).zero_grad()
+    run(engine, 1)
+    assert isinstance(parameter, torch.nn.Parameter)
+
+
 def diverge(rank, stage):
     engine = initialize(build(), config_of(stage, 2, max_skipped_in_a_row=3))
     before = engine.full_state_dict()

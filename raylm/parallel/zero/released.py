@@ -8,27 +8,24 @@ from torch import Tensor, nn
 
 from raylm.core.errors import RayLMError
 
-_READABLE = frozenset(
-    {
-        getattr(Tensor, name).__get__
-        for name in (
-            *("shape", "dtype", "device", "layout", "ndim", "names", "itemsize", "nbytes"),
-            *("requires_grad", "grad", "grad_fn", "is_leaf", "retains_grad", "output_nr"),
-            *("is_cpu", "is_cuda", "is_meta", "is_quantized", "is_sparse", "is_nested"),
-            *("is_mkldnn", "is_xpu", "is_mps", "is_sparse_csr"),
-        )
-    }
-    | {Tensor.grad.__set__, Tensor.requires_grad.__set__, Tensor.requires_grad.__get__}
-    | {torch.is_complex, torch.is_floating_point, torch.numel}
-    | {
-        getattr(Tensor, name)
-        for name in (
-            *("size", "dim", "numel", "nelement", "stride", "storage_offset", "element_size"),
-            *("is_contiguous", "is_floating_point", "is_complex", "__hash__", "__len__"),
-            *("data_ptr", "untyped_storage", "requires_grad_", "get_device"),
-            *("register_hook", "register_post_accumulate_grad_hook"),
-        )
-    }
+_PROPERTIES = (
+    *("shape", "dtype", "device", "layout", "ndim", "itemsize", "nbytes"),
+    *("requires_grad", "grad", "grad_fn", "is_leaf", "retains_grad", "output_nr"),
+    *("is_cpu", "is_cuda", "is_meta", "is_quantized", "is_sparse", "is_nested"),
+)
+_METHODS = (
+    *("size", "dim", "numel", "nelement", "stride", "storage_offset", "element_size"),
+    *("is_contiguous", "is_floating_point", "is_complex", "__hash__", "__len__"),
+    *("data_ptr", "untyped_storage", "requires_grad_", "get_device"),
+    *("register_hook", "register_post_accumulate_grad_hook"),
+)
+_KNOWN_WITHOUT_MEMORY = frozenset(
+    (
+        *(getattr(Tensor, name).__get__ for name in _PROPERTIES),
+        *(getattr(Tensor, name).__set__ for name in ("grad", "requires_grad")),
+        *(getattr(Tensor, name) for name in _METHODS),
+        *(torch.is_complex, torch.is_floating_point, torch.numel),
+    )
 )
 
 
@@ -45,13 +42,13 @@ class ReleasedParameter(nn.Parameter):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if function not in _READABLE:
+        if function not in _KNOWN_WITHOUT_MEMORY:
             raise RayLMError(f"{_names(args)} is sharded and not gathered here; {_REMEDY}")
         with torch._C.DisableTorchFunctionSubclass():
             return function(*args, **(kwargs or {}))
 
-    def __repr__(self) -> str:
-        return f"ReleasedParameter({self.qualified_name!r}, shape={tuple(self.shape)}, dtype={self.dtype})"
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"{self.qualified_name}, sharded: shape={tuple(self.shape)}, dtype={self.dtype}"
 
 
 _REMEDY = (
@@ -69,7 +66,7 @@ def hide(name: str, parameter: nn.Parameter) -> None:
 
 def show(parameter: nn.Parameter) -> None:
     if type(parameter) is ReleasedParameter:
-        parameter.__class__ = nn.Parameter
+        parameter.__class__ = nn.Parameter  # type: ignore[assignment]
 
 
 def _names(values: Sequence[Any]) -> str:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -100,3 +102,21 @@ def test_a_settled_handle_stays_as_it_is():
     handle.settle(None)
     handle.settle(OSError("too late"))
     handle.wait()
+
+
+LEFT_RUNNING = """
+import torch
+from raylm.parallel.collectives.queue import OrderedQueue
+
+def job():
+    for _ in range(4):
+        torch.randn(2_000_000).sort()
+    print("done", flush=True)
+
+OrderedQueue("test").submit(job)
+"""
+
+
+def test_a_program_may_end_while_a_job_is_inside_of_torch():
+    ended = subprocess.run([sys.executable, "-c", LEFT_RUNNING], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
