@@ -280,7 +280,9 @@ def test_a_sharded_parameter_read_outside_of_a_pass_is_a_clear_error():
             read(parameter)
     assert repr(parameter).startswith(f"{name}, sharded: shape=")
     assert sum(p.numel() for p in set(model.parameters())) == expected
-    assert parameter.requires_grad and parameter.is_leaf and parameter.grad is None
+    assert parameter.requires_grad
+    assert parameter.is_leaf
+    assert parameter.grad is None
     torch.optim.SGD(model.parameters(), lr=0.1).zero_grad()
     run(engine, 1)
     assert isinstance(parameter, torch.nn.Parameter)
