@@ -1,5 +1,7 @@
 """Collectives of one group of ranks: in order, beside the computation, counted and watched."""
 
+import atexit
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +13,8 @@ from raylm.parallel.collectives.queue import Finish, Handle, OrderedQueue
 from raylm.parallel.collectives.recorder import Recorder
 from raylm.parallel.collectives.transport import Transport
 from raylm.parallel.collectives.watch import Watch
+
+_EXIT_S = 5.0  # how long the interpreter waits at its end for what is under way
 
 
 class Communicator:
@@ -29,6 +33,8 @@ class Communicator:
         self.watch: Watch | None = None
         threaded = transport.is_blocking and transport.world_size > 1
         self.queue = OrderedQueue("raylm-collectives") if threaded else None
+        if self.queue is not None:  # its thread inside of torch would abort an ending interpreter
+            atexit.register(self.close, _EXIT_S)
 
     def allocate(self, numel: int, dtype: torch.dtype, device: torch.device) -> Buffer:
         """Zeros that collectives work on without a copy; the same size on every rank."""
@@ -110,9 +116,11 @@ class Communicator:
         self._run("gather_objects", label, 0, job).wait()
         return values
 
-    def close(self) -> None:
+    def close(self, patience_s: float = math.inf) -> None:
+        """Leave the group when what is under way is done, has failed or has taken too long."""
+        atexit.unregister(self.close)
         if self.queue is not None:
-            self.queue.close()
+            self.queue.close(patience_s)
         if self.watch is not None:
             self.watch.close()
         self.transport.close()

@@ -50,7 +50,11 @@ class _GroupTransport:
         """Nothing: data arrives with the collective that sends it."""
 
     def close(self) -> None:
-        dist.destroy_process_group(self.group)
+        """Letting go of the group joins torch's threads: one that lets go of a tensor while the
+        interpreter ends would abort it."""
+        if dist.is_initialized():
+            dist.destroy_process_group(self.group)
+        del self.group
 
 
 class GlooTransport(_GroupTransport):

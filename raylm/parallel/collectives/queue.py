@@ -1,14 +1,13 @@
 """Operations one after another on a thread of their own, beside the computation."""
 
-import atexit
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 Finish = Callable[[], None]
 Job = Callable[[], Finish | None]
-
-_EXIT_S = 5.0  # how long the interpreter waits at its end for what is under way
 
 
 class Handle:
@@ -56,7 +55,6 @@ class OrderedQueue:
         self._current: Handle | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
-        atexit.register(self._end)
 
     def submit(self, job: Job) -> Handle:
         handle = Handle()
@@ -80,22 +78,14 @@ class OrderedQueue:
         for handle in waiting:
             handle.settle(self._error)
 
-    def close(self) -> None:
+    def close(self, patience_s: float = math.inf) -> None:
         """Take no more; returns when what was submitted is done, or something has failed."""
-        atexit.unregister(self._end)
-        self._take_no_more()
-        while self._thread.is_alive() and self._error is None:
-            self._thread.join(0.05)
-
-    def _end(self) -> None:
-        """A thread inside of torch when the interpreter ends would abort it."""
-        self._take_no_more()
-        self._thread.join(_EXIT_S)
-
-    def _take_no_more(self) -> None:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
+        deadline = time.monotonic() + patience_s
+        while self._thread.is_alive() and self._error is None and time.monotonic() < deadline:
+            self._thread.join(0.05)
 
     def _run(self) -> None:
         while True:

@@ -1,6 +1,5 @@
-import subprocess
-import sys
 import threading
+import time
 
 import pytest
 
@@ -86,6 +85,15 @@ def test_close_finishes_what_was_submitted_and_takes_no_more():
         queue.submit(lambda: None)
 
 
+def test_close_waits_no_longer_than_told():
+    queue, gate = OrderedQueue("test"), threading.Event()
+    queue.submit(lambda: gate.wait(30) and None)
+    began = time.monotonic()
+    queue.close(patience_s=0.2)
+    assert 0.2 <= time.monotonic() - began < 5
+    gate.set()
+
+
 def test_finish_is_called_once_by_the_first_wait():
     calls = []
     handle = Handle.finished(lambda: calls.append("finish"))
@@ -102,21 +110,3 @@ def test_a_settled_handle_stays_as_it_is():
     handle.settle(None)
     handle.settle(OSError("too late"))
     handle.wait()
-
-
-LEFT_RUNNING = """
-import torch
-from raylm.parallel.collectives.queue import OrderedQueue
-
-def job():
-    for _ in range(4):
-        torch.randn(2_000_000).sort()
-    print("done", flush=True)
-
-OrderedQueue("test").submit(job)
-"""
-
-
-def test_a_program_may_end_while_a_job_is_inside_of_torch():
-    ended = subprocess.run([sys.executable, "-c", LEFT_RUNNING], capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
