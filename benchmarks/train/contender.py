@@ -21,7 +21,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from benchmarks.train.llama24m import PARAMETERS, Llama24M, random_batch
+from benchmarks.train.llama import PARAMETERS, Llama, random_batch
 from benchmarks.train.modes import MODES
 from benchmarks.train.strategies import LIBRARIES, Strategy, build
 
@@ -50,7 +50,7 @@ def main() -> None:
     imports_rss = _memory_bytes("VmRSS")
     if options.world > 1:  # `pair` too, for the barrier before its first timed step
         dist.init_process_group("gloo", timeout=_TIMEOUT)
-    model = Llama24M(SEED)
+    model = Llama(SEED)
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS
     strategy = build(mode, model, batch=options.batch, precision=options.precision)
     timings = _measure(strategy, options)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import raylm
-from benchmarks.train.llama24m import Llama24M, random_batch
+from benchmarks.train.llama import Llama, random_batch
 from benchmarks.train.world import run_world
 from raylm.parallel.zero import state
 from raylm.train.engine import Engine
@@ -21,7 +21,7 @@ PAUSE_BAR, MEMORY_BAR = 1.2, 1.1
 
 def _engine() -> Engine:
     config = {"batch": {"micro": 1}, "precision": "fp32", "zero": {"stage": 3}}
-    return raylm.initialize(Llama24M(), config)
+    return raylm.initialize(Llama(), config)
 
 
 def pause(rank: int, folder: str, rounds: int) -> tuple[float, float]:

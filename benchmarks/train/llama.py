@@ -1,4 +1,4 @@
-"""The training benchmarks' model: Llama-like, 24.0M parameters, in plain PyTorch.
+"""The training benchmarks' model: Llama-like, by default 24.0M parameters, in plain PyTorch.
 
 It also runs in the peers' environment, so it imports nothing of RayLM. Tables of the rotation are
 no buffers: DDP would broadcast them in every step.
@@ -55,17 +55,17 @@ class Layer(nn.Module):
         return x_BTD + self.mlp(self.mlp_norm(x_BTD))
 
 
-class Llama24M(nn.Module):
+class Llama(nn.Module):
     """`model(tokens_BT, targets_BT)` is the mean cross-entropy in nats, computed in fp32."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, layers: int = LAYERS, vocab: int = VOCAB) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.embedding = nn.Embedding(VOCAB, DIM)
+        self.embedding = nn.Embedding(vocab, DIM)
         nn.init.normal_(self.embedding.weight, std=_INIT_STD)
-        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.layers = nn.ModuleList(Layer() for _ in range(layers))
         self.norm = nn.RMSNorm(DIM, eps=1e-5)
-        self.head = _linear(DIM, VOCAB)
+        self.head = _linear(DIM, vocab)
 
     def forward(self, tokens_BT: Tensor, targets_BT: Tensor) -> Tensor:
         x_BTD = self.embedding(tokens_BT)
@@ -76,13 +76,13 @@ class Llama24M(nn.Module):
 
 
 def random_batch(
-    seed: int, step: int, rank: int, *, batch: int, sequence: int
+    seed: int, step: int, rank: int, *, batch: int, sequence: int, vocab: int = VOCAB
 ) -> tuple[Tensor, Tensor]:
     """Tokens and the tokens after them. Small ids are frequent, so that a model which trains
     lowers its loss within a few steps, and one which does not shows."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 1_009 + rank)
     uniform = torch.rand(batch, sequence + 1, generator=generator)
-    stream = (uniform**3 * VOCAB).long()
+    stream = (uniform**3 * vocab).long()
     return stream[:, :-1].contiguous(), stream[:, 1:].contiguous()
 
 
