@@ -8,6 +8,7 @@ MODULES = (
     "benchmarks.gateway.bench_first_token",
     "benchmarks.train.quickstart",
     "benchmarks.train.zero_peers",
+    "benchmarks.train.zero_cost",
     "benchmarks.train.zero_overlap",
     "benchmarks.train.zero_checkpoint",
 )
