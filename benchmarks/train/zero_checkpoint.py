@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch.distributed as dist
+
 import raylm
 from benchmarks.train.llama import Llama, random_batch
 from benchmarks.train.world import run_world
@@ -36,10 +38,12 @@ def pause(rank: int, folder: str, rounds: int) -> tuple[float, float]:
             *state.parameter_parts(engine.sharding, engine.optimizer),
             *state.optimizer_parts(engine.sharding, engine.optimizer),
         )
+        dist.barrier()
         began = time.perf_counter()
         copied = [part.values.detach().clone() for part in parts]
         between = time.perf_counter()
         del copied
+        dist.barrier()  # or the pause would have the others' copying in it
         started = time.perf_counter()
         engine.save_checkpoint(folder, f"round-{number}", wait=False)
         pauses.append(time.perf_counter() - started)

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from raylm.checkpoint import save
 from raylm.checkpoint.background import BackgroundWriter
+from raylm.checkpoint.host_copy import copy_to_host
 from raylm.checkpoint.shard_file import Part, write_shard
 from raylm.checkpoint.tensor_record import TensorRecord
 from raylm.core.errors import CheckpointError
@@ -67,14 +66,18 @@ class Saver:
         """
         self.finish()
         folder = self._begin(begin)
-        copies = [_copy(part) for part in parts]
-        records = self._merge({f"{p.kind}/{p.name}": r for p, r in copies})
+        parts = list(parts)
+        copies = copy_to_host([part.values for part in parts])
+        own = [Part(p.kind, p.name, p.start, c) for p, c in zip(parts, copies, strict=True)]
+        records = self._merge(
+            {f"{p.kind}/{p.name}": TensorRecord.of(p.shape, p.values.dtype) for p in parts}
+        )
         self._draft = _Draft(step, folder, records, commit)
         rank, world_size = self._communicator.rank, self._communicator.world_size
 
         def write() -> None:
             write_small(folder)
-            write_shard(folder, rank, world_size, [part for part, _ in copies])
+            write_shard(folder, rank, world_size, own)
 
         self._writer.submit(write)
 
@@ -147,9 +150,3 @@ class Saver:
 
     def _report(self, draft: _Draft, folder: Path | None, error: str) -> None:
         self._saved.append(Saved(draft.step, folder, error, time.monotonic() - draft.began))
-
-
-def _copy(part: StatePart) -> tuple[Part, TensorRecord]:
-    values = torch.empty(part.values.shape, dtype=part.values.dtype).copy_(part.values.detach())
-    record = TensorRecord.of(part.shape, part.values.dtype)
-    return Part(part.kind, part.name, part.start, values), record
