@@ -3,7 +3,7 @@ import { Skeleton } from "@/components/ui/skeleton";
 import type { Model } from "@/lib/api/models";
 import { ChevronDown } from "lucide-react";
 import { Popover } from "radix-ui";
-import { Suspense, lazy, useState } from "react";
+import { Suspense, lazy, useRef, useState } from "react";
 
 const ModelList = lazy(() => import("./ModelList"));
 
@@ -16,9 +16,14 @@ interface ModelSelectorProps {
 
 export function ModelSelector({ models, model, onChoose }: ModelSelectorProps) {
   const [isOpen, setIsOpen] = useState(false);
+  const isOpenAgain = useRef(false);
+  const setOpen = (open: boolean) => {
+    isOpenAgain.current = open;
+    setIsOpen(open);
+  };
   if (!models) return <Skeleton className="ms-2.5 h-4 w-36" />;
   return (
-    <Popover.Root open={isOpen} onOpenChange={setIsOpen}>
+    <Popover.Root open={isOpen} onOpenChange={setOpen}>
       <Popover.Trigger asChild>
         <Button
           variant="ghost"
@@ -36,6 +41,10 @@ export function ModelSelector({ models, model, onChoose }: ModelSelectorProps) {
           align="start"
           sideOffset={6}
           collisionPadding={8}
+          // Focus goes back to the button a moment after closing, when the list may be open again.
+          onCloseAutoFocus={(event) => {
+            if (isOpenAgain.current) event.preventDefault();
+          }}
           className="z-50 w-80 overflow-hidden rounded-xl border bg-surface shadow-float data-[state=open]:animate-in data-[state=open]:fade-in-0 data-[state=open]:zoom-in-97"
         >
           <Suspense>
@@ -44,7 +53,7 @@ export function ModelSelector({ models, model, onChoose }: ModelSelectorProps) {
               model={model}
               onChoose={(id) => {
                 onChoose(id);
-                setIsOpen(false);
+                setOpen(false);
               }}
             />
           </Suspense>
