@@ -22,10 +22,10 @@ from torch import Tensor
 import raylm
 from benchmarks.train.llama import Llama, random_batch
 from benchmarks.train.world import run_world
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.choose import connect
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.transport import Transport
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.choose import connect
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.transport import Transport
 
 BAR = 1.15
 LIMIT = {1: 1 / 2 + 2 / 3, 2: 1 / 2 + 2 / 3, 3: 1.0}

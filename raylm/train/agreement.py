@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from raylm.parallel.collectives.communicator import Communicator
+from raylm.collectives.communicator import Communicator
 from raylm.parallel.zero.gradients import Gradients
 
 

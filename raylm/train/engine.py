@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from raylm.checkpoint.save import folder_name
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.recorder import Recorder
 from raylm.core.errors import CheckpointError, DivergenceError, RayLMError
 from raylm.core.schema import EngineConfig
 from raylm.parallel.amp import Precision
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.recorder import Recorder
 from raylm.parallel.loss_scale import LossScale
 from raylm.parallel.zero.access import FullAccess
 from raylm.parallel.zero.optimizer import ShardedOptimizer

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from raylm.collectives.choose import Link, connect
+from raylm.collectives.communicator import Communicator
 from raylm.core.config import read_yaml
 from raylm.core.errors import ConfigError
 from raylm.core.schema import EngineConfig, ScheduleConfig, TrainConfig
 from raylm.parallel.amp import DTYPES, Precision, choose_precision
-from raylm.parallel.collectives.choose import Link, connect
-from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.zero.optimizer import ShardedOptimizer
 from raylm.parallel.zero.sharding import Sharding
 from raylm.train.accumulation import Accumulation

@@ -14,8 +14,8 @@ from raylm.checkpoint.background import BackgroundWriter
 from raylm.checkpoint.host_copy import copy_to_host
 from raylm.checkpoint.shard_file import Part, write_shard
 from raylm.checkpoint.tensor_record import TensorRecord
+from raylm.collectives.communicator import Communicator
 from raylm.core.errors import CheckpointError
-from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.zero.state import StatePart
 
 Records = dict[str, TensorRecord]

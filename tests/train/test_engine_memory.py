@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from raylm.collectives.buffer import Buffer
 from raylm.core.errors import ConfigError, RayLMError
-from raylm.parallel.collectives.buffer import Buffer
 from raylm.train.initialize import initialize
 from tests.ranks import run_ranks
 from tests.train.small_models import build, config_of, loss_of, share_of, tokens_of

@@ -6,10 +6,10 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.queue import Handle
 from raylm.core.partition import FlatLayout, Piece
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.queue import Handle
 from raylm.parallel.zero.released import hide, show
 
 

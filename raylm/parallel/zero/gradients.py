@@ -12,8 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.queue import Handle
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.queue import Handle
 from raylm.parallel.zero.flat import Flat
 from raylm.parallel.zero.staging import Staging
 

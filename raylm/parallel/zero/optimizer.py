@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from raylm.collectives.communicator import Communicator
 from raylm.core.errors import ConfigError
 from raylm.core.partition import assign_owners
-from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.zero.flat import Flat
 from raylm.parallel.zero.gradients import Gradients
 from raylm.parallel.zero.update import FlatUpdate

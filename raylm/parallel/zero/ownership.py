@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from raylm.collectives.communicator import Communicator
 from raylm.core.partition import Piece
-from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.zero.flat import Flat
 
 

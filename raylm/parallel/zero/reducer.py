@@ -14,9 +14,9 @@ from functools import partial
 import torch
 from torch import nn
 
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.queue import Handle
 from raylm.core.errors import RayLMError
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.queue import Handle
 from raylm.parallel.zero.flat import Flat
 from raylm.parallel.zero.gradients import Gradients
 

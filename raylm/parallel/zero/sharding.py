@@ -16,9 +16,9 @@ from weakref import WeakSet
 import torch
 from torch import nn
 
+from raylm.collectives.communicator import Communicator
 from raylm.core.errors import RayLMError
 from raylm.core.schema import ZeroConfig
-from raylm.parallel.collectives.communicator import Communicator
 from raylm.parallel.zero.arrangement import arrange, stays_whole
 from raylm.parallel.zero.eager import eager
 from raylm.parallel.zero.flat import Flat

@@ -10,9 +10,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.queue import Handle
 from raylm.core.partition import FlatLayout, intersection
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.queue import Handle
 
 
 class Staging:

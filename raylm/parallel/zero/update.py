@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.transport import accumulator
 from raylm.core.partition import Piece
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.transport import accumulator
 from raylm.parallel.zero.flat import Flat
 from raylm.parallel.zero.gradients import Gradients
 from raylm.parallel.zero.ownership import Ownership

@@ -1,4 +1,4 @@
-from raylm.parallel.collectives.recorder import Recorder
+from raylm.collectives.recorder import Recorder
 
 
 def test_bytes_add_up_by_kind_until_reset():

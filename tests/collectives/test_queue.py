@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from raylm.parallel.collectives.queue import Handle, OrderedQueue
+from raylm.collectives.queue import Handle, OrderedQueue
 
 
 @pytest.fixture

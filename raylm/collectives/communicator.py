@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.queue import Finish, Handle, OrderedQueue
-from raylm.parallel.collectives.recorder import Recorder
-from raylm.parallel.collectives.transport import Transport
-from raylm.parallel.collectives.watch import Watch
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.queue import Finish, Handle, OrderedQueue
+from raylm.collectives.recorder import Recorder
+from raylm.collectives.transport import Transport
+from raylm.collectives.watch import Watch
 
 _EXIT_S = 5.0  # how long the interpreter waits at its end for what is under way
 

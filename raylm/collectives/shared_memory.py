@@ -13,11 +13,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.mesh import Mesh
+from raylm.collectives.process_group import GlooTransport
+from raylm.collectives.transport import sum_into
 from raylm.core.errors import CollectiveError
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.mesh import Mesh
-from raylm.parallel.collectives.process_group import GlooTransport
-from raylm.parallel.collectives.transport import sum_into
 
 
 class SharedMemoryTransport:

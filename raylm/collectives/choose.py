@@ -11,14 +11,14 @@ import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, _get_default_store
 
+from raylm.collectives.alone import AloneTransport
+from raylm.collectives.communicator import Communicator
+from raylm.collectives.mesh import Mesh
+from raylm.collectives.process_group import GlooTransport, NcclTransport
+from raylm.collectives.shared_memory import SharedMemoryTransport
+from raylm.collectives.transport import Transport
+from raylm.collectives.watch import Watch
 from raylm.core.errors import CollectiveError
-from raylm.parallel.collectives.alone import AloneTransport
-from raylm.parallel.collectives.communicator import Communicator
-from raylm.parallel.collectives.mesh import Mesh
-from raylm.parallel.collectives.process_group import GlooTransport, NcclTransport
-from raylm.parallel.collectives.shared_memory import SharedMemoryTransport
-from raylm.parallel.collectives.transport import Transport
-from raylm.parallel.collectives.watch import Watch
 
 Link = Literal["auto", "shared memory", "gloo", "nccl"]
 _GRACE_S = 5.0  # the watch knows what every rank is at, so it speaks before a transport does

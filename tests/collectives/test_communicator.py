@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from raylm.parallel.collectives.choose import connect
+from raylm.collectives.choose import connect
 from tests.ranks import run_ranks
 
 LEFT_RUNNING = """
 import torch
-from raylm.parallel.collectives.alone import AloneTransport
-from raylm.parallel.collectives.communicator import Communicator
+from raylm.collectives.alone import AloneTransport
+from raylm.collectives.communicator import Communicator
 
 class Slow(AloneTransport):
     world_size = 2
@@ -57,7 +57,7 @@ LEFT_OPEN = """
 import sys
 import torch
 import torch.distributed as dist
-from raylm.parallel.collectives.choose import connect
+from raylm.collectives.choose import connect
 
 rank, store = int(sys.argv[1]), dist.FileStore(sys.argv[2], 2)
 dist.init_process_group("gloo", store=store, rank=rank, world_size=2)

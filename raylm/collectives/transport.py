@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.queue import Finish
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.queue import Finish
 
 
 class Transport(Protocol):

@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from raylm.parallel.collectives.recorder import Recorder
-from raylm.parallel.collectives.watch import Watch, disagreement, latest
+from raylm.collectives.recorder import Recorder
+from raylm.collectives.watch import Watch, disagreement, latest
 
 
 def test_latest_is_the_highest_number():

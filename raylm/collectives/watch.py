@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 
 from torch.distributed.distributed_c10d import Store
 
+from raylm.collectives.recorder import Recorder
 from raylm.core.errors import CollectiveError
-from raylm.parallel.collectives.recorder import Recorder
 
 TICK_S = 0.5
 SUSPICIOUS_S = 2.0

@@ -11,8 +11,8 @@ import psutil
 import pytest
 import torch
 
+from raylm.collectives.choose import connect
 from raylm.core.errors import PeerLostError
-from raylm.parallel.collectives.choose import connect
 from tests.ranks import run_ranks
 
 CPU = torch.device("cpu")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from raylm.collectives.choose import connect
+from raylm.collectives.shared_memory import SharedMemoryTransport
 from raylm.core.errors import CollectiveError, PeerLostError
-from raylm.parallel.collectives.choose import connect
-from raylm.parallel.collectives.shared_memory import SharedMemoryTransport
 from tests.ranks import run_ranks
 
 CPU = torch.device("cpu")

@@ -11,9 +11,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.queue import Finish
-from raylm.parallel.collectives.transport import sum_into
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.queue import Finish
+from raylm.collectives.transport import sum_into
 
 # Renamed in torch 2.13.
 _all_gather: Any = getattr(dist, "all_gather_single", dist.all_gather_into_tensor)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from raylm.parallel.collectives.buffer import Buffer
-from raylm.parallel.collectives.transport import sum_into
+from raylm.collectives.buffer import Buffer
+from raylm.collectives.transport import sum_into
 
 
 class AloneTransport:
