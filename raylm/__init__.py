@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raylm.core.sampling import SamplingParams
-    from raylm.core.schema import ServeConfig, TrainConfig
+    from raylm.core.schema import Elastic, ServeConfig, TrainConfig
     from raylm.infer.async_engine import AsyncLLM
     from raylm.infer.llm import LLM
     from raylm.runtime.group import WorkerGroup
@@ -22,6 +22,7 @@ _HOMES = {
     "LLM": "raylm.infer.llm",
     "AsyncLLM": "raylm.infer.async_engine",
     "SamplingParams": "raylm.core.sampling",
+    "Elastic": "raylm.core.schema",
     "ServeConfig": "raylm.core.schema",
     "TrainConfig": "raylm.core.schema",
     "Worker": "raylm.runtime.worker",
@@ -34,6 +35,7 @@ _HOMES = {
 __all__ = [
     "LLM",
     "AsyncLLM",
+    "Elastic",
     "Engine",
     "SamplingParams",
     "ServeConfig",

@@ -47,11 +47,12 @@ class BackgroundWriter(Generic[T]):
         """Until nothing is in flight."""
         self._idle.wait()
 
-    def close(self) -> None:
+    def close(self, wait: bool = True) -> None:
         """Finish what is in flight, and the thread, which would abort an interpreter that ends."""
-        atexit.unregister(self.close)
         self._jobs.put(None)
-        self._thread.join()
+        if wait:
+            atexit.unregister(self.close)
+            self._thread.join()
 
     def _work(self) -> None:
         while (outcome := self._next()) is not None:

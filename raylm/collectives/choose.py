@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore, _get_default_store
+from torch.distributed.distributed_c10d import PrefixStore, _get_default_store, _world
 
 from raylm.collectives.alone import AloneTransport
 from raylm.collectives.communicator import Communicator
+from raylm.collectives.meeting import meet
 from raylm.collectives.mesh import Mesh
 from raylm.collectives.process_group import GlooTransport, NcclTransport
 from raylm.collectives.shared_memory import SharedMemoryTransport
@@ -22,7 +23,6 @@ from raylm.core.errors import CollectiveError
 
 Link = Literal["auto", "shared memory", "gloo", "nccl"]
 _GRACE_S = 5.0  # the watch knows what every rank is at, so it speaks before a transport does
-_counter = 0
 
 
 def connect(device: torch.device, *, timeout_s: float = 120.0, link: Link = "auto") -> Communicator:
@@ -31,21 +31,34 @@ def connect(device: torch.device, *, timeout_s: float = 120.0, link: Link = "aut
     Alone where no group is formed. `link` forces a transport, for measurements; "auto" takes
     shared memory when all ranks run on one host, and warns once when that cannot be had.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if (group := _new_group(timeout_s + _GRACE_S)) is None:
         return Communicator(AloneTransport())
-    group = dist.new_group(timeout=timedelta(seconds=timeout_s + _GRACE_S))
-    transport = _transport(group, device, timeout_s + _GRACE_S, link)
-    communicator = Communicator(transport)
+    communicator = Communicator(_transport(group, device, timeout_s + _GRACE_S, link))
     if communicator.queue is not None:
         communicator.watch = Watch(
             communicator.recorder,
-            PrefixStore(f"raylm-collectives/{_next()}", _get_default_store()),
+            PrefixStore(f"raylm-collectives/{group.group_name}", _get_default_store()),
             communicator.rank,
             communicator.world_size,
             timeout_s,
             communicator.queue.fail,
         )
     return communicator
+
+
+def open_transport(device: torch.device, *, timeout_s: float, link: Link = "auto") -> Transport:
+    """Over a group of its own too, unwatched: for work beside the computation."""
+    group = _new_group(timeout_s)
+    return AloneTransport() if group is None else _transport(group, device, timeout_s, link)
+
+
+def _new_group(timeout_s: float) -> dist.ProcessGroup | None:
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return None
+    store = _get_default_store()
+    meet(store, f"group {_world.group_count}", dist.get_rank(), dist.get_world_size(), timeout_s)
+    group: dist.ProcessGroup = dist.new_group(timeout=timedelta(seconds=timeout_s))
+    return group
 
 
 def _transport(
@@ -88,10 +101,3 @@ def _host() -> str:
         return f"no memfd_create, pid {os.getpid()}"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"{boot} {Path('/proc/self/ns/net').stat().st_ino}"
-
-
-def _next() -> int:
-    """Equal on every rank, for all make their communicators in the same order."""
-    global _counter
-    _counter += 1
-    return _counter

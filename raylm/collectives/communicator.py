@@ -13,6 +13,7 @@ from raylm.collectives.queue import Finish, Handle, OrderedQueue
 from raylm.collectives.recorder import Recorder
 from raylm.collectives.transport import Transport
 from raylm.collectives.watch import Watch
+from raylm.core.errors import CollectiveError
 
 _EXIT_S = 5.0  # how long the interpreter waits at its end for what is under way
 
@@ -31,6 +32,7 @@ class Communicator:
         self.world_size = transport.world_size
         self.recorder = Recorder()
         self.watch: Watch | None = None
+        self._is_left = False
         threaded = transport.is_blocking and transport.world_size > 1
         self.queue = OrderedQueue("raylm-collectives") if threaded else None
         if self.queue is not None:  # its thread inside of torch would abort an ending interpreter
@@ -118,9 +120,24 @@ class Communicator:
 
     def close(self, patience_s: float = math.inf) -> None:
         """Leave the group when what is under way is done, has failed or has taken too long."""
+        if self._is_left:
+            return
+        self._is_left = True
         atexit.unregister(self.close)
         if self.queue is not None:
             self.queue.close(patience_s)
+        if self.watch is not None:
+            self.watch.close()
+        self.transport.close()
+
+    def abandon(self) -> None:
+        """Leave at once, from any thread: what is under way fails, and no peer waits for it."""
+        if self._is_left:
+            return
+        self._is_left = True
+        atexit.unregister(self.close)
+        if self.queue is not None:
+            self.queue.fail(CollectiveError(f"rank {self.rank} has left the group"))
         if self.watch is not None:
             self.watch.close()
         self.transport.close()

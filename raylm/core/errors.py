@@ -16,6 +16,7 @@
     ├── CheckpointError                 a checkpoint that is missing, truncated or foreign
     ├── CollectiveError                 ranks that disagree, or wait too long for each other
     │   └── PeerLostError               another rank of the group has died
+    ├── StateLostError                  more workers died than there were replicas of their state
     ├── DivergenceError                 too many steps in a row whose loss is not finite
     └── WorkerError                     a Ray worker died or failed
 
@@ -103,6 +104,10 @@ class PeerLostError(CollectiveError):
     def __init__(self, message: str, *, rank: int | None = None) -> None:
         super().__init__(message)
         self.rank = rank
+
+
+class StateLostError(RayLMError):
+    pass
 
 
 class DivergenceError(RayLMError):

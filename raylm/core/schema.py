@@ -83,6 +83,27 @@ class BatchConfig(Config):
             )
         return self.global_ // per_pass
 
+    def passes(self, world_size: int) -> int:
+        """Forward passes of a step where the global batch is shared out as evenly as it goes.
+
+        Raises ValueError with the world sizes that would do.
+        """
+        found = self._passes(world_size)
+        if found is None:
+            possible = [w for w in range(1, (self.global_ or 0) + 1) if self._passes(w)]
+            raise ValueError(
+                f"batch.global {self.global_} cannot be shared out to {world_size} workers in "
+                f"passes of at most {self.micro}; possible are {', '.join(map(str, possible))}"
+            )
+        return found
+
+    def _passes(self, world_size: int) -> int | None:
+        """None where some worker would have nothing to do in some pass."""
+        total = self.global_ or self.micro * world_size
+        most = -(-total // world_size)
+        passes = -(-most // self.micro)
+        return passes if total // world_size >= passes else None
+
 
 class OptimizerConfig(Config):
     name: str = Field(
@@ -149,6 +170,37 @@ class CheckpointConfig(Config):
     keep_best: int = Field(0, ge=0, description="checkpoints of lowest held-out loss kept besides")
 
 
+class Elastic(Config):
+    """How a worker group goes on when workers die, join and leave."""
+
+    enabled: bool = True
+    min: Positive = Field(1, description="with fewer workers the run waits for replacements")
+    max: Positive | None = Field(None, description="default: the workers it starts with")
+    replicas: int = Field(
+        1, ge=0, description="peers that keep a copy of each worker's state; 0: none"
+    )
+    heartbeat_s: float = Field(5.0, gt=0, description="silent for so long, a worker counts as hung")
+    replace_stragglers: bool = Field(
+        False, description="replace a worker that stays 3 times slower than its peers"
+    )
+    skip_poisoned_samples: bool = Field(
+        False, description="go on without a batch that has killed every worker that touched it"
+    )
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"elastic.max {self.max} is less than elastic.min {self.min}")
+        return self
+
+    def require(self, workers: int) -> None:
+        """Raises ValueError naming the limit that so many workers are beyond."""
+        if workers < self.min:
+            raise ValueError(f"{workers} workers are fewer than elastic.min {self.min}")
+        if self.max is not None and workers > self.max:
+            raise ValueError(f"{workers} workers are more than elastic.max {self.max}")
+
+
 class EngineConfig(Config):
     """What `raylm.initialize` needs to train any module."""
 
@@ -184,20 +236,22 @@ class TrainConfig(EngineConfig):
     schedule: ScheduleConfig = ScheduleConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    elastic: Elastic = Elastic()
 
     @model_validator(mode="after")
-    def _batch_divides(self) -> Self:
-        self.batch.accumulation(self.workers)
+    def _batch_can_be_shared(self) -> Self:
+        self.batch.passes(self.workers)
+        return self
+
+    @model_validator(mode="after")
+    def _workers_are_within(self) -> Self:
+        self.elastic.require(self.workers)
         return self
 
     @property
-    def accumulation(self) -> int:
-        """Micro-batches each worker runs per optimizer step."""
-        return self.batch.accumulation(self.workers)
-
-    @property
     def global_batch(self) -> int:
-        return self.batch.micro * self.workers * self.accumulation
+        """Sequences of a step, whatever the number of workers becomes."""
+        return self.batch.global_ or self.batch.micro * self.workers
 
 
 class ServeConfig(Config):

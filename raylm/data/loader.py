@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from raylm.core.errors import DataError
-from raylm.data.order import SampleOrder
+from raylm.data.order import SampleOrder, shard
 from raylm.data.packing import Packing
 
 Batch = tuple[Tensor, Tensor]  # inputs_BT, targets_BT
@@ -29,10 +29,10 @@ class Loader:
         self._stream = stream
         self._order = SampleOrder(self.packing.sequences, seed)
 
-    def micro_batches(self, samples: range, size: int) -> Iterator[Batch]:
-        """The global samples in order, `size` sequences at a time."""
-        for start in range(0, len(samples), size):
-            part = samples[start : start + size]
+    def micro_batches(self, samples: range, passes: int) -> Iterator[Batch]:
+        """The global samples in order, in so many parts of equal size, give or take one."""
+        for number in range(passes):
+            part = shard(samples, number, passes)
             yield gather(self._stream, self.packing, [self._order[sample] for sample in part])
 
 

@@ -42,11 +42,9 @@ class SampleOrder:
 
 
 def shard(samples: range, rank: int, world_size: int) -> range:
-    """Rank's part of a global batch: contiguous, equal, disjoint."""
-    if len(samples) % world_size:
-        raise ValueError(f"{len(samples)} samples cannot be shared equally by {world_size} ranks")
-    each = len(samples) // world_size
-    return samples[rank * each : (rank + 1) * each]
+    """Rank's part of a global batch: contiguous, disjoint, as equal as it goes."""
+    total = len(samples)
+    return samples[total * rank // world_size : total * (rank + 1) // world_size]
 
 
 def _mix(value: int) -> int:

@@ -4,37 +4,37 @@
         losses = group.call("step", 0.1)
 
 A worker that dies or fails raises WorkerError in the driver with rank, pid and reason; its
-peers are told to leave, so that none hangs in a collective.
+peers are told to leave, so that none hangs in a collective. With `elastic`, `group.step` goes
+on instead:
+
+    with raylm.WorkerGroup(MyWorker, size=4, elastic=raylm.Elastic(min=2, max=8)) as group:
+        results = group.step(range(0, 32))
 """
 
-import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
-import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
-
-from raylm.core.errors import UsageError, WorkerError
-from raylm.runtime.failure import Cause, Failure, blame, cause_of, death_reason
+from raylm.core.errors import RayLMError, UsageError, WorkerError
+from raylm.core.schema import Elastic
+from raylm.runtime.controller import Controller, OnEvent
+from raylm.runtime.crew import START_TIMEOUT_S, Crew
+from raylm.runtime.ranks import Ranks, RanksFailedError
 from raylm.runtime.rendezvous import Rendezvous
-from raylm.runtime.resources import Placement, describe, rank_order
+from raylm.runtime.resources import Placement
 from raylm.runtime.session import node_address, ray_session
-from raylm.runtime.worker import CONTROL, CONTROL_THREADS, Member, Worker
+from raylm.runtime.worker import Member, Worker
 
-START_TIMEOUT_S = 120.0
-BLAME_S = 3.0  # how long the other ranks get to show what really happened
+
+def _ignore(name: str, **fields: Any) -> None: ...
 
 
 class WorkerGroup:
     """`args` and `kwargs` go to the worker class; `resources` is what each worker takes.
 
     `timeout_s` bounds every collective: a peer that hangs is given up after that long.
+    `on_event(name, **fields)` is told who is lost, joins and leaves, in the terms of events.jsonl.
     Raises WorkerError when the workers do not start or the cluster has no room for them.
     """
 
@@ -48,32 +48,60 @@ class WorkerGroup:
         resources: Mapping[str, float] | None = None,
         strategy: str = "PACK",
         timeout_s: float = 120.0,
+        elastic: Elastic | None = None,
+        on_event: OnEvent = _ignore,
     ) -> None:
         if not issubclass(worker, Worker):
             raise UsageError(f"{worker.__name__} must derive from raylm.Worker")
         if size < 1:
             raise UsageError(f"a worker group of size {size}; it must be >= 1")
-        self.size = size
-        self.members: tuple[Member, ...] = ()
+        self._elastic = elastic
+        self._require_within(size)
         self._worker, self._args, self._kwargs = worker, tuple(args), dict(kwargs or {})
         self._placement = Placement(size, dict(resources or {"CPU": 1}), strategy)
-        self._timeout_s = timeout_s
-        self._actors: list[Any] = []
+        self._timeout_s, self._on_event = timeout_s, on_event
+        self._controller: Controller | None = None
         self._broken: WorkerError | None = None
         self._cleanup = ExitStack()
 
     @property
+    def size(self) -> int:
+        """How many workers there are at the moment."""
+        return self._placement.size if self._controller is None else len(self._controller.ranks)
+
+    @property
+    def is_elastic(self) -> bool:
+        return self._elastic is not None
+
+    @property
     def epoch(self) -> int:
-        return self._rendezvous.epoch
+        """Counts the memberships: a new one begins when workers come or go."""
+        return self._ranks().epoch
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return tuple(self._ranks().members)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(ray_session(cpus=self.size))
-            bundles = _reserve(self._placement)
-            stack.callback(remove_placement_group, bundles)
-            stack.callback(self._kill)
-            self._launch(bundles)
-            self._form()
+            stack.enter_context(ray_session(cpus=self._placement.size))
+            crew = Crew(self._worker, self._args, self._kwargs, self._placement)
+            stack.callback(crew.close)
+            crew.reserve()
+            crew.start(self._placement.size)
+            hands = crew.arrivals(START_TIMEOUT_S)
+            if len(hands) < self._placement.size:
+                raise crew.why_not_started()
+            stack.callback(self._forget)
+            self._controller = Controller(
+                crew,
+                Rendezvous(node_address(), self._timeout_s),
+                self._placement.size,
+                self._elastic or Elastic(),
+                self._on_event,
+            )
+            with self._breaking():
+                self._controller.start(hands)
             self._cleanup = stack.pop_all()
         return self
 
@@ -90,49 +118,59 @@ class WorkerGroup:
         self._cleanup.close()
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
-        """Run a method on every rank; the results in rank order."""
-        return self._gather([self._submit(a, method, args, kwargs) for a in self._living()])
+        """Run a method on every rank; the results in rank order.
+
+        An elastic group that has made its first step runs it again where a worker dies in it.
+        """
+        ranks = self._ranks()
+        if self._controller is not None and self._controller.is_held:
+            with self._breaking():
+                return self._controller.call(method, *args, **kwargs)
+        return self._gather(ranks.submit_all(method, *args, **kwargs))
 
     def scatter(self, method: str, parts: Sequence[Any]) -> list[Any]:
         """Like `call`, with part r as the argument of rank r."""
-        if len(parts) != self.size:
-            raise UsageError(f"{len(parts)} parts for {self.size} workers of {method!r}")
-        pairs = zip(self._living(), parts, strict=True)
-        return self._gather([self._submit(a, method, (part,), {}) for a, part in pairs])
+        ranks = self._ranks()
+        if len(parts) != len(ranks):
+            raise UsageError(f"{len(parts)} parts for {len(ranks)} workers of {method!r}")
+        return self._gather([ranks.submit(r, method, part) for r, part in enumerate(parts)])
 
     def rank_zero(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._gather([self._submit(self._living()[0], method, args, kwargs)])[0]
+        return self._gather([self._ranks().submit(0, method, *args, **kwargs)])[0]
 
-    def _launch(self, bundles: PlacementGroup) -> None:
-        options_of_all: dict[str, Any] = {"concurrency_groups": {CONTROL: CONTROL_THREADS}}
-        remote = ray.remote(**options_of_all)(self._worker)
-        resources = dict(self._placement.resources)
-        for index in range(self.size):
-            options = remote.options(
-                num_cpus=resources.get("CPU", 0),
-                num_gpus=resources.get("GPU", 0),
-                resources={n: a for n, a in resources.items() if n not in ("CPU", "GPU")},
-                scheduling_strategy=PlacementGroupSchedulingStrategy(bundles, index),
-            )
-            self._actors.append(options.remote(*self._args, **self._kwargs))
-        found = self._gather([actor.identify.remote() for actor in self._actors], START_TIMEOUT_S)
-        order = rank_order([member.node for member in found])
-        self._actors = [self._actors[place] for place in order]
-        self.members = tuple(replace(found[p], rank=rank) for rank, p in enumerate(order))
+    def step(self, indices: Any) -> list[Any]:
+        """The workers' `step(indices)` on every rank, in rank order, done once whoever dies in it.
 
-    def _form(self) -> None:
-        self._rendezvous = Rendezvous(node_address(), self._timeout_s)
-        on_node = Counter(member.node for member in self.members)
-        invitations = self._rendezvous.next_epoch([on_node[m.node] for m in self.members])
-        pairs = zip(self._actors, invitations, strict=True)
-        self._gather([self._submit(a, "join_group", (inv,), {}) for a, inv in pairs])
+        Lost workers are replaced, and new ones let in, between steps. Raises what a worker's own
+        step raises, and WorkerError where fewer than `elastic.min` are left and none comes.
+        """
+        controller = self._elastically()
+        with self._breaking():
+            return controller.step(indices)
 
-    def _submit(
-        self, actor: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        return actor.invoke.remote(method, args, kwargs)
+    def resize(self, size: int) -> None:
+        """Go on with so many workers, from now on; returns when they are at work.
 
-    def _living(self) -> list[Any]:
+        Raises UsageError outside of `elastic.min` and `elastic.max`.
+        """
+        controller = self._elastically()
+        self._require_within(size)
+        with self._breaking():
+            controller.resize(size)
+
+    def _elastically(self) -> Controller:
+        self._ranks()
+        if self._elastic is None or self._controller is None:
+            raise UsageError("the group is not elastic; give it elastic=raylm.Elastic()")
+        return self._controller
+
+    def _require_within(self, size: int) -> None:
+        try:
+            (self._elastic or Elastic()).require(size)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    def _ranks(self) -> Ranks:
         if self._broken is not None:
             raise WorkerError(
                 f"the group is broken: {self._broken}; start a new one",
@@ -140,77 +178,31 @@ class WorkerGroup:
                 pid=self._broken.pid,
                 reason=self._broken.reason,
             )
-        if not self._actors:
+        if self._controller is None:
             raise UsageError("the group has no workers; use it inside its `with` block")
-        return self._actors
+        return self._controller.ranks
 
-    def _gather(self, refs: Sequence[Any], timeout_s: float | None = None) -> list[Any]:
-        """Results in order, or the error of the rank to blame as soon as one has failed."""
-        pending = list(refs)
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while pending:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            done, pending = ray.wait(pending, timeout=left)
-            error = _error_of(done[0]) if done else None
-            if error is not None or not done:
-                self._give_up(refs, BLAME_S if isinstance(error, RayTaskError) else 0.0)
-        return list(ray.get(list(refs)))
+    def _gather(self, refs: Sequence[Any]) -> list[Any]:
+        with self._breaking():
+            return self._ranks().gather(refs)
 
-    def _give_up(self, refs: Sequence[Any], patience_s: float) -> NoReturn:
-        """Raise for the rank to blame; whoever is told of a lost peer may not be the one."""
-        ray.wait(list(refs), num_returns=len(refs), timeout=patience_s)
-        failures = [f for rank, ref in enumerate(refs) if (f := self._failure(rank, ref))]
-        culprit = blame(failures)
-        error = culprit.to_error()
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """What the controller does not recover from is the end of the group."""
+        assert self._controller is not None
+        try:
+            yield
+        except RanksFailedError as failed:
+            error = failed.culprit.to_error()
+            self._break(error)
+            self._controller.ranks.tell_to_leave()
+            raise error from failed.cause
+        except RayLMError as error:
+            self._break(error)
+            raise
+
+    def _break(self, error: RayLMError) -> None:
         self._broken = error if isinstance(error, WorkerError) else WorkerError(str(error))
-        for actor in self._actors:
-            actor.leave_group.remote()
-        raise error from _error_of(refs[culprit.rank])  # which has the worker's traceback
 
-    def _failure(self, rank: int, ref: Any) -> Failure | None:
-        pid = self.members[rank].pid if self.members else 0
-        error = _error_of(ref)
-        match error:
-            case None:
-                return None
-            case GetTimeoutError():
-                return Failure(rank, pid, Cause.HUNG, "no answer; see its log in Ray's session")
-            case RayTaskError():
-                reason = f"{type(error.cause).__name__}: {error.cause}"
-                return Failure(rank, pid, cause_of(error.cause), reason, error.cause)
-            case RayActorError():
-                return Failure(rank, pid, Cause.DIED, death_reason(str(error)), error)
-            case _:
-                return Failure(rank, pid, Cause.RAISED, str(error), error)
-
-    def _kill(self) -> None:
-        for actor in self._actors:
-            ray.kill(actor)
-        self._actors = []
-
-
-def _error_of(ref: Any) -> RayError | None:
-    """GetTimeoutError stands for a call that has not returned."""
-    try:
-        ray.get(ref, timeout=0)
-    except RayError as error:
-        return error
-    return None
-
-
-def _reserve(placement: Placement) -> PlacementGroup:
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if placement.shortage(total):
-        raise WorkerError(
-            f"asked for {placement.describe()}, but the cluster has {describe(total)}; "
-            "ask for less or add nodes"
-        )
-    bundles: PlacementGroup = placement_group(placement.bundles, strategy=placement.strategy)
-    if not bundles.wait(START_TIMEOUT_S):
-        free = ray.available_resources()  # type: ignore[no-untyped-call]
-        remove_placement_group(bundles)
-        raise WorkerError(
-            f"no room for {placement.describe()} within {START_TIMEOUT_S:g} s: "
-            f"free are {describe(free)} of {describe(total)}"
-        )
-    return bundles
+    def _forget(self) -> None:
+        self._controller = None

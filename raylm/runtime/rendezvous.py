@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
+from raylm.collectives.meeting import ENDED, meet
+
 _SIOCGIFADDR = 0x8915
 
 
@@ -43,6 +45,11 @@ class Rendezvous:
         )
         self.epoch = -1
 
+    def end_epoch(self) -> None:
+        """Free who still waits for others in order to form a group."""
+        if self.epoch >= 0:
+            PrefixStore(_prefix(self.epoch), self._store).set(ENDED, "1")
+
     def next_epoch(self, local_world_sizes: list[int]) -> list[Invitation]:
         """One invitation per rank; entry r says how many ranks share the node of rank r."""
         self.epoch += 1
@@ -63,12 +70,17 @@ class Rendezvous:
 def join(invitation: Invitation, device: torch.device) -> None:
     """Form this process's default group: gloo for host tensors, NCCL beside it for a GPU's."""
     timeout = timedelta(seconds=invitation.timeout_s)
-    store = TCPStore(invitation.host, invitation.port, is_master=False, timeout=timeout)
+    store = PrefixStore(
+        _prefix(invitation.epoch),
+        TCPStore(invitation.host, invitation.port, is_master=False, timeout=timeout),
+    )
+    rank, world_size = invitation.rank, invitation.world_size
+    meet(store, "the epoch", rank, world_size, invitation.timeout_s)
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-        store=PrefixStore(f"epoch-{invitation.epoch}", store),
-        rank=invitation.rank,
-        world_size=invitation.world_size,
+        store=store,
+        rank=rank,
+        world_size=world_size,
         timeout=timeout,
     )
 
@@ -77,6 +89,10 @@ def leave() -> None:
     """Closing the sockets is what frees peers that still wait for this rank in a collective."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _prefix(epoch: int) -> str:
+    return f"epoch-{epoch}"
 
 
 def interface_of(address: str) -> str | None:

@@ -1,7 +1,8 @@
 """What a worker group asks of a cluster, and what to say when the cluster is too small."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Placement:
         """By resource, how much a whole cluster with `total` lacks; empty when it can fit."""
         needed = {name: amount * self.size for name, amount in self.resources.items()}
         return {n: a - total.get(n, 0.0) for n, a in needed.items() if a > total.get(n, 0.0)}
+
+    @property
+    def of_one(self) -> Self:
+        return replace(self, size=1)
 
     def describe(self) -> str:
         return f"{self.size} workers x {describe(self.resources)}"

@@ -7,17 +7,26 @@ collective can still be asked how it is, or told to leave.
 
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import ray
 import torch
 
+from raylm.collectives.choose import open_transport
+from raylm.collectives.transport import Transport
+from raylm.core.errors import UsageError
 from raylm.runtime import rendezvous
+from raylm.runtime.recovery import recover
+from raylm.runtime.replica import Replicas, holders
 from raylm.runtime.resources import threads_per_worker
 from raylm.runtime.session import node_address
+from raylm.runtime.slot import Entry, Snapshot
+from raylm.runtime.transfer import Intervals, even_share
 
+_leaving = threading.Lock()  # a call that has failed, and who is told to, on another thread
 CONTROL = "control"
 CONTROL_THREADS = 2
 
@@ -44,26 +53,124 @@ class Member:
 
 
 class Worker:
-    """`rank`, `world_size`, `epoch` and `device` are known from `setup` on."""
+    """`rank`, `world_size`, `epoch` and `device` are known from `setup` on.
+
+    An elastic group also needs `snapshot`, `restore` and `step`.
+    """
 
     rank = -1
     world_size = 0
     epoch = -1
     device = torch.device("cpu")
+    settles_itself = False
+    """`step` calls `settle` right before it changes the state, and computes beside the copying."""
+    _kept: tuple[Replicas, ...] = ()  # of this epoch, and of the one before until these have landed
+    _is_set_up = False
+    _timeout_s = 0.0
+    _last: tuple[int, Any] = (0, None)
+    _parts: frozenset[str] = frozenset()  # arrays known to be divided among the ranks
 
     def setup(self) -> None:
-        """Called once the worker has joined its group; the place to build models and data."""
+        """Called once the worker has joined its first group; the place to build models and data."""
+
+    def snapshot(self) -> Snapshot:
+        """This rank's part of the state: name -> (start, length, values), where `values` (1-D) are
+        elements `start` on of `length` in all. Live memory will do: it is copied before `step`
+        is called again, or `settle` returns in it. An array of which any rank gives a part is one
+        that ranks divide among them; while there is one rank alone, it counts as whole."""
+        raise self._lacks("snapshot")
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from this state, in the same form, as a rank of another group."""
+        raise self._lacks("restore")
+
+    def step(self, indices: Any) -> Any:
+        """Do what the group's `step` was asked for; all ranks get the same `indices`."""
+        raise self._lacks("step")
+
+    def wanted(self, held: Mapping[str, Sequence[Entry]]) -> Intervals:
+        """What `restore` shall be given, from what the ranks before held of each name: an even
+        part of the arrays that they had divided among them, the others whole."""
+        lengths = {name: entries[0].length for name, entries in held.items()}
+        share = even_share(lengths, self.rank, self.world_size)
+        return {n: part if n in self._parts else range(lengths[n]) for n, part in share.items()}
+
+    def settle(self) -> None:
+        """Returns when the last step's state is held by its replicas and may change."""
+        if self._kept:
+            self._kept[-1].wait()
+            self._kept = self._kept[-1:]
+
+    def leave(self) -> None:
+        """Leave the group at once, so that no peer waits for this rank."""
+        for replicas in self._kept:
+            replicas.close()
+        rendezvous.leave()
 
     def join_group(self, invitation: rendezvous.Invitation) -> None:
         self.rank = invitation.rank
         self.world_size = invitation.world_size
         self.epoch = invitation.epoch
+        self._timeout_s = invitation.timeout_s
         self._take_device(invitation.local_world_size)
         one_host = invitation.local_world_size == invitation.world_size
         if interface := rendezvous.interface_of("127.0.0.1" if one_host else node_address()):
             os.environ["GLOO_SOCKET_IFNAME"] = interface
         rendezvous.join(invitation, self.device)
-        self.setup()
+        if not self._is_set_up:
+            self.setup()
+            self._is_set_up = True
+
+    def hold_from(self, step: int, nodes: Sequence[str], replicas: int) -> None:
+        """Replicas of the state after `step`, and from now on of that after each."""
+        if not self._kept:
+            self._keep(step, self._open_transport(), nodes, replicas)
+        self.settle()
+
+    def inherit(self, nodes: Sequence[str], replicas: int) -> int:
+        """Go on from the newest step that a former group has committed; the step."""
+        transport = self._open_transport()
+        recovered = recover(transport, self._kept, self._wanted)
+        self.restore(recovered.snapshot)
+        if replicas:
+            self._keep(recovered.step, transport, nodes, replicas)
+        else:
+            transport.close()
+            self._kept = ()
+        return recovered.step
+
+    def advance(self, number: int, indices: Any) -> Any:
+        """Step number `number`, whose state replicas hold while the next one computes."""
+        if not self.settles_itself:
+            self.settle()
+        self._last = number, self.step(indices)
+        if self._kept:
+            self._hold(number)
+        return self._last[1]
+
+    def result_of(self, number: int) -> Any:
+        """Of a step that was committed before its result was heard of; None where not known."""
+        return self._last[1] if self._last[0] == number else None
+
+    def _open_transport(self) -> Transport:
+        return open_transport(torch.device("cpu"), timeout_s=self._timeout_s)
+
+    def _keep(self, step: int, transport: Transport, nodes: Sequence[str], replicas: int) -> None:
+        self._kept += (Replicas(transport, holders(nodes, replicas), self.epoch),)
+        self._hold(step)
+
+    def _hold(self, step: int) -> None:
+        taken = self.snapshot()
+        self._parts |= {n for n, (_, length, values) in taken.items() if values.numel() < length}
+        self._kept[-1].hold(step, taken, self._parts)
+
+    def _wanted(self, held: Mapping[str, Sequence[Entry]]) -> Intervals:
+        self._parts = frozenset(
+            name
+            for name, entries in held.items()
+            if any(entry.is_part or entry.numel < entry.length for entry in entries)
+        )
+        return self.wanted(held)
 
     def _take_device(self, local_world_size: int) -> None:
         if ray.get_gpu_ids():
@@ -83,15 +190,22 @@ class Worker:
         try:
             return getattr(self, method)(*args, **kwargs)
         except Exception:
-            rendezvous.leave()
+            with _leaving:
+                self.leave()
             raise
 
     @control
-    def leave_group(self) -> None:
-        rendezvous.leave()
+    def leave_group(self, epoch: int) -> None:
+        """Not those of a later epoch: it may be told late."""
+        if epoch == self.epoch:
+            with _leaving:
+                self.leave()
 
     @control
     def identify(self) -> Member:
         context = ray.get_runtime_context()
         actor = context.get_actor_id()
         return Member(self.rank, os.getpid(), context.get_node_id(), actor or "")
+
+    def _lacks(self, method: str) -> UsageError:
+        return UsageError(f"{type(self).__name__} has no {method}(), which elastic groups call")

@@ -84,6 +84,7 @@ class Engine:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.saver = Saver(self.communicator)
         self._access = FullAccess(sharding, optimizer)
+        self.before_update: Callable[[], None] = lambda: None  # last chance to read the old state
         self.set_scheduled_lr()
 
     @property
@@ -322,12 +323,20 @@ class Engine:
         self.sharding.retire()
         self.communicator.close()
 
+    def abandon(self) -> None:
+        """Leave a group that has failed: nothing is waited for, and nothing can be done with the
+        engine any more. From any thread."""
+        self.sharding.retire()
+        self.saver.abandon()
+        self.communicator.abandon()
+
     def _gradient_scale(self) -> float:
         tokens = torch.tensor(self.accumulation.tokens, dtype=torch.float64, device=self.device)
         self.communicator.all_reduce(tokens, "the step's tokens")
         return self.accumulation.correction(tokens.item()) / self.loss_scaler.scale
 
     def _update(self, used: frozenset[str], scale: float) -> None:
+        self.before_update()
         self.optimizer.step(scale, used)
         self.sharding.publish()
         self.loss_scaler.update(overflowed=False)

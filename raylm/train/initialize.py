@@ -37,6 +37,7 @@ def initialize(
     device: torch.device | str | None = None,
     communicator: Communicator | None = None,
     link: Link = "auto",
+    micro_batches: int | None = None,
 ) -> Engine:
     """Shard `model` in place over the ranks of the default torch.distributed group, if there is
     one, and return the engine that trains it.
@@ -44,14 +45,15 @@ def initialize(
     `config` is an EngineConfig, a mapping of its keys, a YAML file, or a DeepSpeed configuration
     (mapping or .json file). `optimizer` takes the place of the configured one and `lr_scheduler`
     of the configured schedule. A model on the meta device is given memory unit by unit, so that
-    no rank ever holds all of a model that is larger than it. All ranks must call this alike.
+    no rank ever holds all of a model that is larger than it. `micro_batches` of a step are given
+    where their sizes differ, with `tokens` in every `backward`. All ranks must call this alike.
     Raises ConfigError.
     """
     place = _device(model, device)
     communicator = communicator or connect(place, link=link)
     settings, total_steps = read_config(config, communicator.world_size)
     try:
-        micro_batches = settings.batch.accumulation(communicator.world_size)
+        micro_batches = micro_batches or settings.batch.accumulation(communicator.world_size)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     precision = choose_precision(settings.precision, settings.autocast, place)

@@ -26,6 +26,7 @@ class TrainingLoop:
     ) -> None:
         self._config, self._team, self._run, self._stop = config, team, run, stop
         self.step = self._saved_step = start.step
+        self._saving_in: int | None = None  # the epoch in which a save that is under way began
         self.samples = start.samples
 
     @property
@@ -44,12 +45,15 @@ class TrainingLoop:
                 update = update.evaluated(self._team.evaluate())
             self._run.update(update)
             self._record(report.saved)
-            if self._is_every(self._config.checkpoint.every):
+            if self._is_every(self._config.checkpoint.every) or self._save_was_cut_off():
                 self._save()
             yield update
         if self.step > self._saved_step:
             self._save()
         self._record(self._team.finish_saving())
+        while self._save_was_cut_off():
+            self._save()
+            self._record(self._team.finish_saving())
 
     def _next(self) -> StepPlan:
         config, step = self._config, self.step + 1
@@ -64,15 +68,21 @@ class TrainingLoop:
     def _is_every(self, interval: int) -> bool:
         return interval > 0 and self.step % interval == 0
 
+    def _save_was_cut_off(self) -> bool:
+        """Workers of another epoch know nothing of it."""
+        return self._saving_in not in (None, self._team.epoch)
+
     def _save(self) -> None:
         try:
             self._team.save(self._run.checkpoints.resolve(), self.samples)
+            self._saving_in = self._team.epoch
         except CheckpointError as error:  # no place for it now: training goes on
             self._run.not_saved(self.step, str(error))
         self._saved_step = self.step
 
     def _record(self, checkpoints: Sequence[Saved]) -> None:
         for saved in checkpoints:
+            self._saving_in = None
             if saved.folder is None:
                 self._run.not_saved(saved.step, saved.error)
             else:

@@ -47,10 +47,20 @@ class Materials:
             model.init_parameter = partial(_read, self.pretrained)  # type: ignore[method-assign]
         return model
 
+    def blank_model(self) -> Decoder:
+        """On the meta device too, but its parameters get memory only: their values are to come."""
+        with torch.device("meta"):
+            model = Decoder(self.spec)
+        model.init_parameter = _leave_blank  # type: ignore[method-assign]
+        return model
+
     def build_model(self, seed: int, device: torch.device) -> Decoder:
         model = self.outline_model(seed).to_empty(device=device)
         model.reset_parameters()
         return model
+
+
+def _leave_blank(name: str, parameter: Tensor) -> None: ...
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """A run on the terminal: a progress bar for people, plain lines for logs."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -52,6 +53,22 @@ class TrainingProgress:
         if update.heldout_loss is not None or not is_quiet or update.skipped:
             self.note(f"step {update.step}/{self._steps}  {_figures(update)}{_heldout(update)}")
             self._last_line = now
+
+
+def event_line(event: str, fields: Mapping[str, Any]) -> str:
+    """One line for a person; empty for what is no news."""
+    match event, fields:
+        case "worker_lost", {"rank": rank, "pid": pid, "reason": reason}:
+            return f"worker {rank} (pid {pid}) is lost: {reason}"
+        case "worker_joined", {"pid": pid}:
+            return f"a worker has joined (pid {pid})"
+        case "worker_left", {"rank": rank, "pid": pid}:
+            return f"worker {rank} (pid {pid}) has left"
+        case "epoch_started", {"epoch": epoch, "world_size": size} if epoch:
+            return f"{size} workers go on together (epoch {epoch})"
+        case "recovered", {"seconds": seconds, "steps_lost": lost}:
+            return f"recovered after {seconds:.1f} s, {lost} steps lost"
+    return ""
 
 
 def _figures(update: Update) -> str:

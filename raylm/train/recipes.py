@@ -7,6 +7,7 @@ line runs: the same with progress on the terminal and a graceful stop.
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +16,13 @@ import ray
 from raylm.core.errors import WorkerError
 from raylm.core.schema import TrainConfig
 from raylm.data.sources import STDLIB, open_source
+from raylm.runtime.controller import OnEvent
 from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import cluster_address, ray_session
 from raylm.train.evaluate import Evaluation
 from raylm.train.interruption import StopRequest
 from raylm.train.loop import TrainingLoop
-from raylm.train.progress import TrainingProgress
+from raylm.train.progress import TrainingProgress, event_line
 from raylm.train.rundir import RunDirectory, Start, choose_start
 from raylm.train.saving import Saved
 from raylm.train.team import merge
@@ -56,7 +58,8 @@ class WorkerTeam:
         return self._group.epoch
 
     def step(self, plan: StepPlan) -> StepReport:
-        return merge(self._group.call("step", plan))
+        is_elastic = self._group.is_elastic
+        return merge(self._group.step(plan) if is_elastic else self._group.call("step", plan))
 
     def evaluate(self) -> Evaluation:
         evaluation: Evaluation = self._group.call("evaluate")[0]
@@ -132,13 +135,7 @@ def _updates(
     with closing(RunDirectory(start, config)) as run, ray_session(address, cpus=config.workers):
         status = "failed"
         try:
-            with _workers(config, start) as group:
-                run.event(
-                    "epoch_started",
-                    epoch=group.epoch,
-                    world_size=group.size,
-                    workers=[member.to_dict() for member in group.members],
-                )
+            with _workers(config, start, partial(_record, run, note)) as group:
                 _set_up(group, config.zero.stage, start, note)
                 loop = TrainingLoop(config, WorkerTeam(group), run, start, stop)
                 yield from loop.run()
@@ -154,11 +151,25 @@ def _updates(
             run.event("run_finished", status=status)
 
 
-def _workers(config: TrainConfig, start: Start) -> WorkerGroup:
+def _record(run: RunDirectory, note: Note, event: str, **fields: Any) -> None:
+    run.event(event, **fields)
+    if line := event_line(event, fields):
+        note(line)
+
+
+def _workers(config: TrainConfig, start: Start, on_event: OnEvent) -> WorkerGroup:
     gpus = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
     resources = {"GPU": 1, "CPU": 1} if gpus >= config.workers else {"CPU": 1}
     args = (_located(config), start.checkpoint)
-    return WorkerGroup(TrainWorker, config.workers, args=args, resources=resources)
+    return WorkerGroup(
+        TrainWorker,
+        config.workers,
+        args=args,
+        resources=resources,
+        timeout_s=config.timeout_s,
+        elastic=config.elastic if config.elastic.enabled else None,
+        on_event=on_event,
+    )
 
 
 def _located(config: TrainConfig) -> TrainConfig:

@@ -125,6 +125,10 @@ class Saver:
         """After `finish`: the thread that writes ends."""
         self._writer.close()
 
+    def abandon(self) -> None:
+        """What is under way will not be committed."""
+        self._writer.close(wait=False)
+
     def _begin(self, begin: Callable[[], Path]) -> Path:
         made: Path | str | None = None
         if self._communicator.rank == 0:

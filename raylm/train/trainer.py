@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from raylm.checkpoint.load import Checkpoint
 from raylm.core.errors import DivergenceError
@@ -52,11 +53,23 @@ class StepReport:
 
 
 class Trainer:
-    def __init__(self, config: TrainConfig, materials: Materials, device: torch.device) -> None:
+    """`is_blank`: the parameters have no values before a `restore`."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        materials: Materials,
+        device: torch.device,
+        *,
+        is_blank: bool = False,
+    ) -> None:
         self._config = config
         self._materials = materials
         self._device = device
-        self.engine = initialize(materials.outline_model(config.seed), config, device=device)
+        world_size = dist.get_world_size() if dist.is_initialized() else 1
+        self._passes = config.batch.passes(world_size)
+        model = materials.blank_model() if is_blank else materials.outline_model(config.seed)
+        self.engine = initialize(model, config, device=device, micro_batches=self._passes)
         torch.manual_seed(derive_seed(config.seed, "rank", self.engine.rank))
         length = config.data.sequence_length
         seed = derive_seed(config.seed, "order")
@@ -71,7 +84,7 @@ class Trainer:
         sent_before, scale = engine.comm_report().bytes_sent, engine.loss_scale
         engine.set_lr(plan.lr)
         mine = shard(plan.samples, engine.rank, engine.world_size)
-        for inputs, targets in self._loader.micro_batches(mine, self._config.batch.micro):
+        for inputs, targets in self._loader.micro_batches(mine, self._passes):
             loss_sum, tokens = next_token_loss(
                 engine(inputs.to(self._device)), targets.to(self._device)
             )

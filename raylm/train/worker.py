@@ -1,5 +1,6 @@
 """TrainWorker: a rank of a training run as a Ray actor."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 from raylm.checkpoint.load import Checkpoint
 from raylm.core.schema import TrainConfig
 from raylm.parallel.amp import Precision, choose_precision
+from raylm.runtime.slot import Entry, Snapshot
+from raylm.runtime.transfer import Intervals
 from raylm.runtime.worker import Worker
+from raylm.train import snapshot
 from raylm.train.evaluate import Evaluation
 from raylm.train.materials import Materials, prepare
 from raylm.train.plan import Plan, predict
@@ -29,9 +33,13 @@ class Summary:
 
 
 class TrainWorker(Worker):
-    """`prepare`, on rank 0 first so that the others find its cache; then `build`; then steps."""
+    """`prepare`, on rank 0 first so that the others find its cache; then `build`; then steps.
 
-    _trainer: Trainer
+    One that joins later, or goes on in another group, is built when it is given its state.
+    """
+
+    settles_itself = True
+    _trainer: Trainer | None = None
 
     def __init__(self, config: TrainConfig, checkpoint: Checkpoint | None = None) -> None:
         self._config = config
@@ -56,19 +64,45 @@ class TrainWorker(Worker):
         )
 
     def build(self) -> Precision:
-        self._trainer = Trainer(self._config, self._materials, self.device)
+        self._make_trainer()
         if self._checkpoint is not None:
-            self._trainer.restore(self._checkpoint)
-        return self._trainer.engine.precision
+            self.trainer.restore(self._checkpoint)
+        return self.trainer.engine.precision
+
+    @property
+    def trainer(self) -> Trainer:
+        assert self._trainer is not None, "build first"
+        return self._trainer
 
     def step(self, plan: StepPlan) -> StepReport:
-        return self._trainer.step(plan)
+        return self.trainer.step(plan)
+
+    def snapshot(self) -> Snapshot:
+        return snapshot.take(self.trainer.engine)
+
+    def wanted(self, held: Mapping[str, Sequence[Entry]]) -> Intervals:
+        self._former_rank = -1 if self._trainer is None else self._trainer.engine.rank
+        self._make_trainer(is_blank=True)
+        return snapshot.wanted(self.trainer.engine, held, self._former_rank)
+
+    def restore(self, state: Snapshot) -> None:
+        snapshot.restore(self.trainer.engine, state, self._former_rank)
+
+    def leave(self) -> None:
+        if self._trainer is not None:
+            self._trainer.engine.abandon()
+        super().leave()
 
     def evaluate(self) -> Evaluation:
-        return self._trainer.evaluate()
+        return self.trainer.evaluate()
 
     def save(self, root: Path, samples: int) -> None:
-        self._trainer.save(root, samples)
+        self.trainer.save(root, samples)
 
     def finish_saving(self) -> list[Saved]:
-        return self._trainer.finish_saving()
+        return self.trainer.finish_saving()
+
+    def _make_trainer(self, *, is_blank: bool = False) -> None:
+        self._trainer = None  # its memory goes before the new one's comes
+        self._trainer = Trainer(self._config, self._materials, self.device, is_blank=is_blank)
+        self._trainer.engine.before_update = self.settle

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raylm.core.errors import ConfigError
-from raylm.core.schema import ServeConfig, TrainConfig, UpConfig
+from raylm.core.schema import BatchConfig, ServeConfig, TrainConfig, UpConfig
 
 DIMS = {"hidden_size": 64, "num_layers": 2, "num_heads": 4}
 MINIMAL = {"steps": 1, "model": DIMS}
@@ -26,7 +28,9 @@ def refuse(*overrides: str) -> str:
         ("data.tokenizer.vocabsize=3", "'data.tokenizer.vocabsize'", "'vocab_size'"),
         ("steps=many", "'steps' (value 'many')", "valid integer"),
         ("optimizer.betas=[1, 2]", "'optimizer.betas.1' (value 2)", "less than or equal to 1"),
-        ("batch.global=5", "batch.global 5", "batch.micro 8 x workers 1 = 8"),
+        ("workers=40", "batch.global 32 cannot be shared out to 40 workers", "possible are 1, 2"),
+        ("elastic.min=2", "1 workers are fewer", "elastic.min 2"),
+        ("elastic={min: 3, max: 2}", "elastic.max 2", "elastic.min 3"),
         ("model.num_kv_heads=3", "num_kv_heads 3", "multiple"),
     ],
 )
@@ -109,6 +113,31 @@ def test_every_key_is_in_the_json_schema() -> None:
     assert set(yaml.safe_load(TrainConfig.load(MINIMAL).to_yaml())) == set(schema["properties"])
 
 
-def test_accumulation_follows_from_the_batch() -> None:
-    config = TrainConfig.load(MINIMAL, ["batch.global=32", "batch.micro=4", "workers=2"])
-    assert config.accumulation == 4
+@pytest.mark.parametrize(
+    ("total", "micro", "passes"),
+    [
+        (32, 4, {1: 8, 2: 4, 3: 3, 4: 2, 5: 2, 8: 1, 32: 1, 33: None}),
+        (5, 8, {1: 1, 2: 1, 5: 1, 6: None}),
+        (5, 1, {1: 5, 2: None, 3: None, 4: None, 5: 1}),
+        (None, 8, {1: 1, 7: 1}),
+    ],
+)
+def test_passes_follow_from_the_batch(total, micro, passes) -> None:
+    batch = BatchConfig.model_validate({"global": total, "micro": micro})
+    for world_size, expected in passes.items():
+        if expected is None:
+            with pytest.raises(ValueError, match=f"out to {world_size} workers"):
+                batch.passes(world_size)
+        else:
+            assert batch.passes(world_size) == expected
+
+
+@given(st.integers(1, 64), st.integers(1, 9), st.integers(1, 12))
+def test_every_worker_has_something_to_do_in_every_pass(total, micro, world_size) -> None:
+    batch = BatchConfig.model_validate({"global": total, "micro": micro})
+    shares = [total * (r + 1) // world_size - total * r // world_size for r in range(world_size)]
+    try:
+        passes = batch.passes(world_size)
+    except ValueError:
+        return
+    assert all(passes <= share <= passes * micro for share in shares)

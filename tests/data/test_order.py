@@ -1,6 +1,5 @@
 import itertools
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,14 +35,9 @@ def test_the_order_is_well_mixed():
     assert 0.45 < sum(firsts) / len(firsts) / size < 0.55
 
 
-@given(st.integers(0, 10_000), st.integers(1, 8), st.integers(1, 8))
-def test_the_ranks_share_a_batch_exactly_once(first, world_size, each):
-    samples = range(first, first + world_size * each)
+@given(st.integers(0, 10_000), st.integers(1, 8), st.integers(0, 40))
+def test_the_ranks_share_a_batch_exactly_once(first, world_size, total):
+    samples = range(first, first + total)
     shares = [shard(samples, rank, world_size) for rank in range(world_size)]
     assert [sample for share in shares for sample in share] == list(samples)
-    assert {len(share) for share in shares} == {each}
-
-
-def test_an_uneven_share_is_refused():
-    with pytest.raises(ValueError, match="5 samples cannot be shared equally by 2 ranks"):
-        shard(range(5), 0, 2)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -81,8 +81,10 @@ def test_fit_drives_the_same_from_a_users_own_loop(ray_cluster, make_config, tmp
     assert events(tmp_path / "left")[-1]["status"] == "interrupted"
 
 
-def test_a_killed_worker_is_named_at_once_and_the_run_resumes(ray_cluster, make_config, tmp_path):
-    config = make_config(steps=9, workers=2)
+def test_without_elasticity_a_killed_worker_is_named_at_once_and_the_run_resumes(
+    ray_cluster, make_config, tmp_path
+):
+    config = make_config(steps=9, workers=2, elastic__enabled=False)
     train(config, output=tmp_path / "whole")
 
     def kill(update):
@@ -100,7 +102,8 @@ def test_a_killed_worker_is_named_at_once_and_the_run_resumes(ray_cluster, make_
     lost, ended = events(tmp_path / "hurt")[-2:]
     assert (lost["event"], lost["rank"], lost["pid"]) == ("worker_lost", 1, pid)
     assert ended["status"] == "failed"
-    assert Checkpoint.open(tmp_path / "hurt").manifest.step == 4
+    saved = Checkpoint.open(tmp_path / "hurt").manifest.step
+    assert saved in (2, 4)  # whether the files of step 4 were all written by then
 
     resumed = train(config, output=tmp_path / "hurt", resume="auto")
     assert resumed.step == 9

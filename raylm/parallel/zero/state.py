@@ -97,6 +97,18 @@ def gradient_parts(sharding: Sharding) -> Iterator[StatePart]:
             yield StatePart(GRAD, piece.name, piece.within.start, values, shapes[piece.name])
 
 
+def intervals(sharding: Sharding, optimizer: ShardedOptimizer) -> Iterator[tuple[str, range]]:
+    """Parameters, and of each the elements, whose values and optimizer state this rank loads."""
+    updates = {update.flat: update for update in optimizer.updates}
+    for flat in sharding.flats:
+        if flat in updates:
+            for name in updates[flat].shares:
+                yield name, updates[flat].pieces[name].within
+        else:
+            for piece in flat.pieces:
+                yield piece.name, piece.within
+
+
 @torch.no_grad()
 def load_parameters(sharding: Sharding, optimizer: ShardedOptimizer, source: StateSource) -> None:
     """Raises CheckpointError where the source is of another model. Every rank calls this."""

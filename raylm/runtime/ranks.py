@@ -1,0 +1,109 @@
+"""The workers of one epoch by rank: told what to do together, and found out when they fail."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from raylm.runtime.crew import Hand
+from raylm.runtime.failure import Cause, Failure, blame, cause_of, death_reason
+from raylm.runtime.worker import Member
+
+_BLAME_S = 3.0  # how long the other ranks get to show what really happened
+_TICK_S = 0.25
+
+
+class RanksFailedError(Exception):
+    """`failures` by rank; the `culprit`'s explains the others. `refs`: the calls that failed."""
+
+    def __init__(
+        self,
+        failures: Sequence[Failure],
+        refs: Sequence[Any],
+        causes: Mapping[int, RayError | None],
+    ) -> None:
+        self.failures, self.refs = list(failures), list(refs)
+        self.culprit = blame(failures)
+        self.cause = causes[self.culprit.rank]  # which has the worker's traceback
+        super().__init__(str(self.culprit.to_error()))
+
+
+class Ranks:
+    def __init__(self, hands: Sequence[Hand], epoch: int) -> None:
+        self.hands, self.epoch = tuple(hands), epoch
+
+    @property
+    def members(self) -> list[Member]:
+        return [replace(hand.member, rank=rank) for rank, hand in enumerate(self.hands)]
+
+    def __len__(self) -> int:
+        return len(self.hands)
+
+    def submit(self, rank: int, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self.hands[rank].actor.invoke.remote(method, args, kwargs)
+
+    def submit_all(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
+        return [self.submit(rank, method, *args, **kwargs) for rank in range(len(self))]
+
+    def gather(
+        self,
+        refs: Sequence[Any],
+        timeout_s: float = math.inf,
+        is_anyone_silent: Callable[[], bool] = lambda: False,
+    ) -> list[Any]:
+        """Results in order. Raises RanksFailedError as soon as one has failed, or none has
+        returned within the time, or somebody does not answer at all."""
+        pending = list(refs)
+        deadline = time.monotonic() + timeout_s
+        while pending:
+            left = min(_TICK_S, max(0.0, deadline - time.monotonic()))
+            done, pending = ray.wait(pending, timeout=left)
+            error = error_of(done[0]) if done else None
+            if error is not None:
+                self._fail(refs, _BLAME_S if isinstance(error, RayTaskError) else 0.0)
+            if not done and (time.monotonic() >= deadline or is_anyone_silent()):
+                self._fail(refs, 0.0)
+        return list(ray.get(list(refs)))
+
+    def leave(self, timeout_s: float, refs: Sequence[Any] = ()) -> list[int]:
+        """All leave the group. Ranks that did not, or are still in their call of `refs`."""
+        calls = [*self.tell_to_leave(), *refs]
+        _, pending = ray.wait(calls, num_returns=len(calls), timeout=timeout_s)
+        stuck = {calls.index(ref) % len(self) for ref in pending}
+        return sorted(stuck)
+
+    def tell_to_leave(self) -> list[Any]:
+        return [hand.actor.leave_group.remote(self.epoch) for hand in self.hands]
+
+    def _fail(self, refs: Sequence[Any], patience_s: float) -> NoReturn:
+        """Whoever is told of a lost peer first may not be the one to blame."""
+        ray.wait(list(refs), num_returns=len(refs), timeout=patience_s)
+        errors = {rank: error_of(ref) for rank, ref in enumerate(refs)}
+        failures = [self._failure(rank, error) for rank, error in errors.items() if error]
+        raise RanksFailedError(failures, refs, errors)
+
+    def _failure(self, rank: int, error: RayError) -> Failure:
+        pid = self.hands[rank].member.pid
+        match error:
+            case GetTimeoutError():
+                return Failure(rank, pid, Cause.HUNG, "no answer; see its log in Ray's session")
+            case RayTaskError():
+                reason = f"{type(error.cause).__name__}: {error.cause}"
+                return Failure(rank, pid, cause_of(error.cause), reason, error.cause)
+            case RayActorError():
+                return Failure(rank, pid, Cause.DIED, death_reason(str(error)), error)
+            case _:
+                return Failure(rank, pid, Cause.RAISED, str(error), error)
+
+
+def error_of(ref: Any) -> RayError | None:
+    """GetTimeoutError stands for a call that has not returned."""
+    try:
+        ray.get(ref, timeout=0)
+    except RayError as error:
+        return error
+    return None

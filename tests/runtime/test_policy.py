@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raylm.core.schema import Elastic
+from raylm.runtime.phase import TRANSITIONS, Phase, require
+from raylm.runtime.policy import (
+    MAX_FAILED_STARTS,
+    Await,
+    Dismiss,
+    GiveUp,
+    Proceed,
+    Status,
+    decide,
+    to_start,
+)
+
+ELASTIC = Elastic(min=2, max=6)
+
+
+def status(living, *, starting=0, ready=0, target=4, failed_starts=0):
+    return Status(living, starting, ready, target, failed_starts)
+
+
+def test_survivors_go_on_at_once():
+    assert decide(status(3), ELASTIC) == Proceed(0)
+    assert decide(status(2, starting=2), ELASTIC) == Proceed(0)
+
+
+def test_who_is_ready_is_let_in_up_to_the_target():
+    assert decide(status(3, ready=2), ELASTIC) == Proceed(1)
+    assert decide(status(1, ready=1), ELASTIC) == Proceed(1)
+
+
+def test_too_few_wait_for_replacements():
+    assert decide(status(1, starting=3), ELASTIC) == Await(1)
+    assert decide(status(1, failed_starts=MAX_FAILED_STARTS - 1), ELASTIC) == Await(1)
+
+
+def test_nobody_waits_for_workers_that_keep_dying_at_their_start():
+    gone = decide(status(1, failed_starts=MAX_FAILED_STARTS), ELASTIC)
+    assert isinstance(gone, GiveUp)
+    assert "5 workers in a row died at their start" in gone.reason
+    assert to_start(status(1, failed_starts=MAX_FAILED_STARTS)) == 0
+    assert decide(status(3, failed_starts=MAX_FAILED_STARTS), ELASTIC) == Proceed(0)
+
+
+def test_without_a_survivor_there_is_nothing_to_go_on_from():
+    assert decide(status(0, ready=4), ELASTIC) == GiveUp("no worker is left")
+
+
+def test_too_many_go():
+    assert decide(status(6, target=4), ELASTIC) == Dismiss(2)
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(2, 6))
+def test_no_more_are_asked_for_than_are_missing(living, starting, ready, target):
+    count = to_start(status(living, starting=starting, ready=ready, target=target))
+    assert count >= 0
+    assert count == 0 or living + starting + ready + count == target
+
+
+@given(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9), st.integers(2, 6))
+def test_whoever_proceeds_is_within_the_limits(living, starting, ready, target):
+    decision = decide(status(living, starting=starting, ready=ready, target=target), ELASTIC)
+    if isinstance(decision, Proceed):
+        assert ELASTIC.min <= living + decision.admit <= target
+    if isinstance(decision, Dismiss):
+        assert living - decision.count == target
+
+
+def test_phases_follow_the_table():
+    assert require(Phase.RUNNING, Phase.RECOVERING) is Phase.RECOVERING
+    with pytest.raises(ValueError, match="that is closed cannot become running"):
+        require(Phase.CLOSED, Phase.RUNNING)
+    assert set(TRANSITIONS) == set(Phase)
+    reached = {Phase.STARTING}
+    while (more := reached.union(*(TRANSITIONS[phase] for phase in reached))) != reached:
+        reached = more
+    assert reached == set(Phase)
