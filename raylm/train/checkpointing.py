@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,15 +14,43 @@ from torch import Tensor
 from raylm.checkpoint import save
 from raylm.checkpoint.load import Checkpoint
 from raylm.checkpoint.save import write_tensors
+from raylm.collectives.communicator import Communicator
 from raylm.core.errors import CheckpointError
 from raylm.core.json_file import read_json_object
+from raylm.core.schema import EngineConfig
+from raylm.parallel.loss_scale import LossScale
 from raylm.parallel.zero import state
-from raylm.train.saving import Records
-
-if TYPE_CHECKING:
-    from raylm.train.engine import Engine
+from raylm.parallel.zero.optimizer import ShardedOptimizer
+from raylm.parallel.zero.sharding import Sharding
+from raylm.train.accumulation import Accumulation
+from raylm.train.saving import Records, Saver
 
 STATE = "state.json"
+
+
+class Trained(Protocol):
+    """The engine as its checkpoints see it."""
+
+    config: EngineConfig
+    device: torch.device
+    sharding: Sharding
+    optimizer: ShardedOptimizer
+    communicator: Communicator
+    accumulation: Accumulation
+    loss_scaler: LossScale
+    lr_scheduler: Any
+    saver: Saver
+    loss_sum: Tensor
+    global_steps: int
+    skipped_steps: int
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def world_size(self) -> int: ...
+
+    def set_scheduled_lr(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +66,7 @@ class Extras:
 
 
 def start_save(
-    engine: "Engine",
+    engine: Trained,
     root: Path,
     name: str,
     client_state: Mapping[str, Any] | None,
@@ -79,7 +107,7 @@ def start_save(
     engine.saver.start(step, begin, parts, write_small, commit)
 
 
-def load(engine: "Engine", place: Path, with_optimizer: bool = True) -> tuple[Path, Any]:
+def load(engine: Trained, place: Path, with_optimizer: bool = True) -> tuple[Path, Any]:
     """Every rank calls this; the checkpoint's folder and the client state saved in it.
 
     The ranks share the work of checking the files. Raises CheckpointError on all of them.
@@ -104,12 +132,12 @@ def load(engine: "Engine", place: Path, with_optimizer: bool = True) -> tuple[Pa
     return checkpoint.folder, saved["client_state"]
 
 
-def open_shared(engine: "Engine", place: Path) -> Checkpoint:
+def open_shared(engine: Trained, place: Path) -> Checkpoint:
     rank, world_size = engine.rank, engine.world_size
     return Checkpoint.open(place, only=lambda file: sum(file.encode()) % world_size == rank)
 
 
-def agreed(engine: "Engine", act: Callable[[], Checkpoint]) -> Checkpoint:
+def agreed(engine: Trained, act: Callable[[], Checkpoint]) -> Checkpoint:
     """What `act` gives, unless it fails on any rank: then all raise the same error."""
     result, fault = None, ""
     try:
@@ -127,7 +155,7 @@ def rng_file(rank: int) -> str:
     return f"rng-{rank:05d}.safetensors"
 
 
-def _state_text(engine: "Engine", is_midway: bool, client_state: Mapping[str, Any] | None) -> str:
+def _state_text(engine: Trained, is_midway: bool, client_state: Mapping[str, Any] | None) -> str:
     used = {
         name
         for part in engine.sharding.gradients
@@ -157,7 +185,7 @@ def _state_text(engine: "Engine", is_midway: bool, client_state: Mapping[str, An
         ) from None
 
 
-def _progress(engine: "Engine", tokens: float, loss_sum: float) -> dict[str, Any]:
+def _progress(engine: Trained, tokens: float, loss_sum: float) -> dict[str, Any]:
     """The numbers to go on from, `tokens` and `loss_sum` over all ranks."""
     return {
         **engine.accumulation.state(),
@@ -170,7 +198,7 @@ def _progress(engine: "Engine", tokens: float, loss_sum: float) -> dict[str, Any
     }
 
 
-def _resume(engine: "Engine", saved: Mapping[str, Any]) -> None:
+def _resume(engine: Trained, saved: Mapping[str, Any]) -> None:
     """Raises CheckpointError for a step begun in parts that do not fit this world size."""
     engine.accumulation.resume(saved)
     engine.global_steps = saved["global_steps"]
@@ -185,11 +213,11 @@ def _resume(engine: "Engine", saved: Mapping[str, Any]) -> None:
     engine.set_scheduled_lr()
 
 
-def _optimizer_names(engine: "Engine") -> list[str]:
+def _optimizer_names(engine: Trained) -> list[str]:
     return [type(optimizer).__name__ for optimizer in engine.optimizer.optimizers]
 
 
-def _require_same_optimizers(engine: "Engine", saved: list[str]) -> None:
+def _require_same_optimizers(engine: Trained, saved: list[str]) -> None:
     own = _optimizer_names(engine)
     if own != saved:
         raise CheckpointError(
