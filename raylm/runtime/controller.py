@@ -23,6 +23,7 @@ from raylm.runtime.resources import rank_order
 
 OnEvent = Callable[..., None]  # (name, **fields)
 _TICK_S = 0.25
+_LEAVE_S = 5.0  # a survivor that has not come out of its call by then is none
 _MAX_IN_VAIN = 3
 _REDONE = 3  # steps of which the plan is kept: the one asked for and those it may take again
 
@@ -172,7 +173,7 @@ class Controller:
     def _part(self) -> None:
         """End the epoch in order: all at the same step, and that step committed."""
         self._all("hold_from", self._done, self._nodes(), max(1, self._elastic.replicas))
-        self.ranks.leave(self._elastic.heartbeat_s)
+        self.ranks.leave(_LEAVE_S)
         self._ranks = None
 
     def _lose(self, failed: RanksFailedError) -> None:
@@ -189,10 +190,9 @@ class Controller:
         for rank in lost:
             self._crew.end(self._living[rank])
         self._rendezvous.end_epoch()
-        patience_s = self._elastic.heartbeat_s
-        for rank in self.ranks.leave(patience_s, failed.refs):
+        for rank in self.ranks.leave(_LEAVE_S, failed.refs):
             if rank not in lost:
-                lost[rank] = f"has not left its group within {patience_s:g} s"
+                lost[rank] = f"has not left its group within {_LEAVE_S:g} s"
                 self._crew.end(self._living[rank])
         self._in_vain = 0 if lost else self._in_vain + 1
         for rank, reason in sorted(lost.items()):

@@ -1,5 +1,7 @@
 """Ray actors of one worker class: started in reserved places, met when they answer, ended."""
 
+import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -124,6 +126,11 @@ class Crew:
         self._free.append(hand.place)
         with suppress(RayError):
             ray.kill(hand.actor)
+        if hand.member.node == ray.get_runtime_context().get_node_id():
+            with suppress(
+                ProcessLookupError
+            ):  # Ray's word does not reach a process that is stopped
+                os.kill(hand.member.pid, signal.SIGKILL)
 
     def close(self) -> None:
         for actor in [hand.actor for hand in self._hands] + [a for a, _ in self._starting.values()]:
