@@ -138,6 +138,7 @@ class Communicator:
         atexit.unregister(self.close)
         if self.queue is not None:
             self.queue.fail(CollectiveError(f"rank {self.rank} has left the group"))
+            self.queue.close()
         if self.watch is not None:
             self.watch.close()
         self.transport.close()

@@ -126,10 +126,9 @@ class Crew:
         self._free.append(hand.place)
         with suppress(RayError):
             ray.kill(hand.actor)
-        if hand.member.node == ray.get_runtime_context().get_node_id():
-            with suppress(
-                ProcessLookupError
-            ):  # Ray's word does not reach a process that is stopped
+        is_here = hand.member.node == ray.get_runtime_context().get_node_id()
+        if is_here:  # a process that is stopped does not hear Ray
+            with suppress(ProcessLookupError):
                 os.kill(hand.member.pid, signal.SIGKILL)
 
     def close(self) -> None:

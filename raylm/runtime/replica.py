@@ -67,6 +67,7 @@ class Replicas:
         if self._is_open:
             self._is_open = False
             self._queue.fail(RuntimeError("the replicas are closed"))
+            self._queue.close()
             self._transport.close()
 
     def _land(self, step: int, snapshot: Snapshot, parts: Collection[str]) -> None:

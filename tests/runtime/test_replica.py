@@ -62,6 +62,8 @@ def steps_of_one_rank(rank, link):
         found.append(sorted((held.owner, held.step) for held in replicas.holdings()))
     held_bytes = replicas.held_bytes
     replicas.close()
+    replicas._queue._thread.join(5)
+    assert not replicas._queue._thread.is_alive()
     return found, held_bytes
 
 
