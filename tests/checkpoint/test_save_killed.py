@@ -7,7 +7,8 @@ import pytest
 
 # What is killed is a fork of one process that has torch imported already.
 NURSERY = """
-import os, random, shutil, signal, sys, time, traceback
+import atexit, os, random, shutil, signal, sys, time, traceback
+from contextlib import suppress
 from pathlib import Path
 import torch
 from raylm.checkpoint import save
@@ -48,10 +49,16 @@ def fork(job):
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
+    atexit.register(end, pid)
     return pid
+
+def end(pid):
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 def was_killed(pid):
     status = os.waitpid(pid, 0)[1]
+    atexit.unregister(end)
     assert os.WIFSIGNALED(status) or status == 0
     return os.WIFSIGNALED(status)
 """
@@ -65,6 +72,10 @@ def save_forever():
         write(root, step)
         step += 1
 
+def is_being_written(root):
+    with suppress(FileNotFoundError):  # a draft is published while we look into it
+        return any(root.glob(".draft-step-*/shard-00000*"))
+
 for step in (1, 2, 3):
     began = time.perf_counter()
     write(root, step)
@@ -75,7 +86,7 @@ for number in range(20):
         break
     before = verify(root, 0)
     saver = fork(save_forever)
-    while not any(root.glob(".draft-step-*/shard-00000*")):
+    while not is_being_written(root):
         time.sleep(0.0005)
     time.sleep(random.random() * 3 * seconds_per_save)
     os.kill(saver, signal.SIGKILL)
