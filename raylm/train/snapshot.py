@@ -3,7 +3,7 @@
 <kind>/<name>            this rank's part of a parameter, or of optimizer state of its shape
 <kind>@<shape>/<name>    optimizer state of another shape, whole
 rng/<rank>               the rank's own random state
-progress                 steps done, loss scale, rates as JSON, the same on every rank
+progress                 steps done and loss scale as JSON, the same on every rank
 """
 
 from collections.abc import Mapping, Sequence
