@@ -5,6 +5,7 @@ final name; `latest` moves last and always points to a whole checkpoint. What a 
 behind is removed by the next save.
 """
 
+import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -33,16 +34,15 @@ def folder_name(step: int) -> str:
 
 
 def begin(root: Path, name: str | int) -> Path:
-    """An empty draft folder of the checkpoint `name`, or of a step; drafts of killed runs are
-    removed.
+    """An empty draft folder of the checkpoint `name`, or of a step; other drafts are removed.
 
-    Of many ranks, one calls this, and `commit` when all have written into the draft.
+    Of many ranks, one calls this, and `commit` when all have written into the draft. Ranks of an
+    earlier group, if any are left, find that theirs is gone: no name is used twice.
     """
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
-    draft = root / (_DRAFT + (name if isinstance(name, str) else folder_name(name)))
-    if draft.exists():  # a kill made it the latest one
-        draft = draft.with_name(draft.name + "-again")
+    final = name if isinstance(name, str) else folder_name(name)
+    draft = root / f"{_DRAFT}{final}-{secrets.token_hex(4)}"
     draft.mkdir()
     return draft
 

@@ -38,6 +38,11 @@ class Communicator:
         if self.queue is not None:  # its thread inside of torch would abort an ending interpreter
             atexit.register(self.close, _EXIT_S)
 
+    @property
+    def waited_s(self) -> float | None:
+        """How long this rank has waited for operations so far; None: they wait in its stream."""
+        return None if self.queue is None else self.queue.clock.waited_s
+
     def allocate(self, numel: int, dtype: torch.dtype, device: torch.device) -> Buffer:
         """Zeros that collectives work on without a copy; the same size on every rank."""
         allocated: list[Buffer] = []

@@ -18,13 +18,14 @@ def meet(store: Store, name: str, rank: int, world_size: int, timeout_s: float) 
     """Returns when every rank has called it. Raises PeerLostError when the epoch has ended, and
     CollectiveError naming who has not come."""
     store.set(f"{name}/{rank}", "here")
-    missing = [f"{name}/{other}" for other in range(world_size)]
+    store.add(f"{name}/present", 1)
     deadline = time.monotonic() + timeout_s
-    while missing := [key for key in missing if not store.check([key])]:
+    while store.add(f"{name}/present", 0) < world_size:
         if store.check([ENDED]):
-            raise PeerLostError(f"the epoch ended while rank {rank} waited for {missing[0]}")
+            raise PeerLostError(f"the epoch ended while rank {rank} waited for {name}")
         if time.monotonic() > deadline:
+            missing = [o for o in range(world_size) if not store.check([f"{name}/{o}"])]
             raise CollectiveError(
-                f"rank {rank} waited {timeout_s:g} s for {', '.join(missing)} to form a group"
+                f"rank {rank} waited {timeout_s:g} s for ranks {missing} to form {name}"
             )
         time.sleep(_LOOK_S)

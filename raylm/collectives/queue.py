@@ -10,13 +10,20 @@ Finish = Callable[[], None]
 Job = Callable[[], Finish | None]
 
 
+class Clock:
+    """How long somebody has waited for operations that were not done yet."""
+
+    waited_s = 0.0
+
+
 class Handle:
     """The promise of an operation; `wait` raises what it raised."""
 
-    __slots__ = ("_done", "_error", "_finish")
+    __slots__ = ("_clock", "_done", "_error", "_finish")
 
-    def __init__(self, finish: Finish | None = None) -> None:
+    def __init__(self, finish: Finish | None = None, clock: "Clock | None" = None) -> None:
         self._done = threading.Event()
+        self._clock = clock
         self._error: BaseException | None = None
         self._finish = finish
 
@@ -28,7 +35,11 @@ class Handle:
         return handle
 
     def wait(self) -> None:
-        self._done.wait()
+        if not self._done.is_set():
+            began = time.monotonic()
+            self._done.wait()
+            if self._clock is not None:
+                self._clock.waited_s += time.monotonic() - began
         if self._error is not None:
             raise self._error
         if self._finish is not None:
@@ -48,6 +59,7 @@ class OrderedQueue:
     """After a failure every operation, under way or to come, fails with the same error."""
 
     def __init__(self, name: str) -> None:
+        self.clock = Clock()
         self._jobs: deque[tuple[Job, Handle]] = deque()
         self._changed = threading.Condition()
         self._error: BaseException | None = None
@@ -57,7 +69,7 @@ class OrderedQueue:
         self._thread.start()
 
     def submit(self, job: Job) -> Handle:
-        handle = Handle()
+        handle = Handle(clock=self.clock)
         with self._changed:
             if self._error is not None:
                 raise self._error

@@ -18,12 +18,15 @@
     │   └── PeerLostError               another rank of the group has died
     ├── StateLostError                  more workers died than there were replicas of their state
     ├── DivergenceError                 too many steps in a row whose loss is not finite
+    ├── PoisonedStepError               a step that has killed every worker that did it
+    ├── SupersededError                 a call by the controller of an epoch that has ended
     └── WorkerError                     a Ray worker died or failed
 
 The number is the exit code of the command line. A message names the offending value and
 the remedy; it is one line, because people read it in a terminal.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -111,6 +114,18 @@ class StateLostError(RayLMError):
 
 
 class DivergenceError(RayLMError):
+    pass
+
+
+class PoisonedStepError(RayLMError):
+    """`victims`: (rank, world size) of the worker that died, by attempt."""
+
+    def __init__(self, message: str, victims: Sequence[tuple[int, int]] = ()) -> None:
+        super().__init__(message)
+        self.victims = tuple(victims)
+
+
+class SupersededError(RayLMError):
     pass
 
 

@@ -88,21 +88,14 @@ class BatchConfig(Config):
 
         Raises ValueError with the world sizes that would do.
         """
-        found = self._passes(world_size)
-        if found is None:
-            possible = [w for w in range(1, (self.global_ or 0) + 1) if self._passes(w)]
-            raise ValueError(
-                f"batch.global {self.global_} cannot be shared out to {world_size} workers in "
-                f"passes of at most {self.micro}; possible are {', '.join(map(str, possible))}"
-            )
-        return found
-
-    def _passes(self, world_size: int) -> int | None:
-        """None where some worker would have nothing to do in some pass."""
         total = self.global_ or self.micro * world_size
+        if total < world_size:
+            raise ValueError(
+                f"batch.global {total} cannot be shared out to {world_size} workers, for some "
+                f"would have nothing to do; possible are 1 to {total}"
+            )
         most = -(-total // world_size)
-        passes = -(-most // self.micro)
-        return passes if total // world_size >= passes else None
+        return -(-most // self.micro)
 
 
 class OptimizerConfig(Config):
@@ -252,6 +245,11 @@ class TrainConfig(EngineConfig):
     def global_batch(self) -> int:
         """Sequences of a step, whatever the number of workers becomes."""
         return self.batch.global_ or self.batch.micro * self.workers
+
+    def passes(self, world_size: int) -> int:
+        """Forward passes of a step on so many workers. Raises ValueError for too many."""
+        batch = self.batch.model_copy(update={"global_": self.global_batch})
+        return batch.passes(world_size)
 
 
 class ServeConfig(Config):

@@ -5,7 +5,7 @@ sequence a sample uses follows from it and the seed alone, so that a run of any 
 resumed or resized at any step, uses every sequence of a pass exactly once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,22 @@ class Loader:
         self._stream = stream
         self._order = SampleOrder(self.packing.sequences, seed)
 
-    def micro_batches(self, samples: range, passes: int) -> Iterator[Batch]:
-        """The global samples in order, in so many parts of equal size, give or take one."""
+    def micro_batches(
+        self, samples: range, passes: int, without: Collection[int] = ()
+    ) -> Iterator[Batch]:
+        """The global samples in order, in so many parts of equal size, give or take one.
+
+        Rows that count for nothing stand for samples to do `without`, and for a part of none.
+        """
         for number in range(passes):
             part = shard(samples, number, passes)
-            yield gather(self._stream, self.packing, [self._order[sample] for sample in part])
+            sequences = [None if s in without else self._order[s] for s in part]
+            yield gather(self._stream, self.packing, sequences or [None])
 
 
-def gather(stream: npt.NDArray[np.integer], packing: Packing, sequences: Sequence[int]) -> Batch:
-    pairs = [packing.cut(stream, sequence) for sequence in sequences]
+def gather(
+    stream: npt.NDArray[np.integer], packing: Packing, sequences: Sequence[int | None]
+) -> Batch:
+    pairs = [packing.blank() if s is None else packing.cut(stream, s) for s in sequences]
     inputs, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
     return inputs, targets

@@ -37,13 +37,16 @@ class Packing:
         start = sequence * self.length
         return range(start, min(start + self.length, self.targets))
 
+    def blank(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """A sequence that counts for nothing."""
+        return np.zeros(self.length, np.int64), np.full(self.length, IGNORED, np.int64)
+
     def cut(
         self, stream: npt.NDArray[np.integer], sequence: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Inputs and targets of one sequence, each of `length`."""
         span = self.span(sequence)
-        inputs = np.zeros(self.length, np.int64)
-        targets = np.full(self.length, IGNORED, np.int64)
+        inputs, targets = self.blank()
         inputs[: len(span)] = stream[span.start : span.stop]
         targets[: len(span)] = stream[span.start + 1 : span.stop + 1]
         return inputs, targets
