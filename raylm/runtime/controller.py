@@ -1,88 +1,116 @@
 """Keeps a group of workers at one step, whoever dies, comes or goes.
 
-Every group belongs to an epoch. A failure ends the epoch: the lost are ended for certain, the
-survivors leave, and with whoever is ready they form the next one, share out the newest
-committed state and do again what had not been committed.
+After a failure the survivors, and whoever is ready, share out the newest committed state and do
+again what had not been committed.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from raylm.core.errors import WorkerError
+from raylm.core.errors import PoisonedStepError, StateLostError, WorkerError
 from raylm.core.schema import Elastic
 from raylm.runtime.crew import START_TIMEOUT_S, Crew, Hand
 from raylm.runtime.failure import Cause
-from raylm.runtime.health import Heartbeats
-from raylm.runtime.phase import Phase, require
-from raylm.runtime.policy import Await, Dismiss, GiveUp, Proceed, Status, decide, to_start
+from raylm.runtime.ledger import Record
+from raylm.runtime.membership import Membership, OnEvent
+from raylm.runtime.nodes import Nodes
+from raylm.runtime.phase import Phase
+from raylm.runtime.policy import (
+    Await,
+    Dismiss,
+    GiveUp,
+    Proceed,
+    Status,
+    Suspicion,
+    decide,
+    grown,
+    to_start,
+)
 from raylm.runtime.ranks import Ranks, RanksFailedError
-from raylm.runtime.rendezvous import Rendezvous
-from raylm.runtime.resources import rank_order
 
-OnEvent = Callable[..., None]  # (name, **fields)
 _TICK_S = 0.25
-_LEAVE_S = 5.0  # a survivor that has not come out of its call by then is none
 _MAX_IN_VAIN = 3
 _REDONE = 3  # steps of which the plan is kept: the one asked for and those it may take again
 
 
 class Controller:
-    """`on_event` is told of every event, in the terms of events.jsonl."""
+    """`target`: how many workers there shall be."""
 
     def __init__(
-        self, crew: Crew, rendezvous: Rendezvous, target: int, elastic: Elastic, on_event: OnEvent
+        self,
+        crew: Crew,
+        members: Membership,
+        nodes: Nodes,
+        target: int,
+        elastic: Elastic,
+        on_event: OnEvent,
     ) -> None:
         self.target = target
-        self.phase = Phase.STARTING
-        self._crew, self._rendezvous, self._elastic = crew, rendezvous, elastic
-        self._tell = on_event
-        self._living: tuple[Hand, ...] = ()
-        self._ready: list[Hand] = []
-        self._ranks: Ranks | None = None
-        self._heartbeats = Heartbeats((), elastic.heartbeat_s)
+        self._crew, self._members, self._elastic, self._tell = crew, members, elastic, on_event
+        self._nodes = nodes
         self.is_held = False
         self._plans: dict[int, Any] = {}
         self._number = self._done = 0  # the step asked for, and the last one that is done
+        self._redone = 0  # steps that the last epoch began by doing again
+        self._suspicion = Suspicion()
+        self._reported_slow: set[int] = set()  # pids
         self._lost_at: float | None = None
         self._in_vain = 0  # failures in a row in which nobody was lost
 
     @property
     def ranks(self) -> Ranks:
-        assert self._ranks is not None
-        return self._ranks
+        return self._members.ranks
 
-    def start(self, hands: Sequence[Hand]) -> None:
-        """The first epoch. Raises RanksFailedError."""
-        self._form(hands)
+    def start(self) -> None:
+        """The first epoch, of all that are ready. Raises RanksFailedError."""
+        self._form(self._members.ready)
+
+    def adopt(self, record: Record) -> None:
+        """Go on with the workers of a controller that has died, from where they are."""
+        self.is_held = True
+        self.target = record.target
+        self._members.adopt(record)
+        self._persist(list)
+        self._number = self._done
 
     def step(self, indices: Any) -> list[Any]:
         """The next step, done by every rank; results by rank. It counts once, whoever dies in it.
 
-        Raises the worker's error where it is to blame, WorkerError where too few are left.
+        Raises the worker's error where it is to blame, WorkerError where too few are left,
+        StateLostError where none is, and PoisonedStepError, after which another step may be
+        asked for in its place.
         """
         self._number += 1
         self._plans = {n: plan for n, plan in self._plans.items() if n > self._number - _REDONE}
         self._plans[self._number] = indices
-        return self._persist(lambda: self._catch_up() or self._results_of_last())
+        return self._persist(lambda: self._catch_up() or self.last_results())
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
         """A method on every rank after the last step; from the start again if one dies in it."""
 
         def attempt() -> list[Any]:
             self._catch_up()
-            return self._gather(self.ranks.submit_all(method, *args, **kwargs))
+            return self._members.call(method, *args, **kwargs)
 
         return self._persist(attempt)
 
-    def resize(self, target: int) -> None:
-        """Returns when `target` workers are at work, or START_TIMEOUT_S have passed."""
-        self.target = target
+    def last_results(self) -> list[Any]:
+        """Of the step that was done last, as far as its workers live."""
+        results = self._members.call("result_of", self._done)
+        return [result for result in results if result is not None]
+
+    def resize(self, target: int, *, wait: bool) -> None:
+        """With `wait`, returns when so many are at work. Raises WorkerError where they have no
+        room."""
+        before, self.target = self.target, target
         deadline = time.monotonic() + START_TIMEOUT_S
-        while len(self._living) != target and time.monotonic() < deadline:
+        while wait and len(self._members.living) != target:
+            if time.monotonic() > deadline:
+                self.target = before
+                raise self._crew.no_room(START_TIMEOUT_S)
             try:
-                self._ready += self._crew.arrivals(_TICK_S)
+                self._members.meet(_TICK_S)
                 self._rearrange()
             except RanksFailedError as failed:
                 self._lose(failed)
@@ -100,22 +128,32 @@ class Controller:
 
     def _rearrange(self) -> None:
         """Let in who is ready, let go who is too many, ask Ray for who is missing."""
-        self._ready += self._crew.arrivals()
+        self._look_around()
         while True:
-            self._crew.start(to_start(self._status()))
+            self._members.start(to_start(self._status()), self.target)
             match decide(self._status(), self._elastic):
                 case Proceed(admitted):
-                    if admitted or self._ranks is None:
-                        self._form((*self._living, *self._ready[:admitted]))
+                    if admitted or not self._members.is_formed:
+                        self._form((*self._members.living, *self._members.ready[:admitted]))
                     return
-                case Dismiss(count):
-                    self._dismiss(count)
+                case Dismiss(ranks):
+                    self._dismiss(ranks)
                 case Await():
-                    self._ready += self._crew.arrivals(_TICK_S)
-                case GiveUp(reason):
-                    self._to(Phase.FAILED)
-                    detail = f" ({self._crew.last_failure})" if self._crew.last_failure else ""
-                    raise WorkerError(f"{reason}{detail}; resume from the last checkpoint")
+                    self._members.meet(_TICK_S)
+                case GiveUp(reason, is_lost):
+                    self._give_up(reason, is_lost=is_lost)
+
+    def _look_around(self) -> None:
+        members = self._members
+        members.meet()
+        members.health.listen()
+        added = self._nodes.added()
+        self.target = grown(self.target, self._elastic, added, self._crew.resources)
+        slow = {rank: members.living[rank].member.pid for rank in members.health.stragglers}
+        for rank, pid in slow.items():
+            if pid not in self._reported_slow:
+                self._tell("straggler", rank=rank, pid=pid)
+        self._reported_slow = set(slow.values())
 
     def _catch_up(self) -> list[Any]:
         """Do what is not done yet, up to the step that was asked for; that step's results."""
@@ -123,105 +161,100 @@ class Controller:
             self._begin()
         results: list[Any] = []
         for number in range(self._done + 1, self._number + 1):
-            results = self._all("advance", number, self._plans[number])
+            try:
+                if self._suspicion.is_of(number):
+                    self._members.call("settle")  # it may kill again, and at once
+                results = self._members.call("advance", number, self._plans[number])
+            except RanksFailedError as failed:
+                self._suspect(number, failed)
+                raise
             self._done = number
         return results
 
-    def _results_of_last(self) -> list[Any]:
-        """Of a step that was committed before its results were heard of."""
-        return [r for r in self._all("result_of", self._number) if r is not None]
-
     def _form(self, hands: Sequence[Hand]) -> None:
         """A new epoch of these workers, at the newest step that is committed."""
-        self._to(Phase.FORMING)
-        if self._ranks is not None:
+        if self._members.is_formed:
             self._part()
-        newcomers = [hand for hand in hands if hand not in self._living]
-        nodes = [hand.member.node for hand in hands]
-        self._living = tuple(hands[place] for place in rank_order(nodes))
-        self._ready = [hand for hand in self._ready if hand not in self._living]
-        nodes = self._nodes()
-        invitations = self._rendezvous.next_epoch([Counter(nodes)[node] for node in nodes])
-        self._ranks = Ranks(self._living, self._rendezvous.epoch)
-        self._heartbeats = Heartbeats(self._living, self._elastic.heartbeat_s)
-        self._gather([self._ranks.submit(i.rank, "join_group", i) for i in invitations])
-        workers = [member.to_dict() for member in self.ranks.members]
-        self._tell("epoch_started", epoch=self.ranks.epoch, world_size=len(nodes), workers=workers)
+        began = time.monotonic()
+        newcomers = self._members.form(hands, self.target)
         if self.is_held:
-            self._done = self._all("inherit", nodes, self._elastic.replicas)[0]
+            replicas = self._elastic.replicas
+            self._done = self._members.call("inherit", self._members.nodes, replicas)[0]
+            self._redone = self._number - self._done
+            seconds = time.monotonic() - began
             for hand in newcomers:
-                self._tell("worker_joined", **hand.member.to_dict())
-        self._to(Phase.RUNNING)
+                self._tell("worker_joined", **hand.member.to_dict(), seconds=seconds)
+        self._members.to(Phase.RUNNING)
 
     def _begin(self) -> None:
         """Replicas of what the first step starts from."""
-        if self._elastic.replicas:
-            self._all("hold_from", 0, self._nodes(), self._elastic.replicas)
+        replicas = self._elastic.replicas
+        if replicas:
+            self._members.call("hold_from", self._done, self._members.nodes, replicas)
         self.is_held = True
 
-    def _dismiss(self, count: int) -> None:
-        """The last ranks go, not more at once than there are replicas of what they hold."""
+    def _dismiss(self, ranks: Sequence[int]) -> None:
+        """Not more at once than there are replicas of what they hold."""
+        if not self._members.is_formed:
+            self._form(self._members.living)
         self._part()
-        at = len(self._living) - min(count, max(1, self._elastic.replicas))
-        for rank, hand in enumerate(self._living[at:], at):
-            self._crew.end(hand)
-            self._tell("worker_left", rank=rank, pid=hand.member.pid)
-        self._living = self._living[:at]
-        if len(self._living) > self.target:
-            self._form(self._living)
+        at_once = max(1, self._elastic.replicas)
+        self._members.dismiss(sorted(ranks)[-at_once:])
 
     def _part(self) -> None:
         """End the epoch in order: all at the same step, and that step committed."""
-        self._all("hold_from", self._done, self._nodes(), max(1, self._elastic.replicas))
-        self.ranks.leave(_LEAVE_S)
-        self._ranks = None
+        members, replicas = self._members, max(1, self._elastic.replicas)
+        members.call("hold_from", self._done, members.nodes, replicas)
+        self.is_held = True
+        members.part()
 
     def _lose(self, failed: RanksFailedError) -> None:
         """End the epoch after a failure. Raises the error of a worker that failed by itself."""
         is_final = not self._elastic.replicas or self._in_vain == _MAX_IN_VAIN
         if failed.culprit.cause is Cause.RAISED or is_final:
-            self._to(Phase.FAILED)
+            self._members.to(Phase.FAILED)
             raise failed.culprit.to_error() from failed.cause
-        self._to(Phase.RECOVERING)
         self._lost_at = self._lost_at or time.monotonic()
-        lost = {f.rank: f.reason for f in failed.failures if f.cause is Cause.DIED}
-        for rank in self._heartbeats.silent():
-            lost.setdefault(rank, f"silent for {self._elastic.heartbeat_s:g} s")
-        for rank in lost:
-            self._crew.end(self._living[rank])
-        self._rendezvous.end_epoch()
-        for rank in self.ranks.leave(_LEAVE_S, failed.refs):
-            if rank not in lost:
-                lost[rank] = f"has not left its group within {_LEAVE_S:g} s"
-                self._crew.end(self._living[rank])
+        lost = self._members.lose(failed)
         self._in_vain = 0 if lost else self._in_vain + 1
-        for rank, reason in sorted(lost.items()):
-            self._tell("worker_lost", rank=rank, pid=self._living[rank].member.pid, reason=reason)
-        self._living = tuple(hand for rank, hand in enumerate(self._living) if rank not in lost)
-        self._ranks = None
+        if self._suspicion.is_certain:
+            victims, self._suspicion = self._suspicion.victims, Suspicion()
+            self._number -= 1
+            raise PoisonedStepError(
+                f"a step has killed a worker {len(victims)} times in a row", victims
+            )
+
+    def _suspect(self, number: int, failed: RanksFailedError) -> None:
+        if failed.culprit.cause is Cause.DIED:
+            world_size = len(self._members.living)
+            self._suspicion = self._suspicion.struck(number, failed.culprit.rank, world_size)
 
     def _report_recovery(self) -> None:
         if self._lost_at is not None:
             seconds, self._lost_at = time.monotonic() - self._lost_at, None
-            self._tell("recovered", epoch=self.ranks.epoch, seconds=seconds, steps_lost=0)
+            self._tell(
+                "recovered",
+                epoch=self.ranks.epoch,
+                seconds=seconds,
+                steps_lost=0,
+                steps_redone=self._redone,
+            )
 
-    def _all(self, method: str, *args: Any) -> list[Any]:
-        return self._gather(self.ranks.submit_all(method, *args))
-
-    def _gather(self, refs: Sequence[Any]) -> list[Any]:
-        return self.ranks.gather(refs, is_anyone_silent=lambda: bool(self._heartbeats.silent()))
-
-    def _nodes(self) -> list[str]:
-        return [hand.member.node for hand in self._living]
+    def _give_up(self, reason: str, *, is_lost: bool) -> NoReturn:
+        self._members.to(Phase.FAILED)
+        detail = f" ({self._crew.last_failure})" if self._crew.last_failure else ""
+        kind = StateLostError if is_lost else WorkerError
+        raise kind(f"{reason}{detail}; resume from the last checkpoint")
 
     def _status(self) -> Status:
+        health = self._members.health
         return Status(
-            living=len(self._living),
+            living=len(self._members.living),
             starting=self._crew.starting,
-            ready=len(self._ready),
+            ready=len(self._members.ready),
             target=self.target,
             failed_starts=self._crew.failed_starts,
+            leaving=tuple(health.leaving),
+            slow=tuple(health.stragglers) if self._elastic.replace_stragglers else (),
+            is_suspect=self._suspicion.is_of(self._number),
         )
-
-    def _to(self, phase: Phase) -> None:
-        self.phase = require(self.phase, phase)

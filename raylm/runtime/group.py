@@ -16,10 +16,13 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from raylm.core.errors import RayLMError, UsageError, WorkerError
+from raylm.core.errors import PoisonedStepError, RayLMError, UsageError, WorkerError
 from raylm.core.schema import Elastic
-from raylm.runtime.controller import Controller, OnEvent
-from raylm.runtime.crew import START_TIMEOUT_S, Crew
+from raylm.runtime.controller import Controller
+from raylm.runtime.crew import START_TIMEOUT_S, Crew, end_workers
+from raylm.runtime.ledger import Ledger
+from raylm.runtime.membership import Membership, OnEvent
+from raylm.runtime.nodes import Nodes
 from raylm.runtime.ranks import Ranks, RanksFailedError
 from raylm.runtime.rendezvous import Rendezvous
 from raylm.runtime.resources import Placement
@@ -35,6 +38,8 @@ class WorkerGroup:
 
     `timeout_s` bounds every collective: a peer that hangs is given up after that long.
     `on_event(name, **fields)` is told who is lost, joins and leaves, in the terms of events.jsonl.
+    With a `name` an elastic group outlives its driver: whoever makes it again, with the same
+    name, finds its workers where they are (`is_adopted`), until somebody closes it.
     Raises WorkerError when the workers do not start or the cluster has no room for them.
     """
 
@@ -50,18 +55,22 @@ class WorkerGroup:
         timeout_s: float = 120.0,
         elastic: Elastic | None = None,
         on_event: OnEvent = _ignore,
+        name: str | None = None,
     ) -> None:
         if not issubclass(worker, Worker):
             raise UsageError(f"{worker.__name__} must derive from raylm.Worker")
         if size < 1:
             raise UsageError(f"a worker group of size {size}; it must be >= 1")
-        self._elastic = elastic
+        if name is not None and elastic is None:
+            raise UsageError(f"a group named {name!r} must be elastic; give it raylm.Elastic()")
+        self._elastic, self._name = elastic, name
         self._require_within(size)
         self._worker, self._args, self._kwargs = worker, tuple(args), dict(kwargs or {})
         self._placement = Placement(size, dict(resources or {"CPU": 1}), strategy)
         self._timeout_s, self._on_event = timeout_s, on_event
         self._controller: Controller | None = None
-        self._broken: WorkerError | None = None
+        self._broken: RayLMError | None = None
+        self.is_adopted = False
         self._cleanup = ExitStack()
 
     @property
@@ -83,27 +92,34 @@ class WorkerGroup:
         return tuple(self._ranks().members)
 
     def __enter__(self) -> Self:
+        elastic, size = self._elastic or Elastic(), self._placement.size
         with ExitStack() as stack:
-            stack.enter_context(ray_session(cpus=self._placement.size))
-            crew = Crew(self._worker, self._args, self._kwargs, self._placement)
-            stack.callback(crew.close)
-            crew.reserve()
-            crew.start(self._placement.size)
-            hands = crew.arrivals(START_TIMEOUT_S)
-            if len(hands) < self._placement.size:
-                raise crew.why_not_started()
+            stack.enter_context(ray_session(cpus=size))
+            ledger = None if self._name is None else Ledger(self._name)
+            crew = Crew(self._worker, self._args, self._kwargs, self._placement, self._name)
+            rendezvous = Rendezvous(node_address(), self._timeout_s)
+            members = Membership(crew, rendezvous, elastic.heartbeat_s, self._on_event, ledger)
+            stack.callback(members.close)
             stack.callback(self._forget)
-            self._controller = Controller(
-                crew,
-                Rendezvous(node_address(), self._timeout_s),
-                self._placement.size,
-                self._elastic or Elastic(),
-                self._on_event,
-            )
+            self._controller = Controller(crew, members, Nodes(), size, elastic, self._on_event)
+            record = None if ledger is None else ledger.read()
             with self._breaking():
-                self._controller.start(hands)
+                if record is not None:
+                    self._controller.adopt(record)
+                    self.is_adopted = True
+                else:
+                    self._start(crew, members)
             self._cleanup = stack.pop_all()
         return self
+
+    def _start(self, crew: Crew, members: Membership) -> None:
+        crew.reserve()
+        members.start(self._placement.size, self._placement.size)
+        members.meet(START_TIMEOUT_S)
+        if len(members.ready) < self._placement.size:
+            raise crew.why_not_started()
+        assert self._controller is not None
+        self._controller.start()
 
     def __exit__(
         self,
@@ -142,27 +158,36 @@ class WorkerGroup:
         """The workers' `step(indices)` on every rank, in rank order, done once whoever dies in it.
 
         Lost workers are replaced, and new ones let in, between steps. Raises what a worker's own
-        step raises, and WorkerError where fewer than `elastic.min` are left and none comes.
+        step raises; WorkerError where fewer than `elastic.min` are left and none comes;
+        StateLostError where more have died at once than there are replicas; PoisonedStepError
+        where the step has killed who did it three times: another one may be done in its place.
         """
         controller = self._elastically()
         with self._breaking():
             return controller.step(indices)
 
-    def resize(self, size: int) -> None:
-        """Go on with so many workers, from now on; returns when they are at work.
+    def last_results(self) -> list[Any]:
+        """Of the last step, by rank: a group that was adopted has done one nobody heard of."""
+        with self._breaking():
+            return self._elastically().last_results()
 
-        Raises UsageError outside of `elastic.min` and `elastic.max`.
+    def resize(self, size: int, *, wait: bool = True) -> None:
+        """Go on with so many workers; returns when they are at work, or at once: then steps go on
+        with those there are until others are ready.
+
+        Raises UsageError outside of `elastic.min` and `elastic.max`, WorkerError where the
+        cluster has no room for them.
         """
         controller = self._elastically()
         self._require_within(size)
         with self._breaking():
-            controller.resize(size)
+            controller.resize(size, wait=wait)
 
     def _elastically(self) -> Controller:
-        self._ranks()
-        if self._elastic is None or self._controller is None:
+        controller = self._usable()
+        if self._elastic is None:
             raise UsageError("the group is not elastic; give it elastic=raylm.Elastic()")
-        return self._controller
+        return controller
 
     def _require_within(self, size: int) -> None:
         try:
@@ -171,16 +196,20 @@ class WorkerGroup:
             raise UsageError(str(error)) from None
 
     def _ranks(self) -> Ranks:
+        return self._usable().ranks
+
+    def _usable(self) -> Controller:
         if self._broken is not None:
+            who = self._broken if isinstance(self._broken, WorkerError) else WorkerError("")
             raise WorkerError(
                 f"the group is broken: {self._broken}; start a new one",
-                rank=self._broken.rank,
-                pid=self._broken.pid,
-                reason=self._broken.reason,
+                rank=who.rank,
+                pid=who.pid,
+                reason=who.reason,
             )
         if self._controller is None:
             raise UsageError("the group has no workers; use it inside its `with` block")
-        return self._controller.ranks
+        return self._controller
 
     def _gather(self, refs: Sequence[Any]) -> list[Any]:
         with self._breaking():
@@ -193,16 +222,22 @@ class WorkerGroup:
         try:
             yield
         except RanksFailedError as failed:
-            error = failed.culprit.to_error()
-            self._break(error)
+            self._broken = failed.culprit.to_error()
             self._controller.ranks.tell_to_leave()
-            raise error from failed.cause
-        except RayLMError as error:
-            self._break(error)
+            raise self._broken from failed.cause
+        except PoisonedStepError:
             raise
-
-    def _break(self, error: RayLMError) -> None:
-        self._broken = error if isinstance(error, WorkerError) else WorkerError(str(error))
+        except RayLMError as error:
+            self._broken = error
+            raise
 
     def _forget(self) -> None:
         self._controller = None
+
+
+def end_group(name: str) -> None:
+    """End the workers of a named group that nobody leads any more, if there are any."""
+    ledger = Ledger(name)
+    if (record := ledger.read()) is not None:
+        end_workers(record.places)
+        ledger.erase()

@@ -14,7 +14,7 @@ class Phase(Enum):
 
 
 TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
-    Phase.STARTING: frozenset({Phase.FORMING, Phase.FAILED, Phase.CLOSED}),
+    Phase.STARTING: frozenset({Phase.FORMING, Phase.RECOVERING, Phase.FAILED, Phase.CLOSED}),
     Phase.FORMING: frozenset({Phase.RUNNING, Phase.RECOVERING, Phase.FAILED, Phase.CLOSED}),
     Phase.RUNNING: frozenset({Phase.FORMING, Phase.RECOVERING, Phase.FAILED, Phase.CLOSED}),
     Phase.RECOVERING: frozenset({Phase.FORMING, Phase.FAILED, Phase.CLOSED}),

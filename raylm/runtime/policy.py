@@ -1,6 +1,8 @@
-"""What to do when workers are lost, ready or too many: values in, a decision out (pure)."""
+"""What to do when workers are lost, ready, unwanted or too many: a decision (pure)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from raylm.core.schema import Elastic
 
@@ -10,13 +12,20 @@ MAX_FAILED_STARTS = 5  # in a row: something is wrong with the worker, not with 
 @dataclass(frozen=True, slots=True)
 class Status:
     """Workers of the group that live, that were started but have not answered, that have and wait
-    to be let in; and how many shall work (`target`)."""
+    to be let in; and how many shall work (`target`).
+
+    `leaving`: ranks that will be gone soon. `slow`: ranks to be replaced when others are ready.
+    `is_suspect`: the step to come has killed who did it.
+    """
 
     living: int
     starting: int
     ready: int
     target: int
     failed_starts: int = 0
+    leaving: tuple[int, ...] = ()
+    slow: tuple[int, ...] = ()
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +37,9 @@ class Proceed:
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """Let the last `count` ranks go."""
+    """Let these ranks go."""
 
-    count: int
+    ranks: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,10 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
+    """`is_lost`: with the last worker the state has died, too."""
+
     reason: str
+    is_lost: bool = False
 
 
 Decision = Proceed | Dismiss | Await | GiveUp
@@ -51,17 +63,23 @@ Decision = Proceed | Dismiss | Await | GiveUp
 def decide(status: Status, elastic: Elastic) -> Decision:
     """At a boundary between steps, planned or forced by a loss."""
     if status.living == 0:
-        return GiveUp("no worker is left")
+        return GiveUp("no worker is left", is_lost=True)
     if status.living > status.target:
-        return Dismiss(status.living - status.target)
+        return Dismiss(tuple(range(status.target, status.living)))
+    needed = max(elastic.min, 2 if status.is_suspect and status.target > 1 else 1)
+    staying = status.living - len(status.leaving)
+    if status.leaving and staying > 0 and staying + status.ready >= needed:
+        return Dismiss(status.leaving)
+    if status.slow and status.ready:
+        return Dismiss(status.slow[: status.ready])
     admit = min(status.ready, status.target - status.living)
-    lacking = elastic.min - status.living - admit
+    lacking = needed - status.living - admit
     if lacking <= 0:
         return Proceed(admit)
     if status.failed_starts >= MAX_FAILED_STARTS:
         return GiveUp(
             f"{status.failed_starts} workers in a row died at their start, and {status.living} are "
-            f"fewer than elastic.min {elastic.min}"
+            f"fewer than the {needed} needed"
         )
     return Await(lacking)
 
@@ -70,4 +88,36 @@ def to_start(status: Status) -> int:
     """How many workers to ask Ray for."""
     if status.failed_starts >= MAX_FAILED_STARTS:
         return 0
-    return max(0, status.target - status.living - status.starting - status.ready)
+    staying = status.living - len({*status.leaving, *status.slow})
+    return max(0, status.target - staying - status.starting - status.ready)
+
+
+def grown(
+    target: int, elastic: Elastic, added: Mapping[str, float], each: Mapping[str, float]
+) -> int:
+    """The target when nodes with resources `added` have come, of which a worker takes `each`."""
+    if elastic.max is None:
+        return target
+    room = min((int(added.get(name, 0.0) // amount) for name, amount in each.items()), default=0)
+    return max(target, min(elastic.max, target + room))
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Of a step that kills who does it. `victims`: (rank, world size), by attempt."""
+
+    number: int = -1
+    victims: tuple[tuple[int, int], ...] = ()
+
+    ATTEMPTS: ClassVar[int] = 3
+
+    def struck(self, number: int, rank: int, world_size: int) -> "Suspicion":
+        before = self.victims if number == self.number else ()
+        return Suspicion(number, (*before, (rank, world_size)))
+
+    def is_of(self, number: int) -> bool:
+        return number == self.number
+
+    @property
+    def is_certain(self) -> bool:
+        return len(self.victims) >= self.ATTEMPTS

@@ -1,14 +1,12 @@
 """The workers of one epoch by rank: told what to do together, and found out when they fail."""
 
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
+from raylm.runtime.calls import Calls, error_of
 from raylm.runtime.crew import Hand
 from raylm.runtime.failure import Cause, Failure, blame, cause_of, death_reason
 from raylm.runtime.worker import Member
@@ -33,8 +31,8 @@ class RanksFailedError(Exception):
 
 
 class Ranks:
-    def __init__(self, hands: Sequence[Hand], epoch: int) -> None:
-        self.hands, self.epoch = tuple(hands), epoch
+    def __init__(self, hands: Sequence[Hand], epoch: int, calls: Calls) -> None:
+        self.hands, self.epoch, self._calls = tuple(hands), epoch, calls
 
     @property
     def members(self) -> list[Member]:
@@ -44,35 +42,31 @@ class Ranks:
         return len(self.hands)
 
     def submit(self, rank: int, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self.hands[rank].actor.invoke.remote(method, args, kwargs)
+        return self.hands[rank].actor.invoke.remote(self.epoch, method, args, kwargs)
 
     def submit_all(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
         return [self.submit(rank, method, *args, **kwargs) for rank in range(len(self))]
 
     def gather(
-        self,
-        refs: Sequence[Any],
-        timeout_s: float = math.inf,
-        is_anyone_silent: Callable[[], bool] = lambda: False,
+        self, refs: Sequence[Any], is_anyone_silent: Callable[[], bool] = lambda: False
     ) -> list[Any]:
-        """Results in order. Raises RanksFailedError as soon as one has failed, or none has
-        returned within the time, or somebody does not answer at all."""
+        """Results in order. Raises RanksFailedError as soon as one has failed, or somebody does
+        not answer at all."""
         pending = list(refs)
-        deadline = time.monotonic() + timeout_s
         while pending:
-            left = min(_TICK_S, max(0.0, deadline - time.monotonic()))
-            done, pending = ray.wait(pending, timeout=left)
-            error = error_of(done[0]) if done else None
-            if error is not None:
+            done, pending = self._calls.wait(pending, 1, _TICK_S)
+            also_done, pending = self._calls.wait(pending, len(pending), 0.0)
+            errors = (error_of(self._calls, ref) for ref in [*done, *also_done])
+            if error := next(filter(None, errors), None):
                 self._fail(refs, _BLAME_S if isinstance(error, RayTaskError) else 0.0)
-            if not done and (time.monotonic() >= deadline or is_anyone_silent()):
+            if is_anyone_silent():
                 self._fail(refs, 0.0)
-        return list(ray.get(list(refs)))
+        return self._calls.results(refs)
 
     def leave(self, timeout_s: float, refs: Sequence[Any] = ()) -> list[int]:
         """All leave the group. Ranks that did not, or are still in their call of `refs`."""
         calls = [*self.tell_to_leave(), *refs]
-        _, pending = ray.wait(calls, num_returns=len(calls), timeout=timeout_s)
+        _, pending = self._calls.wait(calls, len(calls), timeout_s)
         stuck = {calls.index(ref) % len(self) for ref in pending}
         return sorted(stuck)
 
@@ -81,8 +75,8 @@ class Ranks:
 
     def _fail(self, refs: Sequence[Any], patience_s: float) -> NoReturn:
         """Whoever is told of a lost peer first may not be the one to blame."""
-        ray.wait(list(refs), num_returns=len(refs), timeout=patience_s)
-        errors = {rank: error_of(ref) for rank, ref in enumerate(refs)}
+        self._calls.wait(refs, len(refs), patience_s)
+        errors = {rank: error_of(self._calls, ref) for rank, ref in enumerate(refs)}
         failures = [self._failure(rank, error) for rank, error in errors.items() if error]
         raise RanksFailedError(failures, refs, errors)
 
@@ -98,12 +92,3 @@ class Ranks:
                 return Failure(rank, pid, Cause.DIED, death_reason(str(error)), error)
             case _:
                 return Failure(rank, pid, Cause.RAISED, str(error), error)
-
-
-def error_of(ref: Any) -> RayError | None:
-    """GetTimeoutError stands for a call that has not returned."""
-    try:
-        ray.get(ref, timeout=0)
-    except RayError as error:
-        return error
-    return None

@@ -76,7 +76,11 @@ class Replicas:
         slots[self.rank].write(step, snapshot, parts)
         if not self._is_shared:
             self._send(slots)
-        self._transport.all_reduce(torch.zeros(1))  # nobody is past this before all have come
+        self.commit()
+
+    def commit(self) -> None:
+        """Nobody is past this before all have come to it."""
+        self._transport.all_reduce(torch.zeros(1))
         self._turn = 1 - self._turn
 
     def _make_room(self, slots: dict[int, Slot], wanted: int) -> None:

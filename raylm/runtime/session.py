@@ -3,10 +3,13 @@
 import logging
 import os
 import shutil
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ray
 
@@ -54,13 +57,11 @@ def node_address() -> str:
 
 
 def _start(cpus: int) -> None:
-    ray.init(
+    _init(
         address="local",
         num_cpus=max(cpus, os.cpu_count() or 1),
         object_store_memory=_object_store_bytes(),
         include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
     )
 
 
@@ -68,10 +69,18 @@ def _join(address: str) -> None:
     if ":" in address:  # Ray itself tries for 80 s and then exits the interpreter
         _require_listener(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        _init(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"cannot join the Ray cluster at {address!r}: {reason}") from error
+
+
+def _init(**options: Any) -> None:
+    """Ray takes SIGTERM for itself, also from who has a handler for it."""
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _require_listener(address: str) -> None:

@@ -6,19 +6,22 @@ collective can still be asked how it is, or told to leave.
 """
 
 import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import ray
 import torch
 
 from raylm.collectives.choose import open_transport
 from raylm.collectives.transport import Transport
-from raylm.core.errors import UsageError
+from raylm.core.errors import SupersededError, UsageError
 from raylm.runtime import rendezvous
+from raylm.runtime.owner import OwnerWatch
 from raylm.runtime.recovery import recover
 from raylm.runtime.replica import Replicas, holders
 from raylm.runtime.resources import threads_per_worker
@@ -27,6 +30,8 @@ from raylm.runtime.slot import Entry, Snapshot
 from raylm.runtime.transfer import Intervals, even_share
 
 _leaving = threading.Lock()  # a call that has failed, and who is told to, on another thread
+_notice = threading.Event()  # SIGTERM: the machine will be gone soon
+NAMESPACE = "raylm"  # of detached actors
 CONTROL = "control"
 CONTROL_THREADS = 2
 
@@ -52,6 +57,15 @@ class Member:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """`is_leaving`: the machine has told this process that it is about to go. `own_work_s`: what
+    the last step took without waiting for other ranks; None where that is not known."""
+
+    is_leaving: bool
+    own_work_s: float | None
+
+
 class Worker:
     """`rank`, `world_size`, `epoch` and `device` are known from `setup` on.
 
@@ -69,6 +83,13 @@ class Worker:
     _timeout_s = 0.0
     _last: tuple[int, Any] = (0, None)
     _parts: frozenset[str] = frozenset()  # arrays known to be divided among the ranks
+    _own_work_s: float | None = None
+    _owner: OwnerWatch | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda number, frame: _notice.set())
+        return super().__new__(cls)
 
     def setup(self) -> None:
         """Called once the worker has joined its first group; the place to build models and data."""
@@ -88,6 +109,12 @@ class Worker:
         """Do what the group's `step` was asked for; all ranks get the same `indices`."""
         raise self._lacks("step")
 
+    @property
+    def waited_s(self) -> float | None:
+        """How long this rank has waited for others since it began; None: nobody has counted, and
+        the group does not look for stragglers."""
+        return None
+
     def wanted(self, held: Mapping[str, Sequence[Entry]]) -> Intervals:
         """What `restore` shall be given, from what the ranks before held of each name: an even
         part of the arrays that they had divided among them, the others whole."""
@@ -100,6 +127,11 @@ class Worker:
         if self._kept:
             self._kept[-1].wait()
             self._kept = self._kept[-1:]
+
+    @property
+    def replica_bytes(self) -> int:
+        """Of host memory that this rank's state, and its peers' from other nodes, take."""
+        return sum(replicas.held_bytes for replicas in self._kept)
 
     def leave(self) -> None:
         """Leave the group at once, so that no peer waits for this rank."""
@@ -143,7 +175,10 @@ class Worker:
         """Step number `number`, whose state replicas hold while the next one computes."""
         if not self.settles_itself:
             self.settle()
+        began, waited_s = time.monotonic(), self.waited_s
         self._last = number, self.step(indices)
+        if waited_s is not None and self.waited_s is not None:
+            self._own_work_s = time.monotonic() - began - (self.waited_s - waited_s)
         if self._kept:
             self._hold(number)
         return self._last[1]
@@ -181,12 +216,17 @@ class Worker:
             cores = len(os.sched_getaffinity(0)) if is_linux else os.cpu_count() or 1
             torch.set_num_threads(threads_per_worker(cores, local_world_size))
 
-    def invoke(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def invoke(self, epoch: int, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a method; if it fails, leave the group at once so that no peer waits for us.
 
         A peer that is no ring neighbour of the failed rank would otherwise sit out the
-        whole collective timeout.
+        whole collective timeout. Raises SupersededError for a controller that is out of date.
         """
+        if epoch < self.epoch:
+            raise SupersededError(
+                f"a controller of epoch {epoch} has called a worker of epoch {self.epoch}; it is "
+                "out of date and must stop"
+            )
         try:
             return getattr(self, method)(*args, **kwargs)
         except Exception:
@@ -196,8 +236,8 @@ class Worker:
 
     @control
     def leave_group(self, epoch: int) -> None:
-        """Not those of a later epoch: it may be told late."""
-        if epoch == self.epoch:
+        """Not one of a later epoch: it may be told late."""
+        if epoch >= self.epoch:
             with _leaving:
                 self.leave()
 
@@ -206,6 +246,16 @@ class Worker:
         context = ray.get_runtime_context()
         actor = context.get_actor_id()
         return Member(self.rank, os.getpid(), context.get_node_id(), actor or "")
+
+    @control
+    def vitals(self) -> Vitals:
+        return Vitals(_notice.is_set(), self._own_work_s)
+
+    @control
+    def stay_with(self, owner: Any) -> None:
+        """End this process once `owner`, an actor, is gone for good."""
+        self._owner = self._owner or OwnerWatch()
+        self._owner.stay_with(owner)
 
     def _lacks(self, method: str) -> UsageError:
         return UsageError(f"{type(self).__name__} has no {method}(), which elastic groups call")

@@ -4,14 +4,22 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from raylm.core.errors import DataError, UsageError, WorkerError
+from raylm.core.errors import (
+    DataError,
+    PoisonedStepError,
+    StateLostError,
+    UsageError,
+    WorkerError,
+)
 from raylm.core.schema import Elastic
 from raylm.runtime.group import WorkerGroup
+from raylm.runtime.ranks import RanksFailedError
 from raylm.runtime.worker import Worker
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -207,5 +215,111 @@ def test_the_last_worker_dies():
     with elastic_group(1) as group:
         run(group, 0, 2)
         kill(group, 0)
-        with pytest.raises(WorkerError, match="no worker is left; resume from the last checkpoint"):
+        with pytest.raises(StateLostError, match="no worker is left; resume from the last"):
             group.step(batch(2))
+
+
+def test_a_worker_whose_machine_goes_is_let_go_before_it_does():
+    events = Recorder()
+    with elastic_group(3, events, heartbeat_s=0.5) as group:
+        run(group, 0, 2)
+        leaving = group.members[0].pid
+        kill(group, 0, signal.SIGTERM)
+        number = 2
+        while not events.named("worker_left"):
+            results = group.step(batch(number))
+            number += 1
+            time.sleep(0.05)
+        check(group, results, number)
+        assert [e["pid"] for e in events.named("worker_left")] == [leaving]
+        assert not events.named("worker_lost")
+
+
+class Poisoned(Summing):
+    def step(self, indices):
+        if 42 in indices[self.rank :: self.world_size]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(indices)
+
+
+def test_a_step_that_kills_who_does_it_is_named_and_another_may_take_its_place():
+    events = Recorder()
+    group = WorkerGroup(Poisoned, 2, elastic=Elastic(), timeout_s=30, on_event=events)
+    with group:
+        run(group, 0, 4)
+        with pytest.raises(PoisonedStepError, match="killed a worker 3 times in a row") as raised:
+            group.step(batch(4))
+        assert len(raised.value.victims) == len(events.named("worker_lost")) == 3
+        assert all(42 in batch(4)[rank::size] for rank, size in raised.value.victims)
+        results = group.step([index for index in batch(4) if index != 42])
+        assert results[0][1:] == (expected(5) - 42, 5)
+
+
+class Slow(Summing):
+    """Counts what it waits for; the one with `delay_s` has more work."""
+
+    delay_s = 0.0
+    waited = 0.0
+
+    @property
+    def waited_s(self):
+        return self.waited
+
+    def step(self, indices):
+        time.sleep(0.02 + self.delay_s)
+        began = time.monotonic()
+        result = super().step(indices)
+        self.waited += time.monotonic() - began
+        return result
+
+    def slow_down(self, rank):
+        if self.rank == rank:
+            self.delay_s = 0.06
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_straggler_is_reported_and_on_request_replaced(replaces):
+    events = Recorder()
+    elastic = Elastic(heartbeat_s=1.0, replace_stragglers=replaces)
+    with WorkerGroup(Slow, 3, elastic=elastic, timeout_s=30, on_event=events) as group:
+        run(group, 0, 2)
+        group.call("slow_down", 1)
+        straggler = group.members[1].pid
+        number = 2
+        deadline = time.monotonic() + 20
+        while not events.named("worker_left" if replaces else "straggler"):
+            results = group.step(batch(number))
+            number += 1
+            assert time.monotonic() < deadline
+        check(group, results, number)
+        assert [event["pid"] for event in events.named("straggler")] == [straggler]
+        left = [event["pid"] for event in events.named("worker_left")]
+        assert left == ([straggler] if replaces else [])
+        assert group.size == 3
+
+
+class Stillborn(Summing):
+    def __init__(self, grave):
+        if Path(grave).exists():
+            raise OSError("no licence for this machine")
+
+
+def test_workers_that_die_at_their_start_are_not_started_for_ever(tmp_path):
+    grave = tmp_path / "grave"
+    elastic = Elastic(min=2)
+    with WorkerGroup(Stillborn, 2, args=(str(grave),), elastic=elastic, timeout_s=30) as group:
+        run(group, 0, 2)
+        grave.touch()
+        kill(group, 0)
+        with pytest.raises(WorkerError, match=r"5 workers in a row.*no licence for this machine"):
+            group.step(batch(2))
+
+
+def test_a_controller_that_is_out_of_date_is_not_obeyed():
+    with elastic_group(2, max=3) as group:
+        run(group, 0, 2)
+        old = group._controller.ranks
+        group.resize(3)
+        with pytest.raises(RanksFailedError, match="controller of epoch 0 has called a worker"):
+            old.gather(old.submit_all("advance", 3, batch(2)))
+        check(group, run(group, 2, 4), 4)

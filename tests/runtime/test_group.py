@@ -130,7 +130,7 @@ def test_control_answers_while_a_method_runs():
 
     with WorkerGroup(Adder, 1) as group:
         actor = group._ranks().hands[0].actor
-        busy = actor.invoke.remote("sleep", (1.0,), {})
+        busy = actor.invoke.remote(group.epoch, "sleep", (1.0,), {})
         assert ray.get(actor.answer.remote(), timeout=0.9) == "here"
         ray.get(busy)
 

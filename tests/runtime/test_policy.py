@@ -11,15 +11,17 @@ from raylm.runtime.policy import (
     GiveUp,
     Proceed,
     Status,
+    Suspicion,
     decide,
+    grown,
     to_start,
 )
 
 ELASTIC = Elastic(min=2, max=6)
 
 
-def status(living, *, starting=0, ready=0, target=4, failed_starts=0):
-    return Status(living, starting, ready, target, failed_starts)
+def status(living, *, starting=0, ready=0, target=4, failed_starts=0, **more):
+    return Status(living, starting, ready, target, failed_starts, **more)
 
 
 def test_survivors_go_on_at_once():
@@ -46,11 +48,50 @@ def test_nobody_waits_for_workers_that_keep_dying_at_their_start():
 
 
 def test_without_a_survivor_there_is_nothing_to_go_on_from():
-    assert decide(status(0, ready=4), ELASTIC) == GiveUp("no worker is left")
+    assert decide(status(0, ready=4), ELASTIC) == GiveUp("no worker is left", is_lost=True)
 
 
 def test_too_many_go():
-    assert decide(status(6, target=4), ELASTIC) == Dismiss(2)
+    assert decide(status(6, target=4), ELASTIC) == Dismiss((4, 5))
+
+
+def test_who_is_leaving_is_let_go_as_soon_as_enough_stay():
+    assert decide(status(4, leaving=(1,)), ELASTIC) == Dismiss((1,))
+    assert decide(status(2, leaving=(1,)), ELASTIC) == Proceed(0)
+    assert decide(status(2, leaving=(1,), ready=1), ELASTIC) == Dismiss((1,))
+    assert decide(status(1, leaving=(0,), target=1), Elastic()) == Proceed(0)
+    assert to_start(status(4, leaving=(1,))) == 1
+
+
+def test_who_is_slow_is_let_go_when_another_is_ready():
+    assert decide(status(4, slow=(2,)), ELASTIC) == Proceed(0)
+    assert to_start(status(4, slow=(2,))) == 1
+    assert decide(status(4, slow=(2,), ready=1), ELASTIC) == Dismiss((2,))
+    assert decide(status(4, slow=(1, 2), ready=1), ELASTIC) == Dismiss((1,))
+
+
+def test_a_step_that_kills_is_not_done_by_the_last_who_has_the_state():
+    assert decide(status(1, is_suspect=True), Elastic()) == Await(1)
+    assert decide(status(2, is_suspect=True), Elastic()) == Proceed(0)
+    assert decide(status(1, is_suspect=True, target=1), Elastic()) == Proceed(0)
+
+
+def test_a_step_is_suspected_for_certain_when_it_has_killed_three_times_in_a_row():
+    suspicion = Suspicion().struck(7, 0, 3).struck(7, 1, 2)
+    assert suspicion.is_of(7)
+    assert not suspicion.is_certain
+    assert suspicion.struck(7, 0, 2).victims == ((0, 3), (1, 2), (0, 2))
+    assert suspicion.struck(7, 0, 2).is_certain
+    assert suspicion.struck(8, 0, 2).victims == ((0, 2),)
+
+
+def test_the_target_grows_with_the_nodes_up_to_the_largest_size():
+    each = {"CPU": 2.0}
+    assert grown(2, ELASTIC, {"CPU": 5.0}, each) == 4
+    assert grown(2, ELASTIC, {"CPU": 64.0}, each) == 6
+    assert grown(2, ELASTIC, {}, each) == 2
+    assert grown(2, Elastic(), {"CPU": 64.0}, each) == 2
+    assert grown(2, ELASTIC, {"CPU": 64.0}, {"CPU": 2.0, "GPU": 1.0}) == 2
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(2, 6))
@@ -66,7 +107,7 @@ def test_whoever_proceeds_is_within_the_limits(living, starting, ready, target):
     if isinstance(decision, Proceed):
         assert ELASTIC.min <= living + decision.admit <= target
     if isinstance(decision, Dismiss):
-        assert living - decision.count == target
+        assert living - len(decision.ranks) == target
 
 
 def test_phases_follow_the_table():

@@ -1,0 +1,150 @@
+"""Who is in a group: its list of (epoch, rank, actor, node), changed only as a whole.
+
+Every group belongs to an epoch. A failure ends the epoch: the lost are ended for certain and the
+survivors leave; then they form the next one, with whoever is ready.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from raylm.runtime.crew import Crew, Hand
+from raylm.runtime.failure import Cause
+from raylm.runtime.health import Heartbeats
+from raylm.runtime.ledger import Ledger, Record
+from raylm.runtime.phase import Phase, require
+from raylm.runtime.ranks import Ranks, RanksFailedError
+from raylm.runtime.rendezvous import Rendezvous
+from raylm.runtime.resources import rank_order
+
+OnEvent = Callable[..., None]  # (name, **fields)
+_LEAVE_S = 5.0  # a survivor that has not come out of its call by then is none
+
+
+class Membership:
+    """`on_event` is told who comes and goes; `ledger` is written before anybody acts on it."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        rendezvous: Rendezvous,
+        heartbeat_s: float,
+        on_event: OnEvent,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.phase = Phase.STARTING
+        self.living: tuple[Hand, ...] = ()
+        self.ready: list[Hand] = []
+        self._crew, self._rendezvous = crew, rendezvous
+        self._heartbeat_s, self._tell, self._ledger = heartbeat_s, on_event, ledger
+        self._ranks: Ranks | None = None
+        self.health = Heartbeats((), heartbeat_s, crew.calls)
+
+    @property
+    def ranks(self) -> Ranks:
+        assert self._ranks is not None
+        return self._ranks
+
+    @property
+    def is_formed(self) -> bool:
+        return self._ranks is not None
+
+    @property
+    def nodes(self) -> list[str]:
+        """By rank."""
+        return [hand.member.node for hand in self.living]
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
+        """On every rank; results in rank order. Raises RanksFailedError."""
+        return self.gather(self.ranks.submit_all(method, *args, **kwargs))
+
+    def gather(self, refs: Sequence[Any]) -> list[Any]:
+        return self.ranks.gather(refs, is_anyone_silent=lambda: bool(self.health.silent()))
+
+    def meet(self, timeout_s: float = 0.0) -> None:
+        """Whoever has started by now, or within the time, is ready."""
+        self.ready += self._crew.arrivals(timeout_s)
+
+    def start(self, count: int, target: int) -> None:
+        """Ask for workers; nothing else is remembered of a group that outlives its controller."""
+        self._crew.start(count)
+        if self._ledger is not None:
+            self._ledger.write(Record(self._rendezvous.epoch, target, self._crew.places))
+
+    def form(self, hands: Sequence[Hand], target: int) -> list[Hand]:
+        """A new epoch of these workers; those that were in none before."""
+        self.to(Phase.FORMING)
+        former = set(self.living)
+        newcomers = [hand for hand in hands if hand not in former]
+        entered = set(newcomers)
+        nodes = [hand.member.node for hand in hands]
+        self._enter([hands[place] for place in rank_order(nodes)])
+        self.ready = [hand for hand in self.ready if hand not in entered]
+        on_node = Counter(nodes)
+        invitations = self._rendezvous.next_epoch([on_node[node] for node in self.nodes])
+        self.start(0, target)
+        self._ranks = Ranks(self.living, self._rendezvous.epoch, self._crew.calls)
+        self.gather([self.ranks.submit(i.rank, "join_group", i) for i in invitations])
+        workers = [member.to_dict() for member in self.ranks.members]
+        epoch = self.ranks.epoch
+        self._tell("epoch_started", epoch=epoch, world_size=len(nodes), workers=workers)
+        return newcomers
+
+    def adopt(self, record: Record) -> None:
+        """Take over from a controller that has died: its workers finish what it asked of them."""
+        self._crew.adopt(record.places)
+        self._rendezvous.epoch = record.epoch
+        hands = sorted(self._crew.arrivals(self._heartbeat_s), key=lambda h: h.member.rank)
+        self.ready = [hand for hand in hands if hand.member.rank < 0]
+        self._enter([hand for hand in hands if hand.member.rank >= 0])
+        self._ranks = Ranks(self.living, record.epoch, self._crew.calls)
+        try:
+            self.call("settle")
+            self.part()
+        except RanksFailedError as failed:
+            self.lose(failed)
+
+    def part(self) -> None:
+        """End the epoch in order."""
+        self.ranks.leave(_LEAVE_S)
+        self._ranks = None
+
+    def lose(self, failed: RanksFailedError) -> list[int]:
+        """End the epoch after a failure; the ranks that are lost in it."""
+        self.to(Phase.RECOVERING)
+        lost = {f.rank: f.reason for f in failed.failures if f.cause is Cause.DIED}
+        for rank in self.health.silent():
+            lost.setdefault(rank, f"silent for {self._heartbeat_s:g} s")
+        for rank in lost:
+            self._crew.end(self.living[rank])
+        self._rendezvous.end_epoch()
+        for rank in self.ranks.leave(_LEAVE_S, failed.refs):
+            if rank not in lost:
+                lost[rank] = f"has not left its group within {_LEAVE_S:g} s"
+                self._crew.end(self.living[rank])
+        for rank, reason in sorted(lost.items()):
+            self._tell("worker_lost", rank=rank, pid=self.living[rank].member.pid, reason=reason)
+        self._enter([hand for rank, hand in enumerate(self.living) if rank not in lost])
+        self._ranks = None
+        return sorted(lost)
+
+    def dismiss(self, ranks: Sequence[int]) -> None:
+        """Let them go, whose state others hold, after the epoch has ended."""
+        for rank in ranks:
+            hand = self.living[rank]
+            self._crew.end(hand)
+            self._tell("worker_left", rank=rank, pid=hand.member.pid)
+        self._enter([hand for rank, hand in enumerate(self.living) if rank not in ranks])
+
+    def close(self) -> None:
+        self.to(Phase.CLOSED)
+        self._crew.close()
+        if self._ledger is not None:
+            self._ledger.erase()
+
+    def to(self, phase: Phase) -> None:
+        self.phase = require(self.phase, phase)
+
+    def _enter(self, hands: Sequence[Hand]) -> None:
+        self.living = tuple(hands)
+        self.health = Heartbeats(self.living, self._heartbeat_s, self._crew.calls)
