@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,20 @@ class MemoryReport:
     gathered_bytes: int
     staging_bytes: int
     peak_gathered_bytes: int
+    replica_bytes: int
+
+
+class Keeper(Protocol):
+    """Whoever copies the engine's state while the next step computes."""
+
+    @property
+    def replica_bytes(self) -> int:
+        """Of host memory that the copies take."""
+        ...
+
+    def settle(self) -> None:
+        """Returns when the state has been copied and may change."""
+        ...
 
 
 class Engine:
@@ -84,7 +98,7 @@ class Engine:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.saver = Saver(self.communicator)
         self._access = FullAccess(sharding, optimizer)
-        self.before_update: Callable[[], None] = lambda: None  # last chance to read the old state
+        self.keeper: Keeper | None = None
         self.set_scheduled_lr()
 
     @property
@@ -231,6 +245,7 @@ class Engine:
             gathered_bytes=residency.gathered_bytes,
             staging_bytes=self.sharding.staging_bytes,
             peak_gathered_bytes=residency.peak_gathered_bytes,
+            replica_bytes=0 if self.keeper is None else self.keeper.replica_bytes,
         )
 
     def comm_report(self) -> Recorder:
@@ -336,7 +351,8 @@ class Engine:
         return self.accumulation.correction(tokens.item()) / self.loss_scaler.scale
 
     def _update(self, used: frozenset[str], scale: float) -> None:
-        self.before_update()
+        if self.keeper is not None:
+            self.keeper.settle()
         self.optimizer.step(scale, used)
         self.sharding.publish()
         self.loss_scaler.update(overflowed=False)

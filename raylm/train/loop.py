@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from raylm.core.errors import CheckpointError
+from raylm.core.errors import CheckpointError, UsageError
 from raylm.core.schema import TrainConfig
 from raylm.train.rundir import RunDirectory, Start
 from raylm.train.saving import Saved
@@ -11,6 +12,19 @@ from raylm.train.schedule import learning_rate
 from raylm.train.team import Team
 from raylm.train.trainer import StepPlan, StepReport
 from raylm.train.update import Update
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Steps done, samples consumed, and the step that is saved."""
+
+    step: int = 0
+    samples: int = 0
+    saved_step: int = 0
+
+    @classmethod
+    def of(cls, start: Start) -> "Position":
+        return cls(start.step, start.samples, start.step)
 
 
 class TrainingLoop:
@@ -21,13 +35,13 @@ class TrainingLoop:
         config: TrainConfig,
         team: Team,
         run: RunDirectory,
-        start: Start,
+        position: Position,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config, self._team, self._run, self._stop = config, team, run, stop
-        self.step = self._saved_step = start.step
+        self.step, self.samples = position.step, position.samples
+        self._saved_step = position.saved_step
         self._saving_in: int | None = None  # the epoch in which a save that is under way began
-        self.samples = start.samples
 
     @property
     def finished(self) -> bool:
@@ -36,24 +50,40 @@ class TrainingLoop:
     def run(self) -> Iterator[Update]:
         """Step, evaluate, record and save until the last step, one update at a time."""
         while not self.finished and not self._stop():
+            self._heed_wish()
             plan = self._next()
             began = time.perf_counter()
             report = self._team.step(plan)
-            update = self._describe(plan, report, time.perf_counter() - began)
-            self.step, self.samples = plan.step, plan.samples.stop
-            if self._evaluation_is_due():
-                update = update.evaluated(self._team.evaluate())
-            self._run.update(update)
-            self._record(report.saved)
-            if self._is_every(self._config.checkpoint.every) or self._save_was_cut_off():
-                self._save()
-            yield update
+            yield self._take(plan, report, time.perf_counter() - began)
         if self.step > self._saved_step:
             self._save()
         self._record(self._team.finish_saving())
         while self._save_was_cut_off():
             self._save()
             self._record(self._team.finish_saving())
+
+    def take_up(self, report: StepReport, seconds: float) -> Update:
+        """The next step has been done already, for a loop that has died."""
+        return self._take(self._next(), report, seconds)
+
+    def _take(self, plan: StepPlan, report: StepReport, seconds: float) -> Update:
+        update = self._describe(plan, report, seconds)
+        self.step, self.samples = plan.step, plan.samples.stop
+        if self._evaluation_is_due():
+            update = update.evaluated(self._team.evaluate())
+        self._run.update(update)
+        self._record(report.saved)
+        if self._save_is_due() or self._save_was_cut_off():
+            self._save()
+        return update
+
+    def _heed_wish(self) -> None:
+        if (workers := self._run.wish.take()) is None:
+            return
+        try:
+            self._team.resize(workers)
+        except UsageError as error:
+            self._run.event("resize_refused", workers=workers, reason=str(error))
 
     def _next(self) -> StepPlan:
         config, step = self._config, self.step + 1
@@ -67,6 +97,11 @@ class TrainingLoop:
 
     def _is_every(self, interval: int) -> bool:
         return interval > 0 and self.step % interval == 0
+
+    def _save_is_due(self) -> bool:
+        """Also of a step that the loop before this one did not live to save."""
+        every = self._config.checkpoint.every
+        return every > 0 and self.step // every > self._saved_step // every
 
     def _save_was_cut_off(self) -> bool:
         """Workers of another epoch know nothing of it."""
@@ -106,6 +141,7 @@ class TrainingLoop:
             grad_bytes=memory.grad_bytes,
             optimizer_bytes=memory.optimizer_bytes,
             peak_bytes=memory.peak_bytes,
+            replica_bytes=memory.replica_bytes,
             comm_bytes=report.comm_bytes,
             sample_index_first=plan.samples.start,
             sample_index_last=plan.samples.stop - 1,

@@ -13,6 +13,7 @@ class Memory:
     grad_bytes: int
     optimizer_bytes: int
     peak_bytes: int
+    replica_bytes: int
 
 
 def peak_bytes(device: torch.device) -> int:

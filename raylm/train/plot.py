@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from raylm.core.errors import DataError, MissingDependencyError
 from raylm.core.metrics import read_jsonl
-from raylm.train.rundir import EVENTS, METRICS
+from raylm.train.rundir import METRICS
+from raylm.train.wish import EVENTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +15,15 @@ Rows = list[dict[str, Any]]
 
 INK, QUIET, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE, GREEN, RED, VIOLET = "#2f6fde", "#e8811a", "#1b9e77", "#d64545", "#7c5cbf"
-_EVENT_COLOURS = {"worker_lost": RED, "worker_joined": GREEN, "recovered": VIOLET}
+_EVENT_COLOURS = {
+    "worker_lost": RED,
+    "worker_left": ORANGE,
+    "worker_joined": GREEN,
+    "straggler": ORANGE,
+    "poisoned_samples": RED,
+    "fell_back": RED,
+    "recovered": VIOLET,
+}
 _SMOOTHED_PART = 0.015  # of the run, by which the bold lines may lag
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

@@ -66,6 +66,13 @@ def event_line(event: str, fields: Mapping[str, Any]) -> str:
             return f"worker {rank} (pid {pid}) has left"
         case "epoch_started", {"epoch": epoch, "world_size": size} if epoch:
             return f"{size} workers go on together (epoch {epoch})"
+        case "straggler", {"rank": rank, "pid": pid}:
+            return f"worker {rank} (pid {pid}) is several times slower than its peers"
+        case "poisoned_samples", {"step": step, "samples": samples, "is_skipped": True}:
+            return f"step {step} goes on without {len(samples)} samples that have killed workers"
+        case "fell_back", {"step": step, "steps_lost": lost}:
+            place = f"the checkpoint of step {step}" if step else "the beginning"
+            return f"going on from {place}: {lost} steps are done again"
         case "recovered", {"seconds": seconds, "steps_lost": lost}:
             return f"recovered after {seconds:.1f} s, {lost} steps lost"
     return ""

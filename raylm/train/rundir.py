@@ -13,9 +13,10 @@ from raylm.core.errors import InUseError, UsageError
 from raylm.core.metrics import JsonlWriter, read_jsonl
 from raylm.core.schema import TrainConfig
 from raylm.train.update import Update
+from raylm.train.wish import EVENTS, Wish
 
 RUNS = Path("runs")
-METRICS, EVENTS, CONFIG = "metrics.jsonl", "events.jsonl", "config.yaml"
+METRICS, CONFIG = "metrics.jsonl", "config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def choose_start(config: TrainConfig, output: Path | None, resume: str | Path | 
     if resume == "auto":
         if output is None:
             raise UsageError("--resume auto needs --output RUN_DIR to know which run to resume")
-        return Start(output, Checkpoint.open(output) if locate(output) else None)
+        return newest_start(output)
     checkpoint = Checkpoint.open(resume)
     folder = output or checkpoint.run or _unused(RUNS / config.name)
     if checkpoint.run is None or folder.resolve() != checkpoint.run.resolve():
@@ -54,22 +55,51 @@ def choose_start(config: TrainConfig, output: Path | None, resume: str | Path | 
     return Start(folder, checkpoint)
 
 
-class RunDirectory:
-    """Opened for writing; metrics after the step it goes on from are dropped, to be made anew."""
+def newest_start(folder: Path) -> Start:
+    """The newest checkpoint of a run, or its beginning."""
+    return Start(folder, Checkpoint.open(folder) if locate(folder) else None)
 
-    def __init__(self, start: Start, config: TrainConfig) -> None:
-        self.folder = start.folder
+
+def recorded(folder: Path, after: int) -> list[Update]:
+    """Of the steps `after` some step."""
+    path = folder / METRICS
+    rows = read_jsonl(path) if path.exists() else []
+    return [Update.from_dict(row) for row in rows if row["step"] > after]
+
+
+class RunDirectory:
+    """Opened for writing."""
+
+    def __init__(self, folder: Path, config: TrainConfig) -> None:
+        self.folder = folder
         self._kept = config.checkpoint
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
-        _drop_after(self.folder / METRICS, start.step)
-        self._losses = _heldout_losses(self.folder / METRICS)
+        self.wish = Wish(folder)
+        self.wish.take()  # of a former run
         self._metrics = JsonlWriter(self.folder / METRICS)
         self._events = JsonlWriter(self.folder / EVENTS)
+        self._losses = _heldout_losses(self.folder / METRICS)
 
     @property
     def checkpoints(self) -> Path:
         return self.folder / CHECKPOINTS
+
+    def newest(self) -> Start:
+        """Where the run can go on from when its workers are lost."""
+        return newest_start(self.folder)
+
+    def rewind(self, step: int) -> None:
+        """Drop the metrics after `step`, which will be made anew."""
+        self._metrics.close()
+        _drop_after(self.folder / METRICS, step)
+        self._losses = _heldout_losses(self.folder / METRICS)
+        self._metrics = JsonlWriter(self.folder / METRICS)
+
+    def last_update(self) -> dict[str, Any] | None:
+        """The newest row of the metrics."""
+        rows = read_jsonl(self.folder / METRICS)
+        return rows[-1] if rows else None
 
     def update(self, update: Update) -> None:
         self._metrics.write({"t": time.time(), **update.to_dict()})

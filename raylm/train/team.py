@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from raylm.core.errors import UsageError
 from raylm.train.evaluate import Evaluation
 from raylm.train.memory import Memory
 from raylm.train.saving import Saved
@@ -21,6 +22,10 @@ class Team(Protocol):
         ...
 
     def step(self, plan: StepPlan) -> StepReport: ...
+
+    def resize(self, workers: int) -> None:
+        """Go on with so many as soon as they are there. Raises UsageError where that cannot be."""
+        ...
 
     def evaluate(self) -> Evaluation: ...
 
@@ -45,6 +50,9 @@ class Soloist:
     def step(self, plan: StepPlan) -> StepReport:
         return self._trainer.step(plan)
 
+    def resize(self, workers: int) -> None:
+        raise UsageError("a run in one process alone cannot be resized")
+
     def evaluate(self) -> Evaluation:
         return self._trainer.evaluate()
 
@@ -57,7 +65,7 @@ class Soloist:
 
 def merge(reports: Sequence[StepReport]) -> StepReport:
     """The result is equal on all ranks; of the bytes, the largest rank's count."""
-    fields = ("param_bytes", "grad_bytes", "optimizer_bytes", "peak_bytes")
+    fields = ("param_bytes", "grad_bytes", "optimizer_bytes", "peak_bytes", "replica_bytes")
     largest = {name: max(getattr(r.memory, name) for r in reports) for name in fields}
     sent = max(report.comm_bytes for report in reports)
     return replace(reports[0], memory=Memory(**largest), comm_bytes=sent)

@@ -24,11 +24,13 @@ from raylm.train.saving import Saved
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """What one optimizer step shall do; `samples` are global indices, shared by the ranks."""
+    """What one optimizer step shall do; `samples` are global indices, shared by the ranks, but for
+    those to do `without`."""
 
     step: int
     samples: range
     lr: float
+    without: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Trainer:
         self._materials = materials
         self._device = device
         world_size = dist.get_world_size() if dist.is_initialized() else 1
-        self._passes = config.batch.passes(world_size)
+        self._passes = config.passes(world_size)
         model = materials.blank_model() if is_blank else materials.outline_model(config.seed)
         self.engine = initialize(model, config, device=device, micro_batches=self._passes)
         torch.manual_seed(derive_seed(config.seed, "rank", self.engine.rank))
@@ -84,7 +86,7 @@ class Trainer:
         sent_before, scale = engine.comm_report().bytes_sent, engine.loss_scale
         engine.set_lr(plan.lr)
         mine = shard(plan.samples, engine.rank, engine.world_size)
-        for inputs, targets in self._loader.micro_batches(mine, self._passes):
+        for inputs, targets in self._loader.micro_batches(mine, self._passes, plan.without):
             loss_sum, tokens = next_token_loss(
                 engine(inputs.to(self._device)), targets.to(self._device)
             )
@@ -114,6 +116,7 @@ class Trainer:
             grad_bytes=report.grad_bytes,
             optimizer_bytes=report.optimizer_bytes,
             peak_bytes=peak_bytes(self._device),
+            replica_bytes=report.replica_bytes,
         )
 
     def save(self, root: Path, samples: int) -> None:

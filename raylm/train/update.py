@@ -1,6 +1,7 @@
 """What one optimizer step has to tell: a line of metrics.jsonl, and what `raylm.fit` yields."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from raylm.train.evaluate import Evaluation
@@ -29,6 +30,7 @@ class Update:
     grad_bytes: int
     optimizer_bytes: int
     peak_bytes: int
+    replica_bytes: int
     comm_bytes: int
     sample_index_first: int
     sample_index_last: int
@@ -43,3 +45,9 @@ class Update:
     def to_dict(self) -> dict[str, Any]:
         """Without the held-out figures where there are none."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """From `to_dict`, whatever else is in it."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in row.items() if name in names})

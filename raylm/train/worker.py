@@ -74,6 +74,14 @@ class TrainWorker(Worker):
         assert self._trainer is not None, "build first"
         return self._trainer
 
+    @property
+    def waited_s(self) -> float | None:
+        return None if self._trainer is None else self._trainer.engine.communicator.waited_s
+
+    def position(self) -> int:
+        """Steps done."""
+        return self.trainer.engine.global_steps
+
     def step(self, plan: StepPlan) -> StepReport:
         return self.trainer.step(plan)
 
@@ -105,4 +113,4 @@ class TrainWorker(Worker):
     def _make_trainer(self, *, is_blank: bool = False) -> None:
         self._trainer = None  # its memory goes before the new one's comes
         self._trainer = Trainer(self._config, self._materials, self.device, is_blank=is_blank)
-        self._trainer.engine.before_update = self.settle
+        self._trainer.engine.keeper = self

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from raylm.core.schema import TrainConfig
-from raylm.train.loop import TrainingLoop
+from raylm.train.loop import Position, TrainingLoop
 from raylm.train.materials import prepare
 from raylm.train.rundir import RunDirectory, choose_start
 from raylm.train.team import Soloist
@@ -82,9 +82,10 @@ def train_alone(make_trainer):
     def run(config, output, resume=None, stop=lambda: False):
         start = choose_start(config, output, resume)
         trainer = make_trainer(config, start.checkpoint)
-        directory = RunDirectory(start, config)
+        directory = RunDirectory(start.folder, config)
+        directory.rewind(start.step)
         team = Soloist(trainer)
-        updates = list(TrainingLoop(config, team, directory, start, stop).run())
+        updates = list(TrainingLoop(config, team, directory, Position.of(start), stop).run())
         directory.close()
         return updates, trainer
 

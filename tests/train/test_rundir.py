@@ -26,7 +26,7 @@ def test_a_new_run_has_a_name_and_a_time(make_config, tmp_path, monkeypatch):
 
 def test_the_resolved_config_is_written_and_loads(make_config, tmp_path):
     config = make_config()
-    RunDirectory(choose_start(config, tmp_path, None), config).close()
+    RunDirectory(tmp_path, config).close()
     assert TrainConfig.load(tmp_path / "config.yaml") == config
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["schedule"]["name"] == "cosine"
 
@@ -39,7 +39,7 @@ def test_a_run_is_not_overwritten(finished):
 
 def test_a_run_that_never_made_a_step_is_no_obstacle(make_config, tmp_path):
     config = make_config()
-    RunDirectory(choose_start(config, tmp_path, None), config).close()
+    RunDirectory(tmp_path, config).close()
     assert choose_start(config, tmp_path, None).checkpoint is None
 
 
@@ -65,7 +65,7 @@ def test_a_checkpoint_is_resumed_in_its_own_run_or_elsewhere(finished, tmp_path)
     assert choose_start(config, run, checkpoint).step == 4
     elsewhere = choose_start(config, tmp_path / "other", checkpoint)
     assert (elsewhere.folder, elsewhere.step) == (tmp_path / "other", 4)
-    RunDirectory(elsewhere, config).close()
+    RunDirectory(elsewhere.folder, config).close()
     with pytest.raises(CheckpointError, match="neither a checkpoint nor a run"):
         choose_start(config, None, tmp_path / "nowhere")
 

@@ -1,0 +1,81 @@
+"""The training loop's team as a group of Ray actors."""
+
+from pathlib import Path
+from typing import Any
+
+from raylm.core.errors import PoisonedStepError, UsageError
+from raylm.core.schema import TrainConfig
+from raylm.data.order import shard
+from raylm.runtime.group import WorkerGroup
+from raylm.runtime.membership import OnEvent
+from raylm.train.evaluate import Evaluation
+from raylm.train.saving import Saved
+from raylm.train.team import merge
+from raylm.train.trainer import StepPlan, StepReport
+
+
+class WorkerTeam:
+    def __init__(self, group: WorkerGroup, config: TrainConfig, on_event: OnEvent) -> None:
+        self._group, self._config, self._tell = group, config, on_event
+
+    @property
+    def world_size(self) -> int:
+        return self._group.size
+
+    @property
+    def epoch(self) -> int:
+        return self._group.epoch
+
+    def step(self, plan: StepPlan) -> StepReport:
+        """Raises PoisonedStepError naming the samples, unless such are to be skipped."""
+        if not self._group.is_elastic:
+            return merge(self._group.call("step", plan))
+        while True:
+            try:
+                return merge(self._group.step(plan))
+            except PoisonedStepError as error:
+                plan = self._without_poison(plan, error)
+
+    def resize(self, workers: int) -> None:
+        try:
+            self._config.passes(workers)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        self._group.resize(workers, wait=False)
+
+    def evaluate(self) -> Evaluation:
+        evaluation: Evaluation = self._group.call("evaluate")[0]
+        return evaluation
+
+    def save(self, root: Path, samples: int) -> None:
+        self._group.call("save", root, samples)
+
+    def finish_saving(self) -> list[Saved]:
+        saved: list[Saved] = self._group.call("finish_saving")[0]
+        return saved
+
+    def _without_poison(self, plan: StepPlan, error: PoisonedStepError) -> StepPlan:
+        suspects = poison(plan, error)
+        if not suspects:  # different ones each time: it was something else
+            return plan
+        skips = self._config.elastic.skip_poisoned_samples
+        fields: dict[str, Any] = {"step": plan.step, "samples": sorted(suspects)}
+        self._tell("poisoned_samples", **fields, is_skipped=skips)
+        if not skips:
+            raise PoisonedStepError(
+                f"samples {_listed(suspects)} of step {plan.step} have killed "
+                f"{len(error.victims)} workers in a row; look at them, or go on without them by "
+                "elastic.skip_poisoned_samples=true",
+                error.victims,
+            )
+        return StepPlan(plan.step, plan.samples, plan.lr, plan.without | suspects)
+
+
+def poison(plan: StepPlan, error: PoisonedStepError) -> frozenset[int]:
+    """The samples that every worker had that died (pure)."""
+    shares = [set(shard(plan.samples, rank, world_size)) for rank, world_size in error.victims]
+    return frozenset(set.intersection(*shares) - plan.without)
+
+
+def _listed(samples: frozenset[int]) -> str:
+    return ", ".join(map(str, sorted(samples)))
