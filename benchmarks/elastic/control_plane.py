@@ -22,9 +22,10 @@ EPOCH_BAR_S, MEMORY_BAR_BYTES = 1.0, 10**9
 
 
 class NoNodes(Nodes):
-    """A cluster to which none is added."""
+    """A cluster to which none is added, and from which none goes."""
 
-    def __init__(self) -> None: ...
+    def __init__(self) -> None:
+        self.draining = frozenset()
 
     def added(self) -> dict[str, float]:
         return {}

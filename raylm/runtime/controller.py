@@ -178,8 +178,7 @@ class Controller:
         began = time.monotonic()
         newcomers = self._members.form(hands, self.target)
         if self.is_held:
-            replicas = self._elastic.replicas
-            self._done = self._members.call("inherit", self._members.nodes, replicas)[0]
+            self._done = self._hold("inherit", replicas=self._elastic.replicas)[0]
             self._redone = self._number - self._done
             seconds = time.monotonic() - began
             for hand in newcomers:
@@ -188,9 +187,8 @@ class Controller:
 
     def _begin(self) -> None:
         """Replicas of what the first step starts from."""
-        replicas = self._elastic.replicas
-        if replicas:
-            self._members.call("hold_from", self._done, self._members.nodes, replicas)
+        if self._elastic.replicas:
+            self._hold("hold_from", self._done, replicas=self._elastic.replicas)
         self.is_held = True
 
     def _dismiss(self, ranks: Sequence[int]) -> None:
@@ -199,14 +197,17 @@ class Controller:
             self._form(self._members.living)
         self._part()
         at_once = max(1, self._elastic.replicas)
-        self._members.dismiss(sorted(ranks)[-at_once:])
+        self._members.dismiss(sorted(ranks)[-at_once:], self._nodes.draining)
 
     def _part(self) -> None:
         """End the epoch in order: all at the same step, and that step committed."""
-        members, replicas = self._members, max(1, self._elastic.replicas)
-        members.call("hold_from", self._done, members.nodes, replicas)
+        self._hold("hold_from", self._done, replicas=max(1, self._elastic.replicas))
         self.is_held = True
-        members.part()
+        self._members.part()
+
+    def _hold(self, method: str, *args: Any, replicas: int) -> list[Any]:
+        keepings = self._members.keepings(replicas)
+        return self._members.call_each(method, [(*args, keeping) for keeping in keepings])
 
     def _lose(self, failed: RanksFailedError) -> None:
         """End the epoch after a failure. Raises the error of a worker that failed by itself."""
@@ -248,13 +249,14 @@ class Controller:
 
     def _status(self) -> Status:
         health = self._members.health
+        drained = {r for r, node in enumerate(self._members.nodes) if node in self._nodes.draining}
         return Status(
             living=len(self._members.living),
             starting=self._crew.starting,
             ready=len(self._members.ready),
             target=self.target,
             failed_starts=self._crew.failed_starts,
-            leaving=tuple(health.leaving),
+            leaving=tuple(sorted(drained.union(health.leaving))),
             slow=tuple(health.stragglers) if self._elastic.replace_stragglers else (),
             is_suspect=self._suspicion.is_of(self._number),
         )

@@ -172,10 +172,11 @@ class Crew:
             f"{START_TIMEOUT_S:g} s; see their logs in Ray's session"
         )
 
-    def end(self, hand: Hand) -> None:
+    def end(self, hand: Hand, *, is_place_free: bool = True) -> None:
         """For certain: a process that is stopped does not hear Ray."""
         self._hands.remove(hand)
-        self._free.append(hand.place)
+        if is_place_free:
+            self._free.append(hand.place)
         with suppress(RayError):
             ray.kill(hand.actor)
         if hand.member.node == ray.get_runtime_context().get_node_id():

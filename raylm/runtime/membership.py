@@ -5,7 +5,7 @@ survivors leave; then they form the next one, with whoever is ready.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from raylm.runtime.crew import Crew, Hand
@@ -15,6 +15,7 @@ from raylm.runtime.ledger import Ledger, Record
 from raylm.runtime.phase import Phase, require
 from raylm.runtime.ranks import Ranks, RanksFailedError
 from raylm.runtime.rendezvous import Rendezvous
+from raylm.runtime.replica import Keeping, keepings
 from raylm.runtime.resources import rank_order
 
 OnEvent = Callable[..., None]  # (name, **fields)
@@ -54,9 +55,19 @@ class Membership:
         """By rank."""
         return [hand.member.node for hand in self.living]
 
+    def keepings(self, replicas: int) -> Sequence[Keeping | None]:
+        """By rank."""
+        return keepings(self.nodes, replicas) if replicas else [None] * len(self.living)
+
     def call(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
         """On every rank; results in rank order. Raises RanksFailedError."""
         return self.gather(self.ranks.submit_all(method, *args, **kwargs))
+
+    def call_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Like `call`, with its own arguments for each rank."""
+        return self.gather(
+            [self.ranks.submit(rank, method, *own) for rank, own in enumerate(arguments)]
+        )
 
     def gather(self, refs: Sequence[Any]) -> list[Any]:
         return self.ranks.gather(refs, is_anyone_silent=lambda: bool(self.health.silent()))
@@ -84,7 +95,7 @@ class Membership:
         invitations = self._rendezvous.next_epoch([on_node[node] for node in self.nodes])
         self.start(0, target)
         self._ranks = Ranks(self.living, self._rendezvous.epoch, self._crew.calls)
-        self.gather([self.ranks.submit(i.rank, "join_group", i) for i in invitations])
+        self.call_each("join_group", [(invitation,) for invitation in invitations])
         workers = [member.to_dict() for member in self.ranks.members]
         epoch = self.ranks.epoch
         self._tell("epoch_started", epoch=epoch, world_size=len(nodes), workers=workers)
@@ -128,11 +139,12 @@ class Membership:
         self._ranks = None
         return sorted(lost)
 
-    def dismiss(self, ranks: Sequence[int]) -> None:
-        """Let them go, whose state others hold, after the epoch has ended."""
+    def dismiss(self, ranks: Sequence[int], draining: Collection[str] = ()) -> None:
+        """Let them go, whose state others hold, after the epoch has ended. Nobody takes their
+        places on nodes that are `draining`."""
         for rank in ranks:
             hand = self.living[rank]
-            self._crew.end(hand)
+            self._crew.end(hand, is_place_free=hand.member.node not in draining)
             self._tell("worker_left", rank=rank, pid=hand.member.pid)
         self._enter([hand for rank, hand in enumerate(self.living) if rank not in ranks])
 

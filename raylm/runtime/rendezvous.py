@@ -11,11 +11,10 @@ import struct
 from dataclasses import dataclass
 from datetime import timedelta
 
-import torch
-import torch.distributed as dist
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from raylm.collectives.meeting import ENDED, meet
+from raylm.runtime.backend import Backend
 
 _SIOCGIFADDR = 0x8915
 
@@ -67,8 +66,8 @@ class Rendezvous:
         ]
 
 
-def join(invitation: Invitation, device: torch.device) -> None:
-    """Form this process's default group: gloo for host tensors, NCCL beside it for a GPU's."""
+def join(invitation: Invitation, backend: Backend) -> None:
+    """Form this process's default group."""
     timeout = timedelta(seconds=invitation.timeout_s)
     store = PrefixStore(
         _prefix(invitation.epoch),
@@ -76,19 +75,7 @@ def join(invitation: Invitation, device: torch.device) -> None:
     )
     rank, world_size = invitation.rank, invitation.world_size
     meet(store, "the epoch", rank, world_size, invitation.timeout_s)
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-        store=store,
-        rank=rank,
-        world_size=world_size,
-        timeout=timeout,
-    )
-
-
-def leave() -> None:
-    """Closing the sockets is what frees peers that still wait for this rank in a collective."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    backend.form(store, rank, world_size, invitation.timeout_s)
 
 
 def _prefix(epoch: int) -> str:

@@ -6,7 +6,10 @@ between hosts a slot is sent to its holders. A step is committed on all ranks or
 every replica of it has landed. Two slots take turns, for until then the one before must stay.
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -16,14 +19,20 @@ from raylm.runtime.slot import Slot, Snapshot, size_bytes
 from raylm.runtime.transfer import Holding
 
 
-class Replicas:
-    """`holders[r]`: the ranks that keep a copy of rank r's state where memory is not shared."""
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The ranks that keep a copy of this one's state, and those whose copy it keeps."""
 
-    def __init__(
-        self, transport: Transport, holders: Sequence[Sequence[int]], epoch: int = 0
-    ) -> None:
+    holders: tuple[int, ...]
+    owners: tuple[int, ...]
+
+
+class Replicas:
+    """`keeping`: by whom and of whom, where memory is not shared."""
+
+    def __init__(self, transport: Transport, keeping: Keeping, epoch: int = 0) -> None:
         self.rank, self.world_size, self.epoch = transport.rank, transport.world_size, epoch
-        self._transport, self._holders = transport, holders
+        self._transport, self._keeping = transport, keeping
         self._queue = OrderedQueue("raylm-replicas")
         self._handle = Handle.finished()
         self._slots: list[dict[int, Slot]] = [{}, {}]  # by turn, then by owner
@@ -34,7 +43,7 @@ class Replicas:
     @property
     def held_bytes(self) -> int:
         """Of the slots this rank writes and, where memory is not shared, keeps for others."""
-        owners = (self.rank, *(() if self._is_shared else self._kept()))
+        owners = (self.rank, *(() if self._is_shared else self._keeping.owners))
         return sum(slots[o].size_bytes for slots in self._slots for o in owners if o in slots)
 
     def hold(self, step: int, snapshot: Snapshot, parts: Collection[str] = ()) -> None:
@@ -97,29 +106,35 @@ class Replicas:
             slots[self.rank] = Slot(buffer.local)
 
     def _send(self, slots: dict[int, Slot]) -> None:
-        own = slots[self.rank].memory
-        kept = self._kept()
-        parts = [own if r in self._holders[self.rank] else own[:0] for r in self._ranks()]
-        counts = [len(own) if r in kept else 0 for r in self._ranks()]
+        own, ranks = slots[self.rank].memory, range(self.world_size)
+        holders, owners = self._keeping.holders, self._keeping.owners
+        parts = [own if rank in holders else own[:0] for rank in ranks]
+        counts = [len(own) if rank in owners else 0 for rank in ranks]
         received = self._transport.exchange(parts, counts)
-        slots.update({owner: Slot(received[owner]) for owner in kept})
-
-    def _kept(self) -> list[int]:
-        return [owner for owner in self._ranks() if self.rank in self._holders[owner]]
-
-    def _ranks(self) -> range:
-        return range(self.world_size)
+        slots.update({owner: Slot(received[owner]) for owner in owners})
 
 
-def holders(nodes: Sequence[str], copies: int) -> list[list[int]]:
-    """By rank, `copies` other ranks, those on other nodes first and each of them in turn."""
-    world_size = len(nodes)
-    found = []
-    for rank, node in enumerate(nodes):
-        first = rank + nodes.count(node)
-        ring = [(first + step) % world_size for step in range(world_size)]
-        others = [other for other in ring if other != rank]
-        elsewhere = [other for other in others if nodes[other] != node]
-        here = [other for other in others if nodes[other] == node]
-        found.append([*elsewhere, *here][:copies])
-    return found
+def keepings(nodes: Sequence[str], copies: int) -> list[Keeping]:
+    """By rank: who keeps whose copies. Ranks on other nodes come first, each of them in turn."""
+    world_size, on_node = len(nodes), Counter(nodes)
+    holders = [tuple(_holders(rank, nodes, on_node, copies)) for rank in range(world_size)]
+    owners: list[list[int]] = [[] for _ in nodes]
+    for rank, of_rank in enumerate(holders):
+        for holder in of_rank:
+            owners[holder].append(rank)
+    return [Keeping(*of_rank) for of_rank in zip(holders, map(tuple, owners), strict=True)]
+
+
+def _holders(
+    rank: int, nodes: Sequence[str], on_node: Mapping[str, int], copies: int
+) -> Iterator[int]:
+    own, world_size = nodes[rank], len(nodes)
+    count = on_node[own]
+
+    def ring() -> Iterator[int]:
+        return (n % world_size for n in range(rank + count, rank + count + world_size))
+
+    elsewhere = min(copies, world_size - count)
+    yield from islice((other for other in ring() if nodes[other] != own), elsewhere)
+    here = (other for other in ring() if nodes[other] == own and other != rank)
+    yield from islice(here, copies - elsewhere)

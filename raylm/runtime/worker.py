@@ -21,9 +21,10 @@ from raylm.collectives.choose import open_transport
 from raylm.collectives.transport import Transport
 from raylm.core.errors import SupersededError, UsageError
 from raylm.runtime import rendezvous
+from raylm.runtime.backend import Backend, backend_for
 from raylm.runtime.owner import OwnerWatch
 from raylm.runtime.recovery import recover
-from raylm.runtime.replica import Replicas, holders
+from raylm.runtime.replica import Keeping, Replicas
 from raylm.runtime.resources import threads_per_worker
 from raylm.runtime.session import node_address
 from raylm.runtime.slot import Entry, Snapshot
@@ -76,6 +77,8 @@ class Worker:
     world_size = 0
     epoch = -1
     device = torch.device("cpu")
+    backend: Backend | None = None
+    """Of the process group; None: gloo, with NCCL beside it for a GPU."""
     settles_itself = False
     """`step` calls `settle` right before it changes the state, and computes beside the copying."""
     _kept: tuple[Replicas, ...] = ()  # of this epoch, and of the one before until these have landed
@@ -137,7 +140,9 @@ class Worker:
         """Leave the group at once, so that no peer waits for this rank."""
         for replicas in self._kept:
             replicas.close()
-        rendezvous.leave()
+        if self.backend is not None:
+            self.backend.abort()
+            self.backend.destroy()
 
     def join_group(self, invitation: rendezvous.Invitation) -> None:
         self.rank = invitation.rank
@@ -148,24 +153,25 @@ class Worker:
         one_host = invitation.local_world_size == invitation.world_size
         if interface := rendezvous.interface_of("127.0.0.1" if one_host else node_address()):
             os.environ["GLOO_SOCKET_IFNAME"] = interface
-        rendezvous.join(invitation, self.device)
+        self.backend = self.backend or backend_for(self.device)
+        rendezvous.join(invitation, self.backend)
         if not self._is_set_up:
             self.setup()
             self._is_set_up = True
 
-    def hold_from(self, step: int, nodes: Sequence[str], replicas: int) -> None:
+    def hold_from(self, step: int, keeping: Keeping) -> None:
         """Replicas of the state after `step`, and from now on of that after each."""
         if not self._kept:
-            self._keep(step, self._open_transport(), nodes, replicas)
+            self._keep(step, self._open_transport(), keeping)
         self.settle()
 
-    def inherit(self, nodes: Sequence[str], replicas: int) -> int:
+    def inherit(self, keeping: Keeping | None) -> int:
         """Go on from the newest step that a former group has committed; the step."""
         transport = self._open_transport()
         recovered = recover(transport, self._kept, self._wanted)
         self.restore(recovered.snapshot)
-        if replicas:
-            self._keep(recovered.step, transport, nodes, replicas)
+        if keeping is not None:
+            self._keep(recovered.step, transport, keeping)
         else:
             transport.close()
             self._kept = ()
@@ -190,8 +196,8 @@ class Worker:
     def _open_transport(self) -> Transport:
         return open_transport(torch.device("cpu"), timeout_s=self._timeout_s)
 
-    def _keep(self, step: int, transport: Transport, nodes: Sequence[str], replicas: int) -> None:
-        self._kept += (Replicas(transport, holders(nodes, replicas), self.epoch),)
+    def _keep(self, step: int, transport: Transport, keeping: Keeping) -> None:
+        self._kept += (Replicas(transport, keeping, self.epoch),)
         self._hold(step)
 
     def _hold(self, step: int) -> None:

@@ -92,7 +92,7 @@ class SimulatedCrew:
         self._wanted = 0
         return arrived
 
-    def end(self, hand: Hand) -> None:
+    def end(self, hand: Hand, *, is_place_free: bool = True) -> None:
         hand.actor.is_dead = True
 
     def close(self) -> None: ...

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -155,6 +157,32 @@ def test_the_group_grows_when_nodes_come(cluster):
         check(group.step(batch(number)), number + 1)
         assert len(events.named("worker_joined")) == 1
         assert len(results) in (2, 3)
+
+
+def drain(cluster, node):
+    command = ["drain-node", "--address", cluster.address, "--node-id", node.node_id]
+    command += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"]
+    command += ["--deadline-remaining-seconds", "60"]
+    ray_command = Path(sys.executable).with_name("ray")
+    subprocess.run([ray_command, *command], check=True, capture_output=True)
+
+
+def test_who_is_on_a_node_that_will_be_taken_leaves_in_time(cluster):
+    node, events = add_node(cluster), Recorder()
+    with spread(2, events) as group:
+        group.step(batch(0))
+        drain(cluster, node)
+        number, deadline = 1, time.monotonic() + 30
+        while not events.named("worker_joined"):  # on the node that is left
+            group.step(batch(number))
+            number += 1
+            time.sleep(0.1)
+            assert time.monotonic() < deadline
+        check(group.step(batch(number)), number + 1)
+        assert node.node_id not in [member.node for member in group.members]
+        assert group.size == 2
+        assert len(events.named("worker_left")) == 1
+        assert not events.named("worker_lost")
 
 
 def test_a_group_for_which_there_is_no_room_says_what_there_is(cluster):

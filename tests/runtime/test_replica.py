@@ -12,7 +12,7 @@ from torch.distributed.distributed_c10d import PrefixStore, _get_default_store
 from raylm.collectives.choose import open_transport
 from raylm.core.errors import StateLostError
 from raylm.runtime.recovery import recover
-from raylm.runtime.replica import Replicas, holders
+from raylm.runtime.replica import Replicas, keepings
 from raylm.runtime.transfer import even_share
 from tests.ranks import run_ranks
 
@@ -35,7 +35,7 @@ def snapshot(rank, world_size, step):
 
 def open_replicas(link, copies=1):
     transport = open_transport(CPU, timeout_s=30, link=link)
-    return Replicas(transport, holders(["a"] * transport.world_size, copies))
+    return Replicas(transport, keepings(["a"] * transport.world_size, copies)[transport.rank])
 
 
 def join(rank, world_size, epoch):
@@ -192,9 +192,24 @@ def test_more_deaths_than_replicas_are_said_to_be_so():
         assert "the state of rank [1] died with all its replicas" in message
 
 
+def holders(nodes, copies):
+    found = keepings(nodes, copies)
+    for rank, keeping in enumerate(found):
+        assert keeping.owners == tuple(r for r, of in enumerate(found) if rank in of.holders)
+    return [list(keeping.holders) for keeping in found]
+
+
 def test_holders_are_the_next_ranks_those_on_other_nodes_first():
     assert holders(["a", "a", "a"], 1) == [[1], [2], [0]]
     assert holders(["a", "a", "b", "b"], 1) == [[2], [3], [0], [1]]
     assert holders(["a", "a", "b", "b"], 2) == [[2, 3], [3, 2], [0, 1], [1, 0]]
     assert holders(["a", "b"], 0) == [[], []]
     assert holders(["a"], 1) == [[]]
+    assert holders(["a", "a", "b"], 2) == [[2, 1], [2, 0], [0, 1]]
+
+
+def test_ten_thousand_ranks_are_no_burden():
+    nodes = [f"node {rank // 8}" for rank in range(10_000)]
+    began = time.process_time()
+    assert all(len(keeping.owners) == 2 for keeping in keepings(nodes, 2))
+    assert time.process_time() - began < 1

@@ -11,7 +11,7 @@ from torch.distributed.distributed_c10d import PrefixStore, _get_default_store
 
 from raylm.collectives.choose import open_transport
 from raylm.runtime.recovery import recover
-from raylm.runtime.replica import Replicas, holders
+from raylm.runtime.replica import Replicas, keepings
 from raylm.train import snapshot
 from raylm.train.initialize import initialize
 from tests.ranks import run_ranks
@@ -86,7 +86,7 @@ def resized(rank, sizes, stages, optimizer, link):
             snapshot.restore(engine, found.snapshot, former_rank)
             assert engine.global_steps == 2 * epoch
         former_rank = rank
-        replicas = Replicas(transport, holders(["a"] * size, 2), epoch)
+        replicas = Replicas(transport, keepings(["a"] * size, 2)[rank], epoch)
         losses += train(engine, range(2 * epoch, 2 * epoch + 2))
         replicas.hold(2 * epoch + 2, snapshot.take(engine))
         replicas.wait()
