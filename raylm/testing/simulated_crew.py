@@ -10,7 +10,7 @@ from raylm.runtime.crew import Hand, Place
 from raylm.runtime.worker import Member, Vitals
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Answer:
     """A call that has returned, or failed with an error."""
 
