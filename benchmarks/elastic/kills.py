@@ -146,7 +146,9 @@ def _by_moment(kills: Sequence[Kill]) -> dict[str, list[Kill]]:
 def _summary(kills: Sequence[Kill]) -> str:
     seconds = [kill.seconds for kill in kills]
     median, longest = statistics.median(seconds), max(seconds)
-    return f"{len(kills)} kills, median {median:.2f} s, longest {longest:.2f} s"
+    reads = sum(kill.disk_reads for kill in kills)
+    text = f"{len(kills)} kills, median {median:.2f} s, longest {longest:.2f} s"
+    return f"{text}, {reads} bytes read from disk" if reads else text
 
 
 def _verdict(is_met: bool) -> str:

@@ -109,20 +109,24 @@ class PeerLostError(CollectiveError):
         self.rank = rank
 
 
-class StateLostError(RayLMError):
+class _StepError(RayLMError):
+    """`victims`: (rank, world size) of the worker that died in the step, by attempt."""
+
+    def __init__(self, message: str, victims: Sequence[tuple[int, int]] = ()) -> None:
+        super().__init__(message)
+        self.victims = tuple(victims)
+
+
+class StateLostError(_StepError):
+    pass
+
+
+class PoisonedStepError(_StepError):
     pass
 
 
 class DivergenceError(RayLMError):
     pass
-
-
-class PoisonedStepError(RayLMError):
-    """`victims`: (rank, world size) of the worker that died, by attempt."""
-
-    def __init__(self, message: str, victims: Sequence[tuple[int, int]] = ()) -> None:
-        super().__init__(message)
-        self.victims = tuple(victims)
 
 
 class SupersededError(RayLMError):

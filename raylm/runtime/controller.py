@@ -74,8 +74,9 @@ class Controller:
         self._persist(list)
         self._number = self._done
 
-    def step(self, indices: Any) -> list[Any]:
+    def step(self, indices: Any, victims: Sequence[tuple[int, int]] = ()) -> list[Any]:
         """The next step, done by every rank; results by rank. It counts once, whoever dies in it.
+        `victims`: (rank, world size) of who has died in it in a group before this one.
 
         Raises the worker's error where it is to blame, WorkerError where too few are left,
         StateLostError where none is, and PoisonedStepError, after which another step may be
@@ -84,6 +85,8 @@ class Controller:
         self._number += 1
         self._plans = {n: plan for n, plan in self._plans.items() if n > self._number - _REDONE}
         self._plans[self._number] = indices
+        if victims:
+            self._suspicion = Suspicion(self._number, tuple(victims))
         return self._persist(lambda: self._catch_up() or self.last_results())
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
@@ -214,7 +217,10 @@ class Controller:
         is_final = not self._elastic.replicas or self._in_vain == _MAX_IN_VAIN
         if failed.culprit.cause is Cause.RAISED or is_final:
             self._members.to(Phase.FAILED)
-            raise failed.culprit.to_error() from failed.cause
+            error = failed.culprit.to_error()
+            if isinstance(error, StateLostError):
+                error.victims = self._suspicion.victims
+            raise error from failed.cause
         self._lost_at = self._lost_at or time.monotonic()
         lost = self._members.lose(failed)
         self._in_vain = 0 if lost else self._in_vain + 1
@@ -244,8 +250,10 @@ class Controller:
     def _give_up(self, reason: str, *, is_lost: bool) -> NoReturn:
         self._members.to(Phase.FAILED)
         detail = f" ({self._crew.last_failure})" if self._crew.last_failure else ""
-        kind = StateLostError if is_lost else WorkerError
-        raise kind(f"{reason}{detail}; resume from the last checkpoint")
+        message = f"{reason}{detail}; resume from the last checkpoint"
+        if is_lost:
+            raise StateLostError(message, self._suspicion.victims)
+        raise WorkerError(message)
 
     def _status(self) -> Status:
         health = self._members.health

@@ -154,9 +154,10 @@ class WorkerGroup:
     def rank_zero(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self._gather([self._ranks().submit(0, method, *args, **kwargs)])[0]
 
-    def step(self, indices: Any) -> list[Any]:
+    def step(self, indices: Any, *, victims: Sequence[tuple[int, int]] = ()) -> list[Any]:
         """The workers' `step(indices)` on every rank, in rank order, done once whoever dies in it.
 
+        `victims`: of a StateLostError of a former group, in which this step was the last.
         Lost workers are replaced, and new ones let in, between steps. Raises what a worker's own
         step raises; WorkerError where fewer than `elastic.min` are left and none comes;
         StateLostError where more have died at once than there are replicas; PoisonedStepError
@@ -164,7 +165,7 @@ class WorkerGroup:
         """
         controller = self._elastically()
         with self._breaking():
-            return controller.step(indices)
+            return controller.step(indices, victims)
 
     def last_results(self) -> list[Any]:
         """Of the last step, by rank: a group that was adopted has done one nobody heard of."""

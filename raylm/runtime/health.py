@@ -13,8 +13,8 @@ from raylm.runtime.crew import Hand
 from raylm.runtime.worker import Vitals
 
 SLOW = 2.5  # times its peers' own work in a step: one that is 3 times slower is found for certain
-_PATIENCE = 3  # answers in a row in which a worker is slow
-_ASKED_IN_A_LIMIT = 5
+_PATIENCE = 3  # steps in a row in which a worker is slow
+_ASKED_IN_A_LIMIT = 20
 
 
 class Heartbeats:
@@ -25,7 +25,7 @@ class Heartbeats:
         self._asked: dict[int, tuple[Any, float]] = {}  # rank -> the answer to come, since when
         self._last_asked = 0.0
         self._vitals: dict[int, Vitals] = {}
-        self._slow_answers = [0] * len(self._hands)
+        self._slow_steps = [0] * len(self._hands)
 
     def silent(self) -> list[int]:
         """Ranks that owe an answer for longer than the limit. A dead one does not: Ray says so."""
@@ -43,7 +43,6 @@ class Heartbeats:
         now = time.monotonic()
         if now - self._last_asked >= self._limit_s / _ASKED_IN_A_LIMIT:
             self._last_asked = now
-            self._count_slow_answers()
             for rank, hand in enumerate(self._hands):
                 if rank not in self._asked:
                     self._asked[rank] = hand.actor.vitals.remote(), now
@@ -56,30 +55,26 @@ class Heartbeats:
     @property
     def stragglers(self) -> list[int]:
         """Ranks that have been slow for some time."""
-        return [rank for rank, count in enumerate(self._slow_answers) if count >= _PATIENCE]
+        return [rank for rank, count in enumerate(self._slow_steps) if count >= _PATIENCE]
 
     def _note(self, rank: int, answer: Any) -> None:
         try:
-            [self._vitals[rank]] = self._calls.results([answer])
+            [vitals] = self._calls.results([answer])
         except RayError:  # the call that is under way will tell
             self._vitals.pop(rank, None)
-
-    def _count_slow_answers(self) -> None:
-        own_work_s = {
-            rank: vitals.own_work_s
-            for rank, vitals in self._vitals.items()
-            if vitals.own_work_s is not None
-        }
-        now_slow = slow(own_work_s)
-        for rank in range(len(self._hands)):
-            self._slow_answers[rank] = self._slow_answers[rank] + 1 if rank in now_slow else 0
+            return
+        before = self._vitals.get(rank)
+        self._vitals[rank] = vitals
+        if before is not None and vitals.step > before.step:
+            is_slow = rank in slow({r: v.own_work_s for r, v in self._vitals.items()})
+            self._slow_steps[rank] = self._slow_steps[rank] + 1 if is_slow else 0
 
 
-def slow(own_work_s: Mapping[int, float]) -> list[int]:
-    """Ranks that took more than SLOW times their peers' median (pure)."""
-    found = []
-    for rank, seconds in own_work_s.items():
-        others = [other for peer, other in own_work_s.items() if peer != rank]
+def slow(own_work_s: Mapping[int, float | None]) -> list[int]:
+    """Ranks that took more than SLOW times their peers' median; None: not known (pure)."""
+    found, known = [], {rank: s for rank, s in own_work_s.items() if s is not None}
+    for rank, seconds in known.items():
+        others = [other for peer, other in known.items() if peer != rank]
         if others and seconds > SLOW * median(others):
             found.append(rank)
     return found

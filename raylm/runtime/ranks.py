@@ -1,5 +1,6 @@
 """The workers of one epoch by rank: told what to do together, and found out when they fail."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -22,7 +23,7 @@ class RanksFailedError(Exception):
         self,
         failures: Sequence[Failure],
         refs: Sequence[Any],
-        causes: Mapping[int, RayError | None],
+        causes: Mapping[int, RayError],
     ) -> None:
         self.failures, self.refs = list(failures), list(refs)
         self.culprit = blame(failures)
@@ -75,10 +76,18 @@ class Ranks:
 
     def _fail(self, refs: Sequence[Any], patience_s: float) -> NoReturn:
         """Whoever is told of a lost peer first may not be the one to blame."""
-        self._calls.wait(refs, len(refs), patience_s)
-        errors = {rank: error_of(self._calls, ref) for rank, ref in enumerate(refs)}
-        failures = [self._failure(rank, error) for rank, error in errors.items() if error]
+        deadline = time.monotonic() + patience_s
+        errors = self._errors(refs)
+        while time.monotonic() < deadline and not _is_explained(errors):
+            pending = [refs[r] for r, error in errors.items() if isinstance(error, GetTimeoutError)]
+            self._calls.wait(pending, 1, _TICK_S)
+            errors = self._errors(refs)
+        failures = [self._failure(rank, error) for rank, error in errors.items()]
         raise RanksFailedError(failures, refs, errors)
+
+    def _errors(self, refs: Sequence[Any]) -> dict[int, RayError]:
+        found = {rank: error_of(self._calls, ref) for rank, ref in enumerate(refs)}
+        return {rank: error for rank, error in found.items() if error is not None}
 
     def _failure(self, rank: int, error: RayError) -> Failure:
         pid = self.hands[rank].member.pid
@@ -92,3 +101,9 @@ class Ranks:
                 return Failure(rank, pid, Cause.DIED, death_reason(str(error)), error)
             case _:
                 return Failure(rank, pid, Cause.RAISED, str(error), error)
+
+
+def _is_explained(errors: Mapping[int, RayError]) -> bool:
+    """A death explains all others; nothing more is to come where no call is under way."""
+    kinds = [type(error) for error in errors.values()]
+    return GetTimeoutError not in kinds or any(issubclass(kind, RayActorError) for kind in kinds)

@@ -61,9 +61,11 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """`is_leaving`: the machine has told this process that it is about to go. `own_work_s`: what
-    the last step took without waiting for other ranks; None where that is not known."""
+    the last step, number `step`, took without waiting for other ranks; None where that is not
+    known."""
 
     is_leaving: bool
+    step: int
     own_work_s: float | None
 
 
@@ -182,9 +184,10 @@ class Worker:
         if not self.settles_itself:
             self.settle()
         began, waited_s = time.monotonic(), self.waited_s
-        self._last = number, self.step(indices)
+        result = self.step(indices)
         if waited_s is not None and self.waited_s is not None:
             self._own_work_s = time.monotonic() - began - (self.waited_s - waited_s)
+        self._last = number, result
         if self._kept:
             self._hold(number)
         return self._last[1]
@@ -255,7 +258,7 @@ class Worker:
 
     @control
     def vitals(self) -> Vitals:
-        return Vitals(_notice.is_set(), self._own_work_s)
+        return Vitals(_notice.is_set(), self._last[0], self._own_work_s)
 
     @control
     def stay_with(self, owner: Any) -> None:

@@ -48,7 +48,7 @@ class SimulatedActor:
             return Answer(error=ActorDiedError())
         match method, args:
             case "vitals", _:
-                return Answer(Vitals(is_leaving=False, own_work_s=1.0))
+                return Answer(Vitals(is_leaving=False, step=self._steps[0], own_work_s=1.0))
             case "invoke", (_, "advance", (number, _), _):
                 self._steps[0] = number
                 return Answer(number)

@@ -23,7 +23,7 @@ from raylm.train.rundir import RunDirectory, Start
 from raylm.train.team import merge
 from raylm.train.update import Update
 from raylm.train.worker import Summary, TrainWorker
-from raylm.train.worker_team import WorkerTeam
+from raylm.train.worker_team import Deaths, WorkerTeam
 
 T = TypeVar("T")
 Note = Callable[[str], None]
@@ -65,6 +65,7 @@ class Run:
         self._config, self._start, self._directory = config, start, directory
         self._stop, self._note, self._name = stop, note, name
         self._step, self._began = start.step, time.time()
+        self._deaths = Deaths()
         self._falls = 0  # to the start, in a row
 
     def updates(self) -> Generator[Update, None, None]:
@@ -89,7 +90,7 @@ class Run:
     def _attempt(self) -> Generator[Update, None, str]:
         """Until the last step, or a wish to stop; the run's status."""
         with self._workers() as group:
-            team = WorkerTeam(group, self._config, self._tell)
+            team = WorkerTeam(group, self._config, self._tell, self._deaths)
             position = self._where(group) if group.is_adopted else self._set_up(group)
             self._directory.rewind(position.step)
             loop = TrainingLoop(self._config, team, self._directory, position, self._stop)

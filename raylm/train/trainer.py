@@ -1,6 +1,6 @@
 """One rank of a run: its engine and data, and the few things it can be told to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +31,9 @@ class StepPlan:
     samples: range
     lr: float
     without: frozenset[int] = frozenset()
+
+    def leaving_out(self, samples: frozenset[int]) -> "StepPlan":
+        return replace(self, without=self.without | samples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The training loop's team as a group of Ray actors."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raylm.core.errors import PoisonedStepError, UsageError
+from raylm.core.errors import PoisonedStepError, StateLostError, UsageError
 from raylm.core.schema import TrainConfig
 from raylm.data.order import shard
 from raylm.runtime.group import WorkerGroup
@@ -14,9 +15,25 @@ from raylm.train.team import merge
 from raylm.train.trainer import StepPlan, StepReport
 
 
+@dataclass(slots=True)
+class Deaths:
+    """What a run remembers of them when it falls back, by step: (rank, world size) of the workers
+    that died in it, and the samples that are to blame."""
+
+    victims: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    samples: dict[int, frozenset[int]] = field(default_factory=dict)
+
+
 class WorkerTeam:
-    def __init__(self, group: WorkerGroup, config: TrainConfig, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        group: WorkerGroup,
+        config: TrainConfig,
+        on_event: OnEvent,
+        deaths: Deaths | None = None,
+    ) -> None:
         self._group, self._config, self._tell = group, config, on_event
+        self._deaths = deaths or Deaths()
 
     @property
     def world_size(self) -> int:
@@ -30,11 +47,17 @@ class WorkerTeam:
         """Raises PoisonedStepError naming the samples, unless such are to be skipped."""
         if not self._group.is_elastic:
             return merge(self._group.call("step", plan))
+        victims = self._deaths.victims.pop(plan.step, ())
+        plan = plan.leaving_out(self._deaths.samples.get(plan.step, frozenset()))
         while True:
             try:
-                return merge(self._group.step(plan))
+                return merge(self._group.step(plan, victims=victims))
             except PoisonedStepError as error:
-                plan = self._without_poison(plan, error)
+                plan = plan.leaving_out(self._poison(plan, error))
+                victims = ()
+            except StateLostError as lost:
+                self._deaths.victims[plan.step] = lost.victims
+                raise
 
     def resize(self, workers: int) -> None:
         try:
@@ -54,21 +77,22 @@ class WorkerTeam:
         saved: list[Saved] = self._group.call("finish_saving")[0]
         return saved
 
-    def _without_poison(self, plan: StepPlan, error: PoisonedStepError) -> StepPlan:
+    def _poison(self, plan: StepPlan, error: PoisonedStepError) -> frozenset[int]:
+        """Samples to go on without; none where it was something else that killed."""
         suspects = poison(plan, error)
-        if not suspects:  # different ones each time: it was something else
-            return plan
-        skips = self._config.elastic.skip_poisoned_samples
-        fields: dict[str, Any] = {"step": plan.step, "samples": sorted(suspects)}
-        self._tell("poisoned_samples", **fields, is_skipped=skips)
-        if not skips:
-            raise PoisonedStepError(
-                f"samples {_listed(suspects)} of step {plan.step} have killed "
-                f"{len(error.victims)} workers in a row; look at them, or go on without them by "
-                "elastic.skip_poisoned_samples=true",
-                error.victims,
-            )
-        return StepPlan(plan.step, plan.samples, plan.lr, plan.without | suspects)
+        if suspects:
+            skips = self._config.elastic.skip_poisoned_samples
+            fields: dict[str, Any] = {"step": plan.step, "samples": sorted(suspects)}
+            self._tell("poisoned_samples", **fields, is_skipped=skips)
+            if not skips:
+                raise PoisonedStepError(
+                    f"samples {_listed(suspects)} of step {plan.step} have killed "
+                    f"{len(error.victims)} workers in a row; look at them, or go on without them "
+                    "by elastic.skip_poisoned_samples=true",
+                    error.victims,
+                )
+            self._deaths.samples[plan.step] = plan.without | suspects
+        return suspects
 
 
 def poison(plan: StepPlan, error: PoisonedStepError) -> frozenset[int]:

@@ -242,10 +242,13 @@ class Poisoned(Summing):
         return super().step(indices)
 
 
+def poisoned(size, events):
+    return WorkerGroup(Poisoned, size, elastic=Elastic(), timeout_s=30, on_event=events)
+
+
 def test_a_step_that_kills_who_does_it_is_named_and_another_may_take_its_place():
     events = Recorder()
-    group = WorkerGroup(Poisoned, 2, elastic=Elastic(), timeout_s=30, on_event=events)
-    with group:
+    with poisoned(3, events) as group:
         run(group, 0, 4)
         with pytest.raises(PoisonedStepError, match="killed a worker 3 times in a row") as raised:
             group.step(batch(4))
@@ -253,6 +256,18 @@ def test_a_step_that_kills_who_does_it_is_named_and_another_may_take_its_place()
         assert all(42 in batch(4)[rank::size] for rank, size in raised.value.victims)
         results = group.step([index for index in batch(4) if index != 42])
         assert results[0][1:] == (expected(5) - 42, 5)
+
+
+def test_another_group_is_told_who_has_died_in_the_step():
+    with poisoned(2, Recorder()) as group, pytest.raises(StateLostError) as lost:
+        run(group, 0, 5)
+    assert len(lost.value.victims) == 2
+    with poisoned(2, Recorder()) as group:
+        run(group, 0, 4)
+        with pytest.raises(PoisonedStepError) as raised:
+            group.step(batch(4), victims=lost.value.victims)
+        assert raised.value.victims[:2] == lost.value.victims
+        assert group.step([1])[0][1:] == (expected(4) + 1, 5)
 
 
 class Slow(Summing):

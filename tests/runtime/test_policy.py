@@ -77,8 +77,10 @@ def test_a_step_that_kills_is_not_done_by_the_last_who_has_the_state():
 
 
 def test_a_step_is_suspected_for_certain_when_it_has_killed_three_times_in_a_row():
+    assert not Suspicion().struck(7, 0, 3).is_of(7)
     suspicion = Suspicion().struck(7, 0, 3).struck(7, 1, 2)
     assert suspicion.is_of(7)
+    assert not suspicion.is_of(8)
     assert not suspicion.is_certain
     assert suspicion.struck(7, 0, 2).victims == ((0, 3), (1, 2), (0, 2))
     assert suspicion.struck(7, 0, 2).is_certain

@@ -10,15 +10,12 @@ import pytest
 from raylm.core.errors import PoisonedStepError, StateLostError
 from raylm.core.metrics import read_jsonl
 from raylm.data.order import shard
-from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import ray_session
-from raylm.train.loop import Position, TrainingLoop
 from raylm.train.recipes import fit
-from raylm.train.rundir import RunDirectory
 from raylm.train.trainer import StepPlan
 from raylm.train.wish import Wish
 from raylm.train.worker import TrainWorker
-from raylm.train.worker_team import WorkerTeam, poison
+from raylm.train.worker_team import poison
 
 pytestmark = pytest.mark.ray
 
@@ -137,31 +134,26 @@ class PoisonedWorker(TrainWorker):
         return super().step(plan)
 
 
-@pytest.mark.parametrize("skips", [True, False])
+@pytest.mark.parametrize(("workers", "skips"), [(3, True), (2, True), (2, False)])
 def test_samples_that_kill_are_named_and_on_request_left_out(
-    skips, ray_cluster, elastic_config, tmp_path
+    workers, skips, ray_cluster, elastic_config, tmp_path, monkeypatch
 ):
-    config = elastic_config(steps=6, elastic__skip_poisoned_samples=skips)
-    directory = RunDirectory(tmp_path / "run", config)
-    with WorkerGroup(
-        PoisonedWorker, 2, args=(config,), elastic=config.elastic, on_event=directory.event
-    ) as group:
-        group.call("build")
-        team = WorkerTeam(group, config, directory.event)
-        running = TrainingLoop(config, team, directory, Position()).run()
+    monkeypatch.setattr("raylm.train.run.TrainWorker", PoisonedWorker)
+    config = elastic_config(steps=6, workers=workers, elastic__skip_poisoned_samples=skips)
+    run = tmp_path / "run"
+    with closing(fit(config, output=run)) as running:
         if skips:
-            updates = list(running)
-            assert [update.step for update in updates] == list(range(1, 7))
-            assert updates[3].tokens < updates[2].tokens
-            assert updates[4].tokens == updates[2].tokens
+            tokens = {update.step: update.tokens for update in running}
+            assert list(tokens) == list(range(1, 7))
+            assert tokens[4] < tokens[3] == tokens[5]
         else:
             with pytest.raises(PoisonedStepError, match=r"41.* of step 4 have killed 3 workers"):
                 list(running)
-    found = events(tmp_path / "run", "poisoned_samples")[0]
+    found = events(run, "poisoned_samples")[0]
     assert found["is_skipped"] is skips
     assert 41 in found["samples"]
     assert len(found["samples"]) <= 6
-    directory.close()
+    assert len(events(run, "fell_back")) == (workers == 2)  # both had died before they knew
 
 
 def test_the_suspects_are_what_every_victim_had():
