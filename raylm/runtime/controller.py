@@ -184,8 +184,8 @@ class Controller:
             self._done = self._hold("inherit", replicas=self._elastic.replicas)[0]
             self._redone = self._number - self._done
             seconds = time.monotonic() - began
-            for hand in newcomers:
-                self._tell("worker_joined", **hand.member.to_dict(), seconds=seconds)
+            for member in newcomers:
+                self._tell("worker_joined", **member.to_dict(), seconds=seconds)
         self._members.to(Phase.RUNNING)
 
     def _begin(self) -> None:

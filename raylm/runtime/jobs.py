@@ -4,6 +4,7 @@ its dependencies."""
 import asyncio
 import importlib.util
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from raylm.core.errors import UsageError
 
+_START_S = 60.0
 _ROOTS = ("raylm", "raylm_kernels", "raylm_apps")
 
 
@@ -52,11 +54,22 @@ def submit(command: Sequence[str], address: str, files: Mapping[str, str]) -> Jo
     with TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
-        job_id: str = client.submit_job(
-            entrypoint=shlex.join(["python", "-m", "raylm_apps.cli", *command]),
-            runtime_env={"working_dir": folder, "py_modules": _roots()},
-        )
-    return Job(job_id, client)
+        entrypoint = shlex.join(["python", "-m", "raylm_apps.cli", *command])
+        runtime_env = {"working_dir": folder, "py_modules": _roots()}
+        return Job(_submit(client, entrypoint, runtime_env), client)
+
+
+def _submit(client: JobSubmissionClient, entrypoint: str, runtime_env: dict[str, Any]) -> str:
+    """A cluster that has just been started has no agent yet that takes jobs."""
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            job_id: str = client.submit_job(entrypoint=entrypoint, runtime_env=runtime_env)
+            return job_id
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise UsageError(f"the cluster does not take the job: {error}") from error
+        time.sleep(1)
 
 
 def _roots() -> list[str]:

@@ -17,6 +17,7 @@ from raylm.runtime.ranks import Ranks, RanksFailedError
 from raylm.runtime.rendezvous import Rendezvous
 from raylm.runtime.replica import Keeping, keepings
 from raylm.runtime.resources import rank_order
+from raylm.runtime.worker import Member
 
 OnEvent = Callable[..., None]  # (name, **fields)
 _LEAVE_S = 5.0  # a survivor that has not come out of its call by then is none
@@ -82,24 +83,22 @@ class Membership:
         if self._ledger is not None:
             self._ledger.write(Record(self._rendezvous.epoch, target, self._crew.places))
 
-    def form(self, hands: Sequence[Hand], target: int) -> list[Hand]:
+    def form(self, hands: Sequence[Hand], target: int) -> list[Member]:
         """A new epoch of these workers; those that were in none before."""
         self.to(Phase.FORMING)
-        former = set(self.living)
-        newcomers = [hand for hand in hands if hand not in former]
-        entered = set(newcomers)
+        newcomers = set(hands) - set(self.living)
         nodes = [hand.member.node for hand in hands]
         self._enter([hands[place] for place in rank_order(nodes)])
-        self.ready = [hand for hand in self.ready if hand not in entered]
+        self.ready = [hand for hand in self.ready if hand not in newcomers]
         on_node = Counter(nodes)
         invitations = self._rendezvous.next_epoch([on_node[node] for node in self.nodes])
         self.start(0, target)
         self._ranks = Ranks(self.living, self._rendezvous.epoch, self._crew.calls)
         self.call_each("join_group", [(invitation,) for invitation in invitations])
-        workers = [member.to_dict() for member in self.ranks.members]
-        epoch = self.ranks.epoch
+        members, epoch = self.ranks.members, self.ranks.epoch
+        workers = [member.to_dict() for member in members]
         self._tell("epoch_started", epoch=epoch, world_size=len(nodes), workers=workers)
-        return newcomers
+        return [m for m, hand in zip(members, self.living, strict=True) if hand in newcomers]
 
     def adopt(self, record: Record) -> None:
         """Take over from a controller that has died: its workers finish what it asked of them."""

@@ -92,7 +92,8 @@ class Worker:
     _owner: OwnerWatch | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        is_actor = ray.is_initialized() and ray.get_runtime_context().get_actor_id() is not None
+        if is_actor and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda number, frame: _notice.set())
         return super().__new__(cls)
 

@@ -34,6 +34,7 @@ class MortalWorker(TrainWorker):
     def doom(self, rank: int, moment: Moment, stamp: Path, after: int = 0) -> None:
         """Rank `rank` gets killed in its next `moment` but `after`, and leaves the time of its
         death in `stamp`."""
+        self.settle()  # or it dies in this very call, which is made again of the others
         if rank == self.rank:
             owner, name = self._where(moment)
             setattr(owner, name, _deadly(getattr(owner, name), stamp, after))

@@ -41,7 +41,7 @@ def fit(
     Leaving the iteration early ends the workers. Raises what `train` raises.
     """
     settings = as_config(config)
-    start = choose_start(settings, None if output is None else Path(output), resume)
+    start = choose_start(settings, _folder(output), resume)
     yield from updates(settings, start, address)
 
 
@@ -61,7 +61,7 @@ def train(
     them the last checkpoint of the run is whole.
     """
     settings = as_config(config, [] if workers is None else [f"workers={workers}"])
-    start = _choose(settings, None if output is None else Path(output), resume, address)
+    start = _choose(settings, _folder(output), resume, address)
     step = start.step
     is_on_cluster = cluster_address(address) is not None
     run = follow if is_on_cluster else updates
@@ -94,3 +94,7 @@ def _choose(
     if output is not None and is_followed and is_under_way(output, address):
         return newest_start(output)
     return choose_start(config, output, resume)
+
+
+def _folder(output: Path | str | None) -> Path | None:
+    return None if output is None else Path(output).expanduser()

@@ -1,15 +1,10 @@
-"""`raylm submit` on a real cluster: the program travels with the job."""
-
-import os
-import socket
-import sys
-from pathlib import Path
+"""`raylm` as a job of a real cluster: the program travels with it."""
 
 import pytest
-from ray.cluster_utils import Cluster
 
 from raylm.core.errors import UsageError
 from raylm.runtime.jobs import submit
+from tests.clusters import cluster_with_dashboard
 
 pytestmark = [
     pytest.mark.ray,
@@ -19,24 +14,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def dashboard():
-    """Of a cluster that was started in this environment: its `python` is the one on the path."""
-    path = os.environ["PATH"]
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 4,
-            "object_store_memory": 100 * 2**20,
-            "include_dashboard": True,
-            "dashboard_port": port,
-        },
-    )
-    yield f"http://127.0.0.1:{port}"
-    cluster.shutdown()
-    os.environ["PATH"] = path
+    with cluster_with_dashboard() as address:
+        yield address
 
 
 def test_a_command_runs_as_a_job_with_its_files(dashboard):

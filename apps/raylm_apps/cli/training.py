@@ -53,6 +53,8 @@ def train(
     result = run(settings, output=output, resume=resume, address=address)
     if json:
         echo_json({"run": result.run_dir, "status": result.status, "step": result.step})
+    else:
+        typer.echo(f"{result.status} at step {result.step}, which is saved in {result.run_dir}")
     if result.status == "interrupted":
         raise typer.Exit(130)
 
