@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, _get_default_store, _world
 
+from raylm.collectives import connections
 from raylm.collectives.alone import AloneTransport
 from raylm.collectives.communicator import Communicator
 from raylm.collectives.meeting import meet
@@ -57,7 +58,8 @@ def _new_group(timeout_s: float) -> dist.ProcessGroup | None:
         return None
     store = _get_default_store()
     meet(store, f"group {_world.group_count}", dist.get_rank(), dist.get_world_size(), timeout_s)
-    group: dist.ProcessGroup = dist.new_group(timeout=timedelta(seconds=timeout_s))
+    with connections.opening():
+        group: dist.ProcessGroup = dist.new_group(timeout=timedelta(seconds=timeout_s))
     return group
 
 

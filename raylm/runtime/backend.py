@@ -1,11 +1,7 @@
 """Backend: how the process group of an epoch is formed, given up from outside, and taken apart."""
 
 import os
-import socket
-from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -13,7 +9,7 @@ import torch.distributed as dist
 from torch.distributed import Store  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import _abort_process_group
 
-_OPEN_FILES = Path("/proc/self/fd")
+from raylm.collectives import connections
 
 
 class Backend(Protocol):
@@ -31,25 +27,17 @@ class Backend(Protocol):
 
 
 class GlooBackend:
-    """gloo has no abort that frees a caller; the end of its connections does."""
-
     _name = "gloo"
 
-    def __init__(self) -> None:
-        self._connections: frozenset[str] = frozenset()
-
     def form(self, store: Store, rank: int, world_size: int, timeout_s: float) -> None:
-        before = {name for name, _ in _sockets()}
         timeout = timedelta(seconds=timeout_s)
-        dist.init_process_group(
-            self._name, store=store, rank=rank, world_size=world_size, timeout=timeout
-        )
-        self._connections = frozenset(name for name, _ in _sockets() if name not in before)
+        with connections.opening():
+            dist.init_process_group(
+                self._name, store=store, rank=rank, world_size=world_size, timeout=timeout
+            )
 
     def abort(self) -> None:
-        for name, number in _sockets():
-            if name in self._connections:
-                _shut_down(number)
+        connections.end()
 
     def destroy(self) -> None:
         if dist.is_initialized():
@@ -74,18 +62,3 @@ class NcclBackend(GlooBackend):
 
 def backend_for(device: torch.device) -> Backend:
     return NcclBackend() if device.type == "cuda" else GlooBackend()
-
-
-def _sockets() -> Iterator[tuple[str, int]]:
-    """Of this process: a name that no other socket ever has, and the number of its open file."""
-    for file in _OPEN_FILES.iterdir() if _OPEN_FILES.is_dir() else ():
-        with suppress(OSError):  # it has just been closed
-            name = str(file.readlink())
-            if name.startswith("socket:"):
-                yield name, int(file.name)
-
-
-def _shut_down(number: int) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(number)) as shared:
-        shared.getpeername()  # fails for one that listens, which gloo would not survive
-        shared.shutdown(socket.SHUT_RDWR)

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
+from raylm.collectives import connections
 from raylm.collectives.meeting import ENDED, meet
 from raylm.runtime.backend import Backend
 
@@ -69,13 +70,14 @@ class Rendezvous:
 def join(invitation: Invitation, backend: Backend) -> None:
     """Form this process's default group."""
     timeout = timedelta(seconds=invitation.timeout_s)
-    store = PrefixStore(
-        _prefix(invitation.epoch),
-        TCPStore(invitation.host, invitation.port, is_master=False, timeout=timeout),
-    )
     rank, world_size = invitation.rank, invitation.world_size
-    meet(store, "the epoch", rank, world_size, invitation.timeout_s)
-    backend.form(store, rank, world_size, invitation.timeout_s)
+    with connections.opening():
+        store = PrefixStore(
+            _prefix(invitation.epoch),
+            TCPStore(invitation.host, invitation.port, is_master=False, timeout=timeout),
+        )
+        meet(store, "the epoch", rank, world_size, invitation.timeout_s)
+        backend.form(store, rank, world_size, invitation.timeout_s)
 
 
 def _prefix(epoch: int) -> str:

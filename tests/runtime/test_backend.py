@@ -12,8 +12,10 @@ from torch.distributed import PrefixStore
 from torch.distributed.distributed_c10d import _get_default_store
 
 from raylm.core.schema import Elastic
+from raylm.runtime import rendezvous
 from raylm.runtime.backend import GlooBackend
 from raylm.runtime.group import WorkerGroup
+from raylm.runtime.rendezvous import Rendezvous
 from raylm.runtime.worker import Worker
 from tests.ranks import run_ranks
 
@@ -55,6 +57,23 @@ def aborted_beside_a_store(rank):
     backend.abort()
     store.set(f"rank {rank}", "here")
     return store.get(f"rank {1 - rank}")
+
+
+def forms_without_a_peer(rank):
+    dist.destroy_process_group()
+    if rank == 1:  # has come, and dies before they are connected
+        return 0.0
+    rendezvous.meet = lambda *args: None
+    [invitation, _] = Rendezvous("127.0.0.1", TIMEOUT_S).next_epoch([2, 2])
+    threading.Timer(0.5, GlooBackend().abort).start()
+    began = time.monotonic()
+    with pytest.raises(RuntimeError):
+        rendezvous.join(invitation, GlooBackend())
+    return time.monotonic() - began
+
+
+def test_a_group_that_is_being_formed_is_aborted():
+    assert max(run_ranks(2, forms_without_a_peer)) < 5
 
 
 class HangingBackend:
@@ -110,7 +129,7 @@ def test_whoever_is_stuck_in_a_collective_is_freed_by_the_group(ray_cluster, tmp
     with WorkerGroup(Stuck, 2, elastic=Elastic(), timeout_s=TIMEOUT_S) as group:
         group.step(None)
         began = time.monotonic()
-        [calls, _] = group.step(tmp_path / "once")
+        calls, *_ = group.step(tmp_path / "once")
         assert time.monotonic() - began < TIMEOUT_S / 2
     names = [name for name, *_ in calls]
     at = names.index("stuck")
