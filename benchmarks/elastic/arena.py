@@ -23,6 +23,7 @@ CONFIG: Mapping[str, Any] = {
     "data": {"path": "stdlib", "sequence_length": 128, "tokenizer": {"vocab_size": 2048}},
     "batch": {"global": 12, "micro": 4},
     "optimizer": {"lr": 1e-3},
+    "schedule": {"name": "constant"},
     "precision": "fp32",
     "evaluation": {"every": 0},
     "checkpoint": {"every": 0},

@@ -1,6 +1,7 @@
 """Who is stuck in a collective is freed from another thread, though its peer lives."""
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -60,15 +61,20 @@ def aborted_beside_a_store(rank):
 
 
 def forms_without_a_peer(rank):
-    dist.destroy_process_group()
-    if rank == 1:  # has come, and dies before they are connected
+    store = _get_default_store()
+    if rank == 1:  # leads, and has two come of whom there is only one
+        meeting = Rendezvous("127.0.0.1", TIMEOUT_S)
+        store.set("invitation", pickle.dumps(meeting.next_epoch([2, 2])[0]))
+        store.wait(["free"])
         return 0.0
-    rendezvous.meet = lambda *args: None
-    [invitation, _] = Rendezvous("127.0.0.1", TIMEOUT_S).next_epoch([2, 2])
+    invitation = pickle.loads(store.get("invitation"))
+    rendezvous.meet = lambda *args: None  # the other dies right after it has been met
+    dist.destroy_process_group()
     threading.Timer(0.5, GlooBackend().abort).start()
     began = time.monotonic()
     with pytest.raises(RuntimeError):
         rendezvous.join(invitation, GlooBackend())
+    store.set("free", "1")
     return time.monotonic() - began
 
 
