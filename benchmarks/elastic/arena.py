@@ -22,7 +22,7 @@ CONFIG: Mapping[str, Any] = {
     "model": {"hidden_size": 256, "num_layers": 4, "num_heads": 4},
     "data": {"path": "stdlib", "sequence_length": 128, "tokenizer": {"vocab_size": 2048}},
     "batch": {"global": 12, "micro": 4},
-    "optimizer": {"lr": 1e-3},
+    "optimizer": {"lr": 3e-4},
     "schedule": {"name": "constant"},
     "precision": "fp32",
     "evaluation": {"every": 0},
