@@ -11,6 +11,12 @@ MODULES = (
     "benchmarks.train.zero_cost",
     "benchmarks.train.zero_overlap",
     "benchmarks.train.zero_checkpoint",
+    "benchmarks.elastic.kills",
+    "benchmarks.elastic.curve",
+    "benchmarks.elastic.replica_cost",
+    "benchmarks.elastic.control_plane",
+    "benchmarks.elastic.chaos",
+    "benchmarks.elastic.peers",
 )
 
 for module in MODULES:

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from raylm.core.errors import DataError, UsageError, WorkerError
 from raylm.runtime.group import WorkerGroup
 from raylm.runtime.worker import Worker, control
+from tests.processes import is_alive, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -152,18 +153,3 @@ def test_a_worker_that_cannot_be_built_says_why():
 def test_a_class_that_is_no_worker_is_refused():
     with pytest.raises(UsageError, match="dict must derive from"):
         WorkerGroup(dict, 1)
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -14,6 +14,7 @@ from raylm.core.schema import Elastic
 from raylm.runtime.group import WorkerGroup, end_group
 from raylm.runtime.ledger import Ledger, Record
 from raylm.runtime.worker import NAMESPACE, Worker
+from tests.processes import is_alive, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -59,21 +60,6 @@ class Leader:
 
 def leader(name):
     return ray.remote(num_cpus=0)(Leader).options(name=name, namespace=NAMESPACE).remote()
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("moment", ["between", "within"])

@@ -185,6 +185,17 @@ def test_who_is_on_a_node_that_will_be_taken_leaves_in_time(cluster):
         assert not events.named("worker_lost")
 
 
+def test_a_full_object_store_does_not_hold_up_a_recovery(cluster):
+    full = [ray.put(torch.zeros(MEMORY // 3, dtype=torch.uint8).numpy()) for _ in range(4)]
+    events = Recorder()
+    with spread(2, events) as group:
+        group.step(batch(0))
+        os.kill(group.members[1].pid, signal.SIGKILL)
+        check(group.step(batch(1)), 2)
+        assert len(events.named("recovered")) == 1
+    assert len(full) == 4
+
+
 def test_a_group_for_which_there_is_no_room_says_what_there_is(cluster):
     with pytest.raises(WorkerError, match=r"asked for 5 workers x {CPU: 1}.* cluster has {CPU: 2"):
         WorkerGroup(Summing, 5).__enter__()

@@ -21,6 +21,7 @@ from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import ray_session
 from raylm.runtime.worker import Worker
 from tests.clusters import free_port
+from tests.processes import wait_until
 
 NAMESPACE, LINK, PEER = "raylm-other", "raylm-here", "raylm-there"
 HERE, THERE = "10.231.77.1", "10.231.77.2"
@@ -119,13 +120,6 @@ def answers(address):
         socket.create_connection((host, int(port)), 1).close()
         return True
     return False
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 class Writing(Worker):

@@ -18,6 +18,7 @@ from raylm.core.errors import DataError, WorkerError
 from raylm.core.metrics import read_jsonl
 from raylm.runtime.session import ray_session
 from raylm.train.recipes import fit, train
+from tests.processes import is_alive
 
 pytestmark = pytest.mark.ray
 
@@ -156,11 +157,3 @@ def test_ctrl_c_saves_a_checkpoint_and_leaves_no_process(make_config, cache, tmp
         assert time.monotonic() < deadline, "a worker outlived its run"
         time.sleep(0.1)
     assert math.isfinite(rows(run)[-1]["loss"])
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -16,6 +16,7 @@ from raylm.runtime.session import ray_session
 from raylm.runtime.worker import NAMESPACE
 from raylm.train.recipes import train
 from raylm.train.run_actor import is_under_way, run_name
+from tests.processes import is_alive, wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -52,21 +53,6 @@ def events(run, name):
 def steps(run):
     path = run / "metrics.jsonl"
     return [row["step"] for row in read_jsonl(path)] if path.exists() else []
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def workers(run):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ray.job_submission import JobSubmissionClient
 
 from raylm.core.metrics import read_jsonl
 from tests.clusters import cluster_with_dashboard
+from tests.processes import wait_until
 
 pytestmark = [
     pytest.mark.ray,
@@ -80,13 +80,6 @@ def rows(run, file="metrics.jsonl"):
 
 def events(run, name):
     return [event for event in rows(run, "events.jsonl") if event["event"] == name]
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_run_attacked_by_hand_goes_on_and_says_so_in_a_line_each(config, tmp_path):
