@@ -64,7 +64,7 @@ def arena(workers: int, steps: int, **changes: Any) -> Iterator[Arena]:
     def note(event: str, **fields: Any) -> None:
         events.append({"event": event, "t": time.time(), **fields})
 
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a killed worker may write
         directory = RunDirectory(Path(folder) / "run", config)
         with WorkerGroup(
             MortalWorker,
