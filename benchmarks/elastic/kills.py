@@ -3,7 +3,7 @@
     python -m benchmarks.elastic.kills [--worlds 2 3 4] [--stages 0 1 2 3]
 
 A figure is the time from the SIGKILL to the next finished optimizer step of the survivors, less
-the steps that were done again, at most two of the median length.
+the steps that were done again: at most two, of the length they have on the survivors.
 """
 
 import argparse
@@ -114,17 +114,15 @@ def _await_death(ring: Arena, what: str, stamps: Sequence[Path]) -> Kill:
     """Step until those who are doomed have died and the group has recovered."""
     recovered = len(ring.named("recovered"))
     reads = Counter({pid: _read_bytes(pid) for pid in ring.pids})
-    lengths, expected = [], None
+    expected = None
     while len(ring.named("recovered")) == recovered:
         update = next(ring.updates)
         assert expected in (None, update.step), "a step was lost"
         expected = update.step + 1
-        if len(ring.named("recovered")) == recovered:
-            lengths.append(update.step_seconds)
     finished = time.time()
+    length = statistics.median(next(ring.updates).step_seconds for _ in range(QUIET_STEPS))
     event = ring.named("recovered")[-1]
     dead_at = max(float(stamp.read_text(encoding="utf-8")) for stamp in stamps)
-    length = statistics.median(lengths or [next(ring.updates).step_seconds for _ in range(3)])
     again = min(2, event["steps_redone"]) * length
     return Kill(
         what=str(what),
