@@ -1,5 +1,6 @@
 """A run as a picture: loss, rates, throughput, memory, and what happened to its workers."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,6 @@ def _draw_loss(axes: "Axes", rows: Rows) -> None:
     held_steps, held = _column(rows, "heldout_loss")
     axes.plot(held_steps, held, "o-", color=ORANGE, markersize=4, linewidth=1.2, label="held out")
     axes.set_title("Loss, nats per token")
-    axes.legend(loc="upper right", ncols=2)
 
 
 def _draw_rates(axes: "Axes", rows: Rows) -> None:
@@ -168,25 +168,26 @@ _PANELS = (_draw_loss, _draw_rates, _draw_throughput, _draw_memory, _draw_worker
 
 
 def _mark_events(axes: "Axes", rows: Rows, events: Rows, *, labelled: bool) -> None:
+    counts = Counter(event["event"] for event in events)
+    marked: set[str] = set()
     for event in events:
         name = event["event"]
         if name == "checkpoint_saved" and labelled:
             axes.plot(event["step"], 0, marker=2, color=QUIET, transform=axes.get_xaxis_transform())
         if name in _EVENT_COLOURS:
-            step = step_at(rows, event["t"]) + 0.5
-            axes.axvline(step, color=_EVENT_COLOURS[name], linewidth=1, linestyle=(0, (4, 2)))
-            if labelled:
-                text = name.replace("_", " ")
-                axes.annotate(
-                    text,
-                    (step, 0.97),
-                    xytext=(3, 0),
-                    textcoords="offset points",
-                    xycoords=axes.get_xaxis_transform(),
-                    color=_EVENT_COLOURS[name],
-                    fontsize=8,
-                    va="top",
-                )
+            phase = 4 * list(_EVENT_COLOURS).index(name)  # so that two at one step are both seen
+            line = axes.axvline(
+                step_at(rows, event["t"]) + 0.5,
+                color=_EVENT_COLOURS[name],
+                linewidth=1,
+                linestyle=(phase, (4, 5)),
+            )
+            if name not in marked:
+                line.set_label(f"{name.replace('_', ' ')} ({counts[name]})")
+                marked.add(name)
+    if labelled:
+        columns = 2 + len(marked)
+        axes.legend(loc="upper right", ncols=columns, frameon=True, edgecolor="none", framealpha=1)
 
 
 def _headline(run_dir: Path, rows: Rows) -> str:

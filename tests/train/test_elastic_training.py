@@ -1,15 +1,14 @@
 """A run whose workers are killed draws the loss curve of one whose workers are not."""
 
 import os
-import random
 import signal
-import threading
 import time
 from contextlib import closing
 from itertools import pairwise
 
 import pytest
 
+from benchmarks.elastic.chaos import chaos
 from raylm.core.metrics import read_jsonl
 from raylm.runtime.session import ray_session
 from raylm.train.recipes import fit
@@ -109,23 +108,9 @@ def test_a_kill_while_a_checkpoint_is_written(ray_cluster, elastic_config, train
     assert len(saved) >= STEPS // 4 - 1
 
 
-def test_random_kills_at_random_times(ray_cluster, elastic_config, train_alone, tmp_path):
-    """The chaos test in its short form, seeded."""
-    alone, _ = train_alone(elastic_config(workers=1), tmp_path / "alone")
-    run, chance = tmp_path / "attacked", random.Random(0)
-    config = elastic_config(elastic__heartbeat_s=1.0, zero__stage=3)
-
-    attacked = set()
-
-    def attack(step):
-        time.sleep(chance.random())
-        unhurt = [pid for pid in working(run) if pid not in attacked]
-        if len(unhurt) > 1:
-            victim = chance.choice(unhurt)
-            attacked.add(victim)
-            how = signal.SIGSTOP if chance.random() < 0.2 else signal.SIGKILL
-            threading.Timer(chance.random() * 0.05, os.kill, (victim, how)).start()
-
-    updates = run_under_attack(config, run, attack)
-    check_the_curve(updates, alone)
-    assert len(events(run, "worker_lost")) >= 5
+def test_chaos_in_its_short_form(ray_cluster):
+    outcome = chaos(events=10, workers=3, stage=3, seed=0)
+    assert outcome.is_exact
+    assert outcome.difference <= 1e-4
+    assert outcome.left == outcome.shared == []
+    assert len(outcome.happened) >= 3
