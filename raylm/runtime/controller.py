@@ -25,9 +25,11 @@ from raylm.runtime.policy import (
     Suspicion,
     decide,
     grown,
+    to_drop,
     to_start,
 )
 from raylm.runtime.ranks import Ranks, RanksFailedError
+from raylm.runtime.worker import Member
 
 _TICK_S = 0.25
 _MAX_IN_VAIN = 3
@@ -57,10 +59,19 @@ class Controller:
         self._reported_slow: set[int] = set()  # pids
         self._lost_at: float | None = None
         self._in_vain = 0  # failures in a row in which nobody was lost
+        self._is_waiting = False
 
     @property
     def ranks(self) -> Ranks:
         return self._members.ranks
+
+    @property
+    def members(self) -> list[Member]:
+        return self._members.members
+
+    @property
+    def epoch(self) -> int:
+        return self._members.epoch
 
     def start(self) -> None:
         """The first epoch, of all that are ready. Raises RanksFailedError."""
@@ -111,7 +122,7 @@ class Controller:
         while wait and len(self._members.living) != target:
             if time.monotonic() > deadline:
                 self.target = before
-                raise self._crew.no_room(START_TIMEOUT_S)
+                raise self._crew.no_room(target, START_TIMEOUT_S)
             try:
                 self._members.meet(_TICK_S)
                 self._rearrange()
@@ -126,6 +137,7 @@ class Controller:
             except RanksFailedError as failed:
                 self._lose(failed)
             else:
+                self._in_vain, self._is_waiting = 0, False
                 self._report_recovery()
                 return results
 
@@ -133,6 +145,7 @@ class Controller:
         """Let in who is ready, let go who is too many, ask Ray for who is missing."""
         self._look_around()
         while True:
+            self._members.drop(to_drop(self._status()))
             self._members.start(to_start(self._status()), self.target)
             match decide(self._status(), self._elastic):
                 case Proceed(admitted):
@@ -141,10 +154,16 @@ class Controller:
                     return
                 case Dismiss(ranks):
                     self._dismiss(ranks)
-                case Await():
-                    self._members.meet(_TICK_S)
+                case Await(count):
+                    self._await(count)
                 case GiveUp(reason, is_lost):
                     self._give_up(reason, is_lost=is_lost)
+
+    def _await(self, count: int) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._tell("waiting", workers=count, room=self._crew.room())
+        self._members.meet(_TICK_S)
 
     def _look_around(self) -> None:
         members = self._members
@@ -214,7 +233,8 @@ class Controller:
 
     def _lose(self, failed: RanksFailedError) -> None:
         """End the epoch after a failure. Raises the error of a worker that failed by itself."""
-        is_final = not self._elastic.replicas or self._in_vain == _MAX_IN_VAIN
+        is_in_vain = failed.culprit.cause is not Cause.DIED and self._in_vain == _MAX_IN_VAIN
+        is_final = not self._elastic.replicas or is_in_vain
         if failed.culprit.cause is Cause.RAISED or is_final:
             self._members.to(Phase.FAILED)
             error = failed.culprit.to_error()
@@ -241,7 +261,7 @@ class Controller:
             seconds, self._lost_at = time.monotonic() - self._lost_at, None
             self._tell(
                 "recovered",
-                epoch=self.ranks.epoch,
+                epoch=self._members.epoch,
                 seconds=seconds,
                 steps_lost=0,
                 steps_redone=self._redone,

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -21,6 +21,7 @@ from ray.util.scheduling_strategies import (
 from raylm.core.errors import WorkerError
 from raylm.runtime.calls import Calls, RayCalls
 from raylm.runtime.failure import death_reason
+from raylm.runtime.ledger import Record
 from raylm.runtime.owner import myself
 from raylm.runtime.resources import Placement, describe
 from raylm.runtime.worker import CONTROL, CONTROL_THREADS, NAMESPACE, Member, Worker
@@ -94,25 +95,32 @@ class Crew:
         taken |= {name: place for _, place, name in self._starting.values()}
         return {name: place.key for name, place in taken.items() if name}
 
-    def reserve(self) -> None:
-        """Places for all. Raises WorkerError where the cluster has no room for them."""
+    @property
+    def free(self) -> tuple[tuple[str, int], ...]:
+        """Places in which nobody is."""
+        return tuple(place.key for place in self._free)
+
+    def reserve(self) -> PlacementGroup:
+        """Places for all, to wait for. Raises WorkerError where no cluster like this has them."""
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         if self._placement.shortage(total):
             raise WorkerError(
                 f"asked for {self._placement.describe()}, but the cluster has {describe(total)}; "
                 "ask for less or add nodes"
             )
-        group = self._reserve(self._placement)
-        if not group.wait(START_TIMEOUT_S):
-            raise self.no_room(START_TIMEOUT_S)
+        return self._reserve(self._placement)
 
-    def no_room(self, waited_s: float) -> WorkerError:
+    def no_room(self, workers: int, waited_s: float) -> WorkerError:
+        asked = replace(self._placement, size=workers).describe()
+        return WorkerError(
+            f"no room for {asked} within {waited_s:g} s: {self.room()}; ask for fewer or add nodes"
+        )
+
+    def room(self) -> str:
+        """What the cluster has."""
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         free = ray.available_resources()  # type: ignore[no-untyped-call]
-        return WorkerError(
-            f"no room for {self._placement.describe()} within {waited_s:g} s: "
-            f"free are {describe(free)} of {describe(total)}"
-        )
+        return f"free are {describe(free)} of {describe(total)}"
 
     def start(self, count: int) -> None:
         """Ask for workers; `arrivals` meets them when they answer."""
@@ -131,9 +139,20 @@ class Crew:
             ).remote(*self._args, **self._kwargs)
             self._meet(actor, place, name)
 
-    def adopt(self, places: Mapping[str, tuple[str, int]]) -> None:
+    def cancel(self, count: int) -> None:
+        """Do not wait for so many of those that start."""
+        for answer in list(self._starting)[-count:]:
+            actor, place, _ = self._starting.pop(answer)
+            ray.kill(actor)
+            self._free.append(place)
+
+    def adopt(self, record: Record) -> None:
         """Workers that somebody else has started: those that live arrive as new ones do."""
-        for name, key in places.items():
+        for key in record.free:
+            place = Place.of(*key)
+            self._groups[key[0]] = place.group
+            self._free.append(place)
+        for name, key in record.places.items():
             place = Place.of(*key)
             self._groups[key[0]] = place.group
             try:
@@ -213,12 +232,13 @@ class Crew:
         return f"{self._name}/worker-{secrets.token_hex(4)}" if self._name else ""
 
 
-def end_workers(places: Mapping[str, tuple[str, int]]) -> None:
-    """Those of a crew that nobody has any more."""
-    for name, key in places.items():
+def end_workers(record: Record) -> None:
+    """Those of a crew that nobody has any more, and their places."""
+    for name in record.places:
         with suppress(ValueError):  # it is dead already
             ray.kill(ray.get_actor(name, NAMESPACE))
-        remove_placement_group(Place.of(*key).group)
+    for group in record.groups:
+        remove_placement_group(Place.of(group, 0).group)
 
 
 def _lasting(name: str) -> dict[str, Any]:

@@ -76,7 +76,12 @@ class WorkerGroup:
     @property
     def size(self) -> int:
         """How many workers there are at the moment."""
-        return self._placement.size if self._controller is None else len(self._controller.ranks)
+        return self._placement.size if self._controller is None else len(self._controller.members)
+
+    @property
+    def target(self) -> int:
+        """How many there shall be."""
+        return self._placement.size if self._controller is None else self._controller.target
 
     @property
     def is_elastic(self) -> bool:
@@ -85,11 +90,11 @@ class WorkerGroup:
     @property
     def epoch(self) -> int:
         """Counts the memberships: a new one begins when workers come or go."""
-        return self._ranks().epoch
+        return self._usable().epoch
 
     @property
     def members(self) -> tuple[Member, ...]:
-        return tuple(self._ranks().members)
+        return tuple(self._usable().members)
 
     def __enter__(self) -> Self:
         elastic, size = self._elastic or Elastic(), self._placement.size
@@ -103,6 +108,9 @@ class WorkerGroup:
             stack.callback(self._forget)
             self._controller = Controller(crew, members, Nodes(), size, elastic, self._on_event)
             record = None if ledger is None else ledger.read()
+            if record is not None and not record.places:  # its leader died before it had workers
+                end_workers(record)
+                record = None
             with self._breaking():
                 if record is not None:
                     self._controller.adopt(record)
@@ -113,8 +121,12 @@ class WorkerGroup:
         return self
 
     def _start(self, crew: Crew, members: Membership) -> None:
-        crew.reserve()
-        members.start(self._placement.size, self._placement.size)
+        size = self._placement.size
+        reserved = crew.reserve()
+        members.remember(size)
+        if not reserved.wait(START_TIMEOUT_S):
+            raise crew.no_room(size, START_TIMEOUT_S)
+        members.start(size, size)
         members.meet(START_TIMEOUT_S)
         if len(members.ready) < self._placement.size:
             raise crew.why_not_started()
@@ -138,11 +150,11 @@ class WorkerGroup:
 
         An elastic group that has made its first step runs it again where a worker dies in it.
         """
-        ranks = self._ranks()
-        if self._controller is not None and self._controller.is_held:
+        controller = self._usable()
+        if controller.is_held:
             with self._breaking():
-                return self._controller.call(method, *args, **kwargs)
-        return self._gather(ranks.submit_all(method, *args, **kwargs))
+                return controller.call(method, *args, **kwargs)
+        return self._gather(controller.ranks.submit_all(method, *args, **kwargs))
 
     def scatter(self, method: str, parts: Sequence[Any]) -> list[Any]:
         """Like `call`, with part r as the argument of rank r."""
@@ -159,8 +171,8 @@ class WorkerGroup:
 
         `victims`: of a StateLostError of a former group, in which this step was the last.
         Lost workers are replaced, and new ones let in, between steps. Raises what a worker's own
-        step raises; WorkerError where fewer than `elastic.min` are left and none comes;
-        StateLostError where more have died at once than there are replicas; PoisonedStepError
+        step raises; WorkerError where fewer than `elastic.min` are left and those that are started
+        die; StateLostError where more have died at once than there are replicas; PoisonedStepError
         where the step has killed who did it three times: another one may be done in its place.
         """
         controller = self._elastically()
@@ -240,5 +252,5 @@ def end_group(name: str) -> None:
     """End the workers of a named group that nobody leads any more, if there are any."""
     ledger = Ledger(name)
     if (record := ledger.read()) is not None:
-        end_workers(record.places)
+        end_workers(record)
         ledger.erase()

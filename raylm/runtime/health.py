@@ -2,7 +2,7 @@
 hold up."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -18,13 +18,20 @@ _ASKED_IN_A_LIMIT = 20
 
 
 class Heartbeats:
-    """`limit_s`: silent for so long, a worker counts as hung."""
+    """`limit_s`: silent for so long, a worker counts as hung. `leaving`: who has said so before."""
 
-    def __init__(self, hands: Sequence[Hand], limit_s: float, calls: Calls) -> None:
+    def __init__(
+        self,
+        hands: Sequence[Hand],
+        limit_s: float,
+        calls: Calls,
+        leaving: Collection[Hand] = (),
+    ) -> None:
         self._hands, self._limit_s, self._calls = tuple(hands), limit_s, calls
         self._asked: dict[int, tuple[Any, float]] = {}  # rank -> the answer to come, since when
         self._last_asked = 0.0
         self._vitals: dict[int, Vitals] = {}
+        self.leaving_hands = set(leaving)
         self._slow_steps = [0] * len(self._hands)
 
     def silent(self) -> list[int]:
@@ -50,7 +57,7 @@ class Heartbeats:
     @property
     def leaving(self) -> list[int]:
         """Ranks whose machine has told them that it is about to go."""
-        return [rank for rank, vitals in sorted(self._vitals.items()) if vitals.is_leaving]
+        return [rank for rank, hand in enumerate(self._hands) if hand in self.leaving_hands]
 
     @property
     def stragglers(self) -> list[int]:
@@ -63,6 +70,8 @@ class Heartbeats:
         except RayError:  # the call that is under way will tell
             self._vitals.pop(rank, None)
             return
+        if vitals.is_leaving:
+            self.leaving_hands.add(self._hands[rank])
         before = self._vitals.get(rank)
         self._vitals[rank] = vitals
         if before is not None and vitals.step > before.step:

@@ -29,10 +29,6 @@ class Job:
         asyncio.run(self._tail(show))
         return self.client.get_job_status(self.id)
 
-    def stop(self) -> None:
-        """A run finishes its step and saves; its driver is not waited for."""
-        self.client.stop_job(self.id)
-
     async def _tail(self, show: Callable[[str], Any]) -> None:
         async for text in self.client.tail_job_logs(self.id):
             show(text)

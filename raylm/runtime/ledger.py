@@ -18,11 +18,17 @@ _NAMESPACE = b"raylm"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`epoch`: the last that was begun. `places`: actor name -> placement group, bundle."""
+    """`epoch`: the last that was begun. `places`: actor name -> placement group, bundle; `free`
+    are those in which nobody is."""
 
     epoch: int
     target: int
     places: Mapping[str, tuple[str, int]]
+    free: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def groups(self) -> set[str]:
+        return {group for group, _ in (*self.places.values(), *self.free)}
 
 
 class Ledger:
@@ -38,7 +44,8 @@ class Ledger:
             return None
         fields = orjson.loads(text)
         places = {name: (group, index) for name, (group, index) in fields["places"].items()}
-        return Record(fields["epoch"], fields["target"], places)
+        free = tuple((group, index) for group, index in fields["free"])
+        return Record(fields["epoch"], fields["target"], places, free)
 
     def write(self, record: Record) -> None:
         if record != self._written:

@@ -6,6 +6,7 @@ survivors leave; then they form the next one, with whoever is ready.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from raylm.runtime.crew import Crew, Hand
@@ -48,6 +49,15 @@ class Membership:
         return self._ranks
 
     @property
+    def members(self) -> list[Member]:
+        """By rank."""
+        return [replace(hand.member, rank=rank) for rank, hand in enumerate(self.living)]
+
+    @property
+    def epoch(self) -> int:
+        return self._rendezvous.epoch
+
+    @property
     def is_formed(self) -> bool:
         return self._ranks is not None
 
@@ -78,10 +88,23 @@ class Membership:
         self.ready += self._crew.arrivals(timeout_s)
 
     def start(self, count: int, target: int) -> None:
-        """Ask for workers; nothing else is remembered of a group that outlives its controller."""
+        """Ask for workers."""
         self._crew.start(count)
+        self.remember(target)
+
+    def remember(self, target: int) -> None:
+        """What whoever leads the group next must know."""
         if self._ledger is not None:
-            self._ledger.write(Record(self._rendezvous.epoch, target, self._crew.places))
+            crew = self._crew
+            self._ledger.write(Record(self.epoch, target, crew.places, crew.free))
+
+    def drop(self, count: int) -> None:
+        """Of those that start or are ready; the latter last."""
+        starting = min(count, self._crew.starting)
+        if starting:
+            self._crew.cancel(starting)
+        for _ in range(count - starting):
+            self._crew.end(self.ready.pop())
 
     def form(self, hands: Sequence[Hand], target: int) -> list[Member]:
         """A new epoch of these workers; those that were in none before."""
@@ -92,17 +115,17 @@ class Membership:
         self.ready = [hand for hand in self.ready if hand not in newcomers]
         on_node = Counter(nodes)
         invitations = self._rendezvous.next_epoch([on_node[node] for node in self.nodes])
-        self.start(0, target)
+        self.remember(target)
         self._ranks = Ranks(self.living, self._rendezvous.epoch, self._crew.calls)
         self.call_each("join_group", [(invitation,) for invitation in invitations])
-        members, epoch = self.ranks.members, self.ranks.epoch
+        members, epoch = self.members, self.epoch
         workers = [member.to_dict() for member in members]
         self._tell("epoch_started", epoch=epoch, world_size=len(nodes), workers=workers)
         return [m for m, hand in zip(members, self.living, strict=True) if hand in newcomers]
 
     def adopt(self, record: Record) -> None:
         """Take over from a controller that has died: its workers finish what it asked of them."""
-        self._crew.adopt(record.places)
+        self._crew.adopt(record)
         self._rendezvous.epoch = record.epoch
         hands = sorted(self._crew.arrivals(self._heartbeat_s), key=lambda h: h.member.rank)
         self.ready = [hand for hand in hands if hand.member.rank < 0]
@@ -158,4 +181,5 @@ class Membership:
 
     def _enter(self, hands: Sequence[Hand]) -> None:
         self.living = tuple(hands)
-        self.health = Heartbeats(self.living, self._heartbeat_s, self._crew.calls)
+        leaving = self.health.leaving_hands
+        self.health = Heartbeats(self.living, self._heartbeat_s, self._crew.calls, leaving)

@@ -64,12 +64,13 @@ def decide(status: Status, elastic: Elastic) -> Decision:
     """At a boundary between steps, planned or forced by a loss."""
     if status.living == 0:
         return GiveUp("no worker is left", is_lost=True)
-    if status.living > status.target:
-        return Dismiss(tuple(range(status.target, status.living)))
     needed = max(elastic.min, 2 if status.is_suspect and status.target > 1 else 1)
     staying = status.living - len(status.leaving)
-    if status.leaving and staying > 0 and staying + status.ready >= needed:
-        return Dismiss(status.leaving)
+    if status.leaving and staying + status.ready >= needed:
+        # Where all are leaving, others must have their state first.
+        return Dismiss(status.leaving) if staying else Proceed(min(status.ready, status.target))
+    if status.living > status.target:
+        return Dismiss(tuple(range(status.target, status.living)))
     if status.slow and status.ready:
         return Dismiss(status.slow[: status.ready])
     admit = min(status.ready, status.target - status.living)
@@ -90,6 +91,13 @@ def to_start(status: Status) -> int:
         return 0
     staying = status.living - len({*status.leaving, *status.slow})
     return max(0, status.target - staying - status.starting - status.ready)
+
+
+def to_drop(status: Status) -> int:
+    """How many of those that start or are ready nobody wants any more."""
+    staying = status.living - len({*status.leaving, *status.slow})
+    waiting = status.starting + status.ready
+    return min(waiting, max(0, staying + waiting - status.target))
 
 
 def grown(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
@@ -10,7 +9,6 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from raylm.runtime.calls import Calls, error_of
 from raylm.runtime.crew import Hand
 from raylm.runtime.failure import Cause, Failure, blame, cause_of, death_reason
-from raylm.runtime.worker import Member
 
 _BLAME_S = 3.0  # how long the other ranks get to show what really happened
 _TICK_S = 0.25
@@ -34,10 +32,6 @@ class RanksFailedError(Exception):
 class Ranks:
     def __init__(self, hands: Sequence[Hand], epoch: int, calls: Calls) -> None:
         self.hands, self.epoch, self._calls = tuple(hands), epoch, calls
-
-    @property
-    def members(self) -> list[Member]:
-        return [replace(hand.member, rank=rank) for rank, hand in enumerate(self.hands)]
 
     def __len__(self) -> int:
         return len(self.hands)

@@ -74,6 +74,7 @@ class SimulatedCrew:
     def __init__(self, per_node: int = 8) -> None:
         self.resources = {"CPU": 1.0}
         self.places: dict[str, tuple[str, int]] = {}
+        self.free = ()
         self.calls = SimulatedCalls()
         self._per_node = per_node
         self._started = 0
@@ -94,6 +95,12 @@ class SimulatedCrew:
 
     def end(self, hand: Hand, *, is_place_free: bool = True) -> None:
         hand.actor.is_dead = True
+
+    def room(self) -> str:
+        return "there is room for all"
+
+    def cancel(self, count: int) -> None:
+        self._wanted -= count
 
     def close(self) -> None: ...
 

@@ -66,6 +66,8 @@ def event_line(event: str, fields: Mapping[str, Any]) -> str:
             return f"worker {rank} (pid {pid}) has left"
         case "epoch_started", {"epoch": epoch, "world_size": size} if epoch:
             return f"{size} workers go on together (epoch {epoch})"
+        case "waiting", {"workers": workers, "room": room}:
+            return f"waiting for {workers} more workers; {room}"
         case "straggler", {"rank": rank, "pid": pid}:
             return f"worker {rank} (pid {pid}) is several times slower than its peers"
         case "poisoned_samples", {"step": step, "samples": samples, "is_skipped": True}:

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 import ray
 
-from raylm.core.errors import StateLostError, WorkerError
+from raylm.core.errors import StateLostError, UsageError, WorkerError
 from raylm.core.schema import TrainConfig
 from raylm.data.sources import STDLIB, open_source
 from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import cluster_address, ray_session
 from raylm.train.loop import Position, TrainingLoop
 from raylm.train.progress import event_line
-from raylm.train.rundir import RunDirectory, Start
+from raylm.train.rundir import STARTED, RunDirectory, Start, newest_of
 from raylm.train.team import merge
 from raylm.train.update import Update
 from raylm.train.worker import Summary, TrainWorker
@@ -38,10 +38,12 @@ def updates(
     stop: Callable[[], bool] = lambda: False,
     note: Note = lambda line: None,
     name: str | None = None,
+    is_again: bool = False,
 ) -> Generator[Update, None, None]:
     """A run step by step; it ends its workers when it is closed.
 
-    `name`: of workers that outlive this process; made again, the run goes on with them.
+    `name`: of workers that outlive this process; made again (`is_again`), from the same `start`,
+    the run goes on with them.
     """
     if cluster_address(address) is None:  # the workers see what is seen here: fail before Ray
         open_source(config.data.path, config.data.text_field)
@@ -49,7 +51,8 @@ def updates(
         closing(RunDirectory(start.folder, config)) as directory,
         ray_session(address, cpus=config.workers),
     ):
-        yield from Run(config, start, directory, stop, note, name).updates()
+        run = Run(config, start, directory, stop, note, name)
+        yield from run.updates(is_again=is_again)
 
 
 class Run:
@@ -62,14 +65,20 @@ class Run:
         note: Note,
         name: str | None,
     ) -> None:
-        self._config, self._start, self._directory = config, start, directory
+        self._config, self._first, self._directory = config, start, directory
         self._stop, self._note, self._name = stop, note, name
-        self._step, self._began = start.step, time.time()
+        self._start, self._step, self._began = start, start.step, time.time()
+        self._target = config.workers
         self._deaths = Deaths()
         self._falls = 0  # to the start, in a row
 
-    def updates(self) -> Generator[Update, None, None]:
+    def updates(self, *, is_again: bool) -> Generator[Update, None, None]:
         status = "failed"
+        if is_again:
+            self._start = newest_of(self._first)
+            self._step = self._start.step
+        else:
+            self._directory.event(STARTED, step=self._start.step)
         try:
             while True:
                 try:
@@ -90,20 +99,26 @@ class Run:
     def _attempt(self) -> Generator[Update, None, str]:
         """Until the last step, or a wish to stop; the run's status."""
         with self._workers() as group:
+            if self._falls and group.size < self._target:
+                group.resize(self._target, wait=False)
             team = WorkerTeam(group, self._config, self._tell, self._deaths)
             position = self._where(group) if group.is_adopted else self._set_up(group)
             self._directory.rewind(position.step)
             loop = TrainingLoop(self._config, team, self._directory, position, self._stop)
             if group.is_adopted and (update := self._unheard_of(group, loop)):
                 yield update
-            for update in loop.run():
-                self._step = update.step
-                yield update
+            try:
+                for update in loop.run():
+                    self._step = update.step
+                    yield update
+            except StateLostError:
+                self._target = group.target
+                raise
             return "finished" if loop.finished else "interrupted"
 
     def _fall_back(self, lost: StateLostError) -> None:
         """To the newest checkpoint, or the beginning. Raises `lost` where that has not helped."""
-        newest = self._directory.newest()
+        newest = newest_of(self._first)
         self._falls = self._falls + 1 if newest.step == self._start.step else 1
         if self._falls > _MAX_FALLS:
             raise lost
@@ -120,9 +135,14 @@ class Run:
             "sample_index_last": self._start.samples - 1,
         }
         recorded = min(step, last["step"])
+        if step - recorded > 1:
+            raise UsageError(
+                f"{self._start.folder}: the records end at step {recorded}, but the workers are at "
+                f"step {step}; the folder must be one that all nodes share"
+            )
         samples = last["sample_index_last"] + 1
         samples += (recorded - last["step"]) * self._config.global_batch
-        return Position(recorded, samples, self._directory.newest().step)
+        return Position(recorded, samples, self._start.step)
 
     def _unheard_of(self, group: WorkerGroup, loop: TrainingLoop) -> Update | None:
         """The step that was done but not recorded when the loop before this one died."""
@@ -134,11 +154,16 @@ class Run:
 
     def _workers(self) -> WorkerGroup:
         config = self._config
-        gpus = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
-        resources = {"GPU": 1, "CPU": 1} if gpus >= config.workers else {"CPU": 1}
+        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        is_on_gpus = total.get("GPU", 0) >= config.workers
+        resources = {"GPU": 1, "CPU": 1} if is_on_gpus else {"CPU": 1}
+        size = self._target
+        if self._falls:  # with nodes, perhaps: others come when there is room again
+            room = int(min(total.get(name, 0) // each for name, each in resources.items()))
+            size = max(config.elastic.min, min(size, room))
         return WorkerGroup(
             TrainWorker,
-            config.workers,
+            size,
             args=(located(config), self._start.checkpoint),
             resources=resources,
             timeout_s=config.timeout_s,

@@ -24,13 +24,14 @@ from raylm.runtime.group import end_group
 from raylm.runtime.session import ray_session
 from raylm.runtime.worker import NAMESPACE
 from raylm.train.run import Note, located, updates
-from raylm.train.rundir import Start, newest_start, recorded
+from raylm.train.rundir import Start, recorded
 from raylm.train.update import Update
 
 _NEWS_S = 1.0  # how long a call waits for something to tell
 _FOLLOWED_S = 60.0  # a run that is over stays so long for somebody to hear of it
 _RESTART_S = 120.0
 _THREADS = 4
+_KEPT = 10_000  # updates and lines, for whoever comes later or is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,16 @@ class News:
 
 
 class RunActor:
-    """`start` of its first life: later ones begin at the newest checkpoint, and with the updates
-    that former ones have recorded."""
+    """`start` of its first life: later ones begin with the updates that former ones have
+    recorded."""
 
     def __init__(self, config: TrainConfig, start: Start, name: str) -> None:
         is_again = ray.get_runtime_context().was_current_actor_reconstructed
-        self._start = newest_start(start.folder) if is_again else start
+        self._start, self._is_again = start, is_again
         self._config, self._name = config, name
         self._life = secrets.token_hex(4)
         self._entries: list[Update | str] = []
+        self._dropped = 0  # before the first that is kept
         if is_again:
             self._entries += recorded(start.folder, start.step)
         self._status = ""
@@ -66,10 +68,11 @@ class RunActor:
     def news(self, life: str, seen: int) -> News:
         """What the caller has not seen; waits a moment if that is nothing."""
         with self._changed:
-            at = seen if life == self._life else 0
-            if len(self._entries) == at and not self._status:
+            at = max(seen if life == self._life else 0, self._dropped)
+            if self._dropped + len(self._entries) == at and not self._status:
                 self._changed.wait(_NEWS_S)
-            new = tuple(self._entries[at:])
+                at = max(at, self._dropped)
+            new = tuple(self._entries[at - self._dropped :])
             return News(self._life, at + len(new), new, self._status, self._error)
 
     def stop(self) -> None:
@@ -89,6 +92,7 @@ class RunActor:
                 self._is_stopped.is_set,
                 self._tell,
                 self._name,
+                self._is_again,
             ):
                 self._tell(update)
         except BaseException as raised:  # whoever follows raises it
@@ -103,6 +107,9 @@ class RunActor:
     def _tell(self, entry: Update | str) -> None:
         with self._changed:
             self._entries.append(entry)
+            if len(self._entries) > 2 * _KEPT:
+                self._dropped += _KEPT
+                del self._entries[:_KEPT]
             self._changed.notify_all()
 
 
@@ -131,7 +138,10 @@ def follow(
     """
     name = run_name(start.folder)
     with ray_session(address):
-        actor = _find(name) or _launch(config, start, name)
+        if (actor := _find(name)) is None:
+            actor = _launch(config, start, name)
+        else:
+            note(f"following the run under way in {start.folder}, which keeps its settings")
         try:
             yield from _listen(actor, stop, note)
         finally:

@@ -17,6 +17,7 @@ from raylm.train.wish import EVENTS, Wish
 
 RUNS = Path("runs")
 METRICS, CONFIG = "metrics.jsonl", "config.yaml"
+STARTED = "run_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,19 @@ def recorded(folder: Path, after: int) -> list[Update]:
     return [Update.from_dict(row) for row in rows if row["step"] > after]
 
 
+def newest_of(start: Start) -> Start:
+    """The newest checkpoint that the run from `start` has saved and kept, or `start` itself: its
+    folder may hold newer ones, of a run that was left behind."""
+    path = start.folder / EVENTS
+    own: list[dict[str, Any]] = []
+    for event in read_jsonl(path) if path.exists() else []:
+        own = [] if event["event"] == STARTED else [*own, event]
+    saved = [Path(event["path"]) for event in own if event["event"] == "checkpoint_saved"]
+    kept = (folder for folder in reversed(saved) if folder.exists())
+    newest = next(kept, None)
+    return start if newest is None else Start(start.folder, Checkpoint.open(newest))
+
+
 class RunDirectory:
     """Opened for writing."""
 
@@ -84,10 +98,6 @@ class RunDirectory:
     @property
     def checkpoints(self) -> Path:
         return self.folder / CHECKPOINTS
-
-    def newest(self) -> Start:
-        """Where the run can go on from when its workers are lost."""
-        return newest_start(self.folder)
 
     def rewind(self, step: int) -> None:
         """Drop the metrics after `step`, which will be made anew."""

@@ -21,6 +21,10 @@ class Wish:
         write_json_object(draft, {"workers": workers})
         draft.replace(self._path)
 
+    @property
+    def is_taken(self) -> bool:
+        return not self._path.exists()
+
     def take(self) -> int | None:
         """What was wished for since the last call."""
         if not self._path.exists():
@@ -39,20 +43,19 @@ def resize(folder: Path, workers: int, timeout_s: float) -> None:
     seen = _events(folder)
     if not seen or seen[-1]["event"] == "run_finished":
         raise UsageError(f"{folder}: no run is under way there")
-    if workers == _size(seen):
-        return
-    Wish(folder).make(workers)
+    wish = Wish(folder)
+    wish.make(workers)
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         time.sleep(_LOOK_S)
         for event in _events(folder)[len(seen) :]:
             match event:
-                case {"event": "epoch_started", "world_size": size} if size == workers:
-                    return
                 case {"event": "resize_refused", "reason": reason}:
                     raise UsageError(reason)
                 case {"event": "run_finished"}:
                     raise UsageError(f"{folder}: the run has ended before it could be resized")
+        if wish.is_taken and _size(_events(folder)) == workers:
+            return
     raise WorkerError(
         f"{folder}: has {_size(_events(folder))} workers, not {workers}, after {timeout_s:g} s; "
         "others join when the cluster has room for them"

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from raylm.checkpoint.load import Checkpoint
+from raylm.core.errors import CheckpointError
 from raylm.core.schema import TrainConfig
 from raylm.parallel.amp import Precision, choose_precision
 from raylm.runtime.slot import Entry, Snapshot
@@ -104,8 +105,13 @@ class TrainWorker(Worker):
     def evaluate(self) -> Evaluation:
         return self.trainer.evaluate()
 
-    def save(self, root: Path, samples: int) -> None:
-        self.trainer.save(root, samples)
+    def save(self, root: Path, samples: int) -> str:
+        """Why it cannot be saved; empty where it is under way. An error would end the group."""
+        try:
+            self.trainer.save(root, samples)
+        except CheckpointError as error:
+            return str(error)
+        return ""
 
     def finish_saving(self) -> list[Saved]:
         return self.trainer.finish_saving()

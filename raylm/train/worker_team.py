@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raylm.core.errors import PoisonedStepError, StateLostError, UsageError
+from raylm.core.errors import CheckpointError, PoisonedStepError, StateLostError, UsageError
 from raylm.core.schema import TrainConfig
 from raylm.data.order import shard
 from raylm.runtime.group import WorkerGroup
@@ -49,12 +49,19 @@ class WorkerTeam:
             return merge(self._group.call("step", plan))
         victims = self._deaths.victims.pop(plan.step, ())
         plan = plan.leaving_out(self._deaths.samples.get(plan.step, frozenset()))
+        is_again = False
         while True:
             try:
                 return merge(self._group.step(plan, victims=victims))
             except PoisonedStepError as error:
-                plan = plan.leaving_out(self._poison(plan, error))
-                victims = ()
+                suspects = self._poison(plan, error)
+                if not suspects and is_again:
+                    raise PoisonedStepError(
+                        f"step {plan.step} kills workers, whatever samples they have; look at "
+                        "their memory (batch.micro) and at their logs in Ray's session",
+                        error.victims,
+                    ) from error
+                plan, victims, is_again = plan.leaving_out(suspects), (), True
             except StateLostError as lost:
                 self._deaths.victims[plan.step] = lost.victims
                 raise
@@ -71,7 +78,9 @@ class WorkerTeam:
         return evaluation
 
     def save(self, root: Path, samples: int) -> None:
-        self._group.call("save", root, samples)
+        faults: list[str] = self._group.call("save", root, samples)
+        if any(faults):
+            raise CheckpointError(next(filter(None, faults)))
 
     def finish_saving(self) -> list[Saved]:
         saved: list[Saved] = self._group.call("finish_saving")[0]

@@ -14,6 +14,7 @@ from raylm.runtime.policy import (
     Suspicion,
     decide,
     grown,
+    to_drop,
     to_start,
 )
 
@@ -61,6 +62,19 @@ def test_who_is_leaving_is_let_go_as_soon_as_enough_stay():
     assert decide(status(2, leaving=(1,), ready=1), ELASTIC) == Dismiss((1,))
     assert decide(status(1, leaving=(0,), target=1), Elastic()) == Proceed(0)
     assert to_start(status(4, leaving=(1,))) == 1
+
+
+def test_where_all_are_leaving_others_are_let_in_first():
+    assert decide(status(2, leaving=(0, 1), ready=2, target=2), ELASTIC) == Proceed(2)
+    assert decide(status(4, leaving=(0, 1), target=2), ELASTIC) == Dismiss((0, 1))
+    assert decide(status(1, leaving=(0,), ready=1, target=1), Elastic()) == Proceed(1)
+
+
+def test_who_is_not_wanted_any_more_is_not_waited_for():
+    assert to_drop(status(2, starting=2, target=2)) == 2
+    assert to_drop(status(2, ready=1, starting=2, target=4)) == 1
+    assert to_drop(status(2, leaving=(0,), ready=1, target=2)) == 0
+    assert to_drop(status(5, target=2)) == 0
 
 
 def test_who_is_slow_is_let_go_when_another_is_ready():

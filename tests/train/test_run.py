@@ -15,7 +15,7 @@ from raylm.train.recipes import fit
 from raylm.train.trainer import StepPlan
 from raylm.train.wish import Wish
 from raylm.train.worker import TrainWorker
-from raylm.train.worker_team import poison
+from raylm.train.worker_team import WorkerTeam, poison
 
 pytestmark = pytest.mark.ray
 
@@ -154,6 +154,37 @@ def test_samples_that_kill_are_named_and_on_request_left_out(
     assert 41 in found["samples"]
     assert len(found["samples"]) <= 6
     assert len(events(run, "fell_back")) == (workers == 2)  # both had died before they knew
+
+
+class DeadlyGroup:
+    """Each attempt of a step kills, whatever samples it was about."""
+
+    is_elastic, size, epoch, attempts = True, 2, 0, 0
+
+    def step(self, plan, victims):
+        self.attempts += 1
+        raise PoisonedStepError("", [(0, 2), (1, 2), (0, 2)])
+
+
+def test_a_step_that_kills_by_itself_is_not_tried_for_ever(make_config):
+    group, told = DeadlyGroup(), []
+    team = WorkerTeam(group, make_config(batch__global=12), lambda name, **_: told.append(name))
+    with pytest.raises(PoisonedStepError, match=r"step 4 kills workers, whatever samples"):
+        team.step(StepPlan(4, range(36, 48), 1e-3))
+    assert (group.attempts, told) == (2, [])
+
+
+def test_without_a_place_for_checkpoints_a_run_goes_on(ray_cluster, elastic_config, tmp_path):
+    run = tmp_path / "run"
+
+    def attack(step, count):
+        if step == 1:
+            (run / "checkpoints").write_text("not a folder")
+
+    updates = attacked(elastic_config(checkpoint__every=4), run, attack)
+    assert [update.step for update in updates] == list(range(1, 13))
+    assert [event["step"] for event in events(run, "checkpoint_failed")] == [4, 8, 12]
+    assert events(run, "run_finished")[0]["status"] == "finished"
 
 
 def test_the_suspects_are_what_every_victim_had():

@@ -1,9 +1,11 @@
+import shutil
+
 import pytest
 import yaml
 
 from raylm.core.errors import CheckpointError, InUseError, UsageError
 from raylm.core.schema import TrainConfig
-from raylm.train.rundir import RunDirectory, choose_start
+from raylm.train.rundir import RunDirectory, choose_start, newest_of
 
 
 @pytest.fixture
@@ -75,3 +77,17 @@ def test_a_checkpoint_does_not_overwrite_another_run(finished, make_config, trai
     train_alone(config, tmp_path / "second")
     with pytest.raises(InUseError, match="already holds a run"):
         choose_start(config, tmp_path / "second", run)
+
+
+def test_what_a_run_falls_back_to_is_its_own(finished, make_config):
+    """Steps 2, 4 and 6 are saved; of which 2 is gone."""
+    _, run = finished
+    older = choose_start(make_config(), run, run / "checkpoints" / "step-00000004")
+    directory = RunDirectory(run, make_config())
+    directory.event("run_started", step=4)
+    assert newest_of(older) == older  # step 6 is of the run before
+    shutil.copytree(run / "checkpoints" / "step-00000006", run / "checkpoints" / "again")
+    directory.event("checkpoint_saved", step=6, path=str(run / "checkpoints" / "again"))
+    directory.event("checkpoint_saved", step=8, path=str(run / "checkpoints" / "gone"))
+    directory.close()
+    assert newest_of(older).checkpoint.folder == run / "checkpoints" / "again"
