@@ -19,7 +19,7 @@ from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import cluster_address, ray_session
 from raylm.train.loop import Position, TrainingLoop
 from raylm.train.progress import event_line
-from raylm.train.rundir import STARTED, RunDirectory, Start, newest_of
+from raylm.train.rundir import RunDirectory, Start, newest_of
 from raylm.train.team import merge
 from raylm.train.update import Update
 from raylm.train.worker import Summary, TrainWorker
@@ -38,12 +38,11 @@ def updates(
     stop: Callable[[], bool] = lambda: False,
     note: Note = lambda line: None,
     name: str | None = None,
-    is_again: bool = False,
 ) -> Generator[Update, None, None]:
     """A run step by step; it ends its workers when it is closed.
 
-    `name`: of workers that outlive this process; made again (`is_again`), from the same `start`,
-    the run goes on with them.
+    `name`: of workers that outlive this process; made again, from the same `start`, the run goes
+    on with them.
     """
     if cluster_address(address) is None:  # the workers see what is seen here: fail before Ray
         open_source(config.data.path, config.data.text_field)
@@ -51,8 +50,7 @@ def updates(
         closing(RunDirectory(start.folder, config)) as directory,
         ray_session(address, cpus=config.workers),
     ):
-        run = Run(config, start, directory, stop, note, name)
-        yield from run.updates(is_again=is_again)
+        yield from Run(config, start, directory, stop, note, name).updates()
 
 
 class Run:
@@ -67,18 +65,14 @@ class Run:
     ) -> None:
         self._config, self._first, self._directory = config, start, directory
         self._stop, self._note, self._name = stop, note, name
-        self._start, self._step, self._began = start, start.step, time.time()
+        self._start = newest_of(start)
+        self._step, self._began = self._start.step, time.time()
         self._target = config.workers
         self._deaths = Deaths()
         self._falls = 0  # to the start, in a row
 
-    def updates(self, *, is_again: bool) -> Generator[Update, None, None]:
+    def updates(self) -> Generator[Update, None, None]:
         status = "failed"
-        if is_again:
-            self._start = newest_of(self._first)
-            self._step = self._start.step
-        else:
-            self._directory.event(STARTED, step=self._start.step)
         try:
             while True:
                 try:

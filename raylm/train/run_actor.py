@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class RunActor:
 
     def __init__(self, config: TrainConfig, start: Start, name: str) -> None:
         is_again = ray.get_runtime_context().was_current_actor_reconstructed
-        self._start, self._is_again = start, is_again
+        self._start = start
         self._config, self._name = config, name
         self._life = secrets.token_hex(4)
         self._entries: list[Update | str] = []
@@ -92,7 +92,6 @@ class RunActor:
                 self._is_stopped.is_set,
                 self._tell,
                 self._name,
-                self._is_again,
             ):
                 self._tell(update)
         except BaseException as raised:  # whoever follows raises it
@@ -191,7 +190,7 @@ def _launch(config: TrainConfig, start: Start, name: str) -> Any:
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     options: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": _THREADS}
     actor_class: Any = ray.remote(**options)(RunActor)
-    absolute = Start(start.folder.absolute(), start.checkpoint)
+    absolute = replace(start, folder=start.folder.absolute())
     return actor_class.options(
         name=name, namespace=NAMESPACE, lifetime="detached", scheduling_strategy=here
     ).remote(located(config), absolute, name)

@@ -1,7 +1,7 @@
 """A run directory: config.yaml, metrics.jsonl, events.jsonl and checkpoints/."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from raylm.train.wish import EVENTS, Wish
 
 RUNS = Path("runs")
 METRICS, CONFIG = "metrics.jsonl", "config.yaml"
-STARTED = "run_started"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a run writes, and the checkpoint it goes on from, if any."""
+    """Where a run writes, and the checkpoint it goes on from, if any. `events`: how many the folder
+    held before."""
 
     folder: Path
     checkpoint: Checkpoint | None
+    events: int = 0
 
     @property
     def step(self) -> int:
@@ -44,7 +45,7 @@ def choose_start(config: TrainConfig, output: Path | None, resume: str | Path | 
     if resume is None:
         folder = output or _unused(RUNS / f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
         _require_empty(folder)
-        return Start(folder, None)
+        return Start(folder, None, len(_events(folder)))
     if resume == "auto":
         if output is None:
             raise UsageError("--resume auto needs --output RUN_DIR to know which run to resume")
@@ -53,12 +54,13 @@ def choose_start(config: TrainConfig, output: Path | None, resume: str | Path | 
     folder = output or checkpoint.run or _unused(RUNS / config.name)
     if checkpoint.run is None or folder.resolve() != checkpoint.run.resolve():
         _require_empty(folder)
-    return Start(folder, checkpoint)
+    return Start(folder, checkpoint, len(_events(folder)))
 
 
 def newest_start(folder: Path) -> Start:
     """The newest checkpoint of a run, or its beginning."""
-    return Start(folder, Checkpoint.open(folder) if locate(folder) else None)
+    checkpoint = Checkpoint.open(folder) if locate(folder) else None
+    return Start(folder, checkpoint, len(_events(folder)))
 
 
 def recorded(folder: Path, after: int) -> list[Update]:
@@ -71,14 +73,10 @@ def recorded(folder: Path, after: int) -> list[Update]:
 def newest_of(start: Start) -> Start:
     """The newest checkpoint that the run from `start` has saved and kept, or `start` itself: its
     folder may hold newer ones, of a run that was left behind."""
-    path = start.folder / EVENTS
-    own: list[dict[str, Any]] = []
-    for event in read_jsonl(path) if path.exists() else []:
-        own = [] if event["event"] == STARTED else [*own, event]
+    own = _events(start.folder)[start.events :]
     saved = [Path(event["path"]) for event in own if event["event"] == "checkpoint_saved"]
-    kept = (folder for folder in reversed(saved) if folder.exists())
-    newest = next(kept, None)
-    return start if newest is None else Start(start.folder, Checkpoint.open(newest))
+    newest = next((folder for folder in reversed(saved) if folder.exists()), None)
+    return start if newest is None else replace(start, checkpoint=Checkpoint.open(newest))
 
 
 class RunDirectory:
@@ -129,6 +127,11 @@ class RunDirectory:
     def close(self) -> None:
         self._metrics.close()
         self._events.close()
+
+
+def _events(folder: Path) -> list[dict[str, Any]]:
+    path = folder / EVENTS
+    return read_jsonl(path) if path.exists() else []
 
 
 def _heldout_losses(metrics: Path) -> dict[int, float]:

@@ -84,7 +84,6 @@ def test_what_a_run_falls_back_to_is_its_own(finished, make_config):
     _, run = finished
     older = choose_start(make_config(), run, run / "checkpoints" / "step-00000004")
     directory = RunDirectory(run, make_config())
-    directory.event("run_started", step=4)
     assert newest_of(older) == older  # step 6 is of the run before
     shutil.copytree(run / "checkpoints" / "step-00000006", run / "checkpoints" / "again")
     directory.event("checkpoint_saved", step=6, path=str(run / "checkpoints" / "again"))
