@@ -1,6 +1,5 @@
 """A network that splits: two Ray nodes in two network namespaces, whose link is cut."""
 
-import json
 import os
 import shutil
 import signal
@@ -25,12 +24,6 @@ from tests.processes import wait_until
 
 NAMESPACE, LINK, PEER = "raylm-other", "raylm-here", "raylm-there"
 HERE, THERE = "10.231.77.1", "10.231.77.2"
-PROMPT = {
-    "health_check_initial_delay_ms": 500,
-    "health_check_period_ms": 500,
-    "health_check_timeout_ms": 1000,
-    "health_check_failure_threshold": 3,
-}
 RAY = Path(sys.executable).with_name("ray")
 
 
@@ -102,7 +95,7 @@ def cluster(link):
     address = f"{HERE}:{free_port()}"
     memory = f"--object-store-memory={100 * 2**20}"
     head = ["--head", f"--port={address.split(':')[1]}", "--include-dashboard=false"]
-    head += [f"--node-ip-address={HERE}", f"--system-config={json.dumps(PROMPT)}", memory]
+    head += [f"--node-ip-address={HERE}", memory]
     other = [f"--address={address}", f"--node-ip-address={THERE}", memory]
     with ray_node(*head):
         wait_until(lambda: answers(address))
