@@ -97,7 +97,8 @@ def test_a_run_that_loses_its_workers_again_and_again_gives_up(
     run = tmp_path / "attacked"
 
     def attack(step, count):
-        kill_all(run)
+        if count in (3, 5, 6, 10):  # each time in another step: no step is to blame
+            kill_all(run)
 
     with pytest.raises(StateLostError):
         attacked(elastic_config(), run, attack)
