@@ -85,8 +85,7 @@ def test_an_engine_that_only_fails_gives_up_and_says_so(
     runner = make_runner(fail=RuntimeError("no memory"))
     engine = make_engine(runner, max_running=1)
     with started(engine) as (thread, delivered):
-        for name in "abcde":
-            thread.submit(engine.requests_for(name, [1], PARAMS))
+        thread.submit([r for name in "abcde" for r in engine.requests_for(name, [1], PARAMS)])
         failed: dict[str, EngineError] = {}
         while len(failed) < 5:
             failed |= until_failure(delivered)
