@@ -12,6 +12,8 @@ MODULES = (
     "benchmarks.train.zero_overlap",
     "benchmarks.train.zero_checkpoint",
     "benchmarks.elastic.kills",
+    "benchmarks.elastic.joins",
+    "benchmarks.elastic.node_crash",
     "benchmarks.elastic.curve",
     "benchmarks.elastic.replica_cost",
     "benchmarks.elastic.control_plane",

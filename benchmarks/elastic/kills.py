@@ -23,6 +23,7 @@ from raylm.testing.mortal_worker import Moment
 IN_A_STEP = [m for m in Moment if m not in (Moment.JOIN, Moment.INHERIT, Moment.CHECKPOINT)]
 BUCKETS = 3  # of the backward pass, each of which is a moment of its own
 QUIET_STEPS = 2  # between two kills
+HANGS = 3  # at each stage
 MEDIAN_BAR_S, MAXIMUM_BAR_S = 0.5, 1.5
 HEARTBEAT_S, HUNG_BAR_S = 5.0, 6.0
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 kills = [*kills_in_a_step(world, stage), *kills_of_two(world, stage)]
                 print(f"world {world}, stage {stage}: {_summary(kills)}", flush=True)
                 found += kills
-        hung = [hang(3, stage) for stage in options.stages]
+        hung = [kill for stage in options.stages for kill in hangs(3, stage)]
     print()
     for moment, kills in _by_moment(found).items():
         print(f"{moment:>18}: {_summary(kills)}")
@@ -95,13 +96,16 @@ def kills_of_two(world: int, stage: int) -> list[Kill]:
     return found
 
 
-def hang(world: int, stage: int) -> Kill:
+def hangs(world: int, stage: int) -> list[Kill]:
+    found = []
     with arena(world, 1000, zero__stage=stage, elastic__heartbeat_s=HEARTBEAT_S) as ring:
-        _rest(ring, world)
-        stamp = ring.folder / "stamp"
-        stamp.write_text(repr(time.time()), encoding="utf-8")
-        os.kill(ring.pids[1], signal.SIGSTOP)
-        return _await_death(ring, "stopped", [stamp])
+        for number in range(HANGS):
+            _rest(ring, world)
+            stamp = ring.folder / f"stamp-{number}"
+            stamp.write_text(repr(time.time()), encoding="utf-8")
+            os.kill(ring.pids[number % world], signal.SIGSTOP)
+            found.append(_await_death(ring, "stopped", [stamp]))
+    return found
 
 
 def _rest(ring: Arena, world: int) -> None:
