@@ -122,7 +122,7 @@ class Controller:
         while wait and len(self._members.living) != target:
             if time.monotonic() > deadline:
                 self.target = before
-                raise self._crew.no_room(target, START_TIMEOUT_S)
+                raise self._crew.places.no_room(START_TIMEOUT_S, target)
             try:
                 self._members.meet(_TICK_S)
                 self._rearrange()
@@ -162,7 +162,7 @@ class Controller:
     def _await(self, count: int) -> None:
         if not self._is_waiting:
             self._is_waiting = True
-            self._tell("waiting", workers=count, room=self._crew.room())
+            self._tell("waiting", workers=count, room=self._crew.places.room())
         self._members.meet(_TICK_S)
 
     def _look_around(self) -> None:
@@ -219,7 +219,7 @@ class Controller:
             self._form(self._members.living)
         self._part()
         at_once = max(1, self._elastic.replicas)
-        self._members.dismiss(sorted(ranks)[-at_once:], self._nodes.draining)
+        self._members.dismiss(sorted(ranks)[-at_once:])
 
     def _part(self) -> None:
         """End the epoch in order: all at the same step, and that step committed."""

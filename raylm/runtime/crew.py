@@ -6,43 +6,28 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray import PlacementGroupID
 from ray.exceptions import RayError
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import (
     NodeAffinitySchedulingStrategy,
     PlacementGroupSchedulingStrategy,
 )
 
 from raylm.core.errors import WorkerError
+from raylm.runtime import places
 from raylm.runtime.calls import Calls, RayCalls
 from raylm.runtime.failure import death_reason
 from raylm.runtime.ledger import Record
 from raylm.runtime.owner import myself
-from raylm.runtime.resources import Placement, describe
+from raylm.runtime.places import Places, key_of
+from raylm.runtime.resources import Placement
 from raylm.runtime.worker import CONTROL, CONTROL_THREADS, NAMESPACE, Member, Worker
 
 START_TIMEOUT_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A bundle that Ray keeps free for one worker, whoever is in it."""
-
-    group: PlacementGroup
-    index: int
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.group.id.hex(), self.index
-
-    @classmethod
-    def of(cls, group: str, index: int) -> "Place":
-        return cls(PlacementGroup(PlacementGroupID(bytes.fromhex(group))), index)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +36,16 @@ class Hand:
 
     actor: Any
     member: Member
-    place: Place
+    place: PlacementGroup
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    number: int
+    actor: Any
+    place: PlacementGroup
+    name: str
 
 
 class Crew:
@@ -71,9 +64,9 @@ class Crew:
         self._args, self._kwargs, self._placement = args, kwargs, placement
         self._name, self._owner = name, myself()
         self.calls: Calls = RayCalls()
-        self._groups: dict[str, PlacementGroup] = {}  # by id
-        self._free: list[Place] = []
-        self._starting: dict[Any, tuple[Any, Place, str]] = {}  # answer -> actor, place, name
+        self.places = Places(placement, is_lasting=name is not None)
+        self._starting: dict[Any, _Start] = {}  # by the answer to come
+        self._started = 0
         self._hands: list[Hand] = []
         self.failed_starts = 0
         self.last_failure = ""
@@ -89,52 +82,27 @@ class Crew:
         return len(self._starting)
 
     @property
-    def places(self) -> dict[str, tuple[str, int]]:
-        """Of all workers with a name."""
+    def taken(self) -> dict[str, str]:
+        """The places' keys, by the names of those that have one."""
         taken = {hand.name: hand.place for hand in self._hands}
-        taken |= {name: place for _, place, name in self._starting.values()}
-        return {name: place.key for name, place in taken.items() if name}
+        taken |= {start.name: start.place for start in self._starting.values()}
+        return {name: key_of(place) for name, place in taken.items() if name}
 
     @property
-    def free(self) -> tuple[tuple[str, int], ...]:
-        """Places in which nobody is."""
-        return tuple(place.key for place in self._free)
-
-    def reserve(self) -> PlacementGroup:
-        """Places for all, to wait for. Raises WorkerError where no cluster like this has them."""
-        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        if self._placement.shortage(total):
-            raise WorkerError(
-                f"asked for {self._placement.describe()}, but the cluster has {describe(total)}; "
-                "ask for less or add nodes"
-            )
-        return self._reserve(self._placement)
-
-    def no_room(self, workers: int, waited_s: float) -> WorkerError:
-        asked = replace(self._placement, size=workers).describe()
-        return WorkerError(
-            f"no room for {asked} within {waited_s:g} s: {self.room()}; ask for fewer or add nodes"
-        )
-
-    def room(self) -> str:
-        """What the cluster has."""
-        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        free = ray.available_resources()  # type: ignore[no-untyped-call]
-        return f"free are {describe(free)} of {describe(total)}"
+    def free(self) -> tuple[str, ...]:
+        """The keys of places in which nobody is."""
+        return tuple(key_of(place) for place in self.places.free)
 
     def start(self, count: int) -> None:
         """Ask for workers; `arrivals` meets them when they answer."""
         for _ in range(count):
-            if not self._free:
-                self._reserve(self._placement.of_one)
-            place = self._free.pop(0)
-            name = self._new_name()
+            place, name = self.places.take(), self._new_name()
             resources = dict(self._placement.resources)
             actor: Any = self._remote.options(
                 num_cpus=resources.pop("CPU", 0),
                 num_gpus=resources.pop("GPU", 0),
                 resources=resources,
-                scheduling_strategy=PlacementGroupSchedulingStrategy(place.group, place.index),
+                scheduling_strategy=PlacementGroupSchedulingStrategy(place),
                 **_lasting(name),
             ).remote(*self._args, **self._kwargs)
             self._meet(actor, place, name)
@@ -142,23 +110,19 @@ class Crew:
     def cancel(self, count: int) -> None:
         """Do not wait for so many of those that start."""
         for answer in list(self._starting)[-count:]:
-            actor, place, _ = self._starting.pop(answer)
-            ray.kill(actor)
-            self._free.append(place)
+            start = self._starting.pop(answer)
+            ray.kill(start.actor)
+            self.places.give_up(start.place)
 
     def adopt(self, record: Record) -> None:
         """Workers that somebody else has started: those that live arrive as new ones do."""
-        for key in record.free:
-            place = Place.of(*key)
-            self._groups[key[0]] = place.group
-            self._free.append(place)
-        for name, key in record.places.items():
-            place = Place.of(*key)
-            self._groups[key[0]] = place.group
+        self.places.free += [self.places.adopt(key) for key in record.free]
+        for name, key in record.taken.items():
+            place = self.places.adopt(key)
             try:
                 actor: Any = ray.get_actor(name, NAMESPACE)
             except ValueError:  # it is dead
-                self._free.append(place)
+                self.places.put_back(place)
             else:
                 self._meet(actor, place, name)
 
@@ -171,15 +135,17 @@ class Crew:
             answered, _ = ray.wait(list(self._starting), num_returns=1, timeout=left)
             if not answered:
                 break
-            actor, place, name = self._starting.pop(answered[0])
+            start = self._starting.pop(answered[0])
             try:
-                arrived.append(Hand(actor, ray.get(answered[0]), place, name))
-                self.failed_starts = 0
+                member = ray.get(answered[0])
             except RayError as error:
-                self._free.append(place)
+                self.places.put_back(start.place)
                 self.failed_starts += 1
                 self.last_failure = death_reason(str(error))
-                self._failed_at = place.index
+                self._failed_at = start.number
+            else:
+                arrived.append(Hand(start.actor, member, start.place, start.name))
+                self.failed_starts = 0
         self._hands += arrived
         return arrived
 
@@ -188,14 +154,13 @@ class Crew:
             return WorkerError(f"worker {self._failed_at} did not start: {self.last_failure}")
         return WorkerError(
             f"{self.starting} of {self._placement.size} workers have not answered within "
-            f"{START_TIMEOUT_S:g} s; see their logs in Ray's session"
+            f"{START_TIMEOUT_S:g} s ({self.places.room()}); see their logs in Ray's session"
         )
 
-    def end(self, hand: Hand, *, is_place_free: bool = True) -> None:
-        """For certain: a process that is stopped does not hear Ray."""
+    def end(self, hand: Hand, *, is_replaced: bool = False) -> None:
+        """For certain: a process that is stopped does not hear Ray. Its place is kept for who
+        replaces it."""
         self._hands.remove(hand)
-        if is_place_free:
-            self._free.append(hand.place)
         with suppress(RayError):
             ray.kill(hand.actor)
         if hand.member.node == ray.get_runtime_context().get_node_id():
@@ -203,30 +168,23 @@ class Crew:
         else:
             there = NodeAffinitySchedulingStrategy(hand.member.node, soft=False)
             ray.remote(_kill).options(num_cpus=0, scheduling_strategy=there).remote(hand.member.pid)
+        if is_replaced:
+            self.places.put_back(hand.place)
+        else:
+            self.places.give_up(hand.place)
 
     def close(self) -> None:
-        for actor in [hand.actor for hand in self._hands] + [
-            actor for actor, _, _ in self._starting.values()
-        ]:
-            ray.kill(actor)
-        for group in self._groups.values():
-            remove_placement_group(group)
-        self._hands, self._starting, self._groups, self._free = [], {}, {}, []
+        started: list[Hand | _Start] = [*self._hands, *self._starting.values()]
+        for worker in started:
+            ray.kill(worker.actor)
+        self.places.close()
+        self._hands, self._starting = [], {}
 
-    def _meet(self, actor: Any, place: Place, name: str) -> None:
+    def _meet(self, actor: Any, place: PlacementGroup, name: str) -> None:
         if name and self._owner is not None:
             actor.stay_with.remote(self._owner)
-        self._starting[actor.identify.remote()] = actor, place, name
-
-    def _reserve(self, placement: Placement) -> PlacementGroup:
-        group: PlacementGroup = placement_group(
-            placement.bundles,
-            strategy=placement.strategy,
-            lifetime="detached" if self._name else None,
-        )
-        self._groups[group.id.hex()] = group
-        self._free += [Place(group, index) for index in range(placement.size)]
-        return group
+        self._starting[actor.identify.remote()] = _Start(self._started, actor, place, name)
+        self._started += 1
 
     def _new_name(self) -> str:
         return f"{self._name}/worker-{secrets.token_hex(4)}" if self._name else ""
@@ -234,11 +192,10 @@ class Crew:
 
 def end_workers(record: Record) -> None:
     """Those of a crew that nobody has any more, and their places."""
-    for name in record.places:
+    for name in record.taken:
         with suppress(ValueError):  # it is dead already
             ray.kill(ray.get_actor(name, NAMESPACE))
-    for group in record.groups:
-        remove_placement_group(Place.of(group, 0).group)
+    places.remove((*record.taken.values(), *record.free))
 
 
 def _lasting(name: str) -> dict[str, Any]:

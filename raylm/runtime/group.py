@@ -108,7 +108,7 @@ class WorkerGroup:
             stack.callback(self._forget)
             self._controller = Controller(crew, members, Nodes(), size, elastic, self._on_event)
             record = None if ledger is None else ledger.read()
-            if record is not None and not record.places:  # its leader died before it had workers
+            if record is not None and not record.taken:  # its leader died before it had workers
                 end_workers(record)
                 record = None
             with self._breaking():
@@ -122,10 +122,8 @@ class WorkerGroup:
 
     def _start(self, crew: Crew, members: Membership) -> None:
         size = self._placement.size
-        reserved = crew.reserve()
+        crew.places.reserve(START_TIMEOUT_S)
         members.remember(size)
-        if not reserved.wait(START_TIMEOUT_S):
-            raise crew.no_room(size, START_TIMEOUT_S)
         members.start(size, size)
         members.meet(START_TIMEOUT_S)
         if len(members.ready) < self._placement.size:

@@ -18,17 +18,13 @@ _NAMESPACE = b"raylm"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`epoch`: the last that was begun. `places`: actor name -> placement group, bundle; `free`
-    are those in which nobody is."""
+    """`epoch`: the last that was begun. `taken`: actor name -> its place; `free`: places in which
+    nobody is."""
 
     epoch: int
     target: int
-    places: Mapping[str, tuple[str, int]]
-    free: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def groups(self) -> set[str]:
-        return {group for group, _ in (*self.places.values(), *self.free)}
+    taken: Mapping[str, str]
+    free: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -43,9 +39,7 @@ class Ledger:
         if text is None:
             return None
         fields = orjson.loads(text)
-        places = {name: (group, index) for name, (group, index) in fields["places"].items()}
-        free = tuple((group, index) for group, index in fields["free"])
-        return Record(fields["epoch"], fields["target"], places, free)
+        return Record(**fields | {"free": tuple(fields["free"])})
 
     def write(self, record: Record) -> None:
         if record != self._written:

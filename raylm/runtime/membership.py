@@ -5,7 +5,7 @@ survivors leave; then they form the next one, with whoever is ready.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -96,7 +96,7 @@ class Membership:
         """What whoever leads the group next must know."""
         if self._ledger is not None:
             crew = self._crew
-            self._ledger.write(Record(self.epoch, target, crew.places, crew.free))
+            self._ledger.write(Record(self.epoch, target, crew.taken, crew.free))
 
     def drop(self, count: int) -> None:
         """Of those that start or are ready; the latter last."""
@@ -146,10 +146,12 @@ class Membership:
         """End the epoch after a failure; the ranks that are lost in it."""
         self.to(Phase.RECOVERING)
         lost = {f.rank: f.reason for f in failed.failures if f.cause is Cause.DIED}
-        for rank in self.health.silent():
-            lost.setdefault(rank, f"silent for {self._heartbeat_s:g} s")
+        silent = [rank for rank in self.health.silent() if rank not in lost]
+        for rank in silent:
+            lost[rank] = f"silent for {self._heartbeat_s:g} s"
         for rank in lost:
-            self._crew.end(self.living[rank])
+            # Of one that is silent the node may be about to die, too.
+            self._crew.end(self.living[rank], is_replaced=rank not in silent)
         self._rendezvous.end_epoch()
         for rank in self.ranks.leave(_LEAVE_S, failed.refs):
             if rank not in lost:
@@ -161,12 +163,11 @@ class Membership:
         self._ranks = None
         return sorted(lost)
 
-    def dismiss(self, ranks: Sequence[int], draining: Collection[str] = ()) -> None:
-        """Let them go, whose state others hold, after the epoch has ended. Nobody takes their
-        places on nodes that are `draining`."""
+    def dismiss(self, ranks: Sequence[int]) -> None:
+        """Let them go, whose state others hold, after the epoch has ended."""
         for rank in ranks:
             hand = self.living[rank]
-            self._crew.end(hand, is_place_free=hand.member.node not in draining)
+            self._crew.end(hand)
             self._tell("worker_left", rank=rank, pid=hand.member.pid)
         self._enter([hand for rank, hand in enumerate(self.living) if rank not in ranks])
 

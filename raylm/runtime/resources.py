@@ -22,9 +22,8 @@ class Placement:
         needed = {name: amount * self.size for name, amount in self.resources.items()}
         return {n: a - total.get(n, 0.0) for n, a in needed.items() if a > total.get(n, 0.0)}
 
-    @property
-    def of_one(self) -> Self:
-        return replace(self, size=1)
+    def of(self, size: int) -> Self:
+        return replace(self, size=size)
 
     def describe(self) -> str:
         return f"{self.size} workers x {describe(self.resources)}"

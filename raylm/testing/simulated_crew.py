@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ray.exceptions import ActorDiedError
+from ray.util.placement_group import PlacementGroup
 
-from raylm.runtime.crew import Hand, Place
+from raylm.runtime.crew import Hand
 from raylm.runtime.worker import Member, Vitals
 
 
@@ -73,7 +74,7 @@ class SimulatedCrew:
 
     def __init__(self, per_node: int = 8) -> None:
         self.resources = {"CPU": 1.0}
-        self.places: dict[str, tuple[str, int]] = {}
+        self.taken: dict[str, str] = {}
         self.free = ()
         self.calls = SimulatedCalls()
         self._per_node = per_node
@@ -93,11 +94,8 @@ class SimulatedCrew:
         self._wanted = 0
         return arrived
 
-    def end(self, hand: Hand, *, is_place_free: bool = True) -> None:
+    def end(self, hand: Hand, *, is_replaced: bool = False) -> None:
         hand.actor.is_dead = True
-
-    def room(self) -> str:
-        return "there is room for all"
 
     def cancel(self, count: int) -> None:
         self._wanted -= count
@@ -107,4 +105,4 @@ class SimulatedCrew:
     def _hand(self) -> Hand:
         number, self._started = self._started, self._started + 1
         member = Member(-1, number, f"node-{number // self._per_node}", f"actor-{number}")
-        return Hand(SimulatedActor(self._steps), member, Place(None, number))  # type: ignore[arg-type]
+        return Hand(SimulatedActor(self._steps), member, cast(PlacementGroup, None))

@@ -121,7 +121,7 @@ def test_only_an_elastic_group_can_outlive_its_leader():
 def test_what_is_written_is_read_back_until_it_is_erased():
     ledger = Ledger("some/name")
     assert ledger.read() is None
-    record = Record(3, 2, {"worker-0": ("abcd", 1)})
+    record = Record(3, 2, {"worker-0": "abcd"}, ("ef01",))
     ledger.write(record)
     assert Ledger("some/name").read() == record
     ledger.erase()

@@ -117,6 +117,9 @@ def test_a_node_crashes_and_no_step_is_lost(cluster):
         assert group.size == 2
         assert len(events.named("worker_lost")) == 2
         check(group.step(batch(done)), done + 1)
+        # Ray 2.60 takes a core for each place that it seeks room for in vain.
+        states = {place["state"] for place in ray.util.placement_group_table().values()}
+        assert states == {"CREATED", "PENDING", "REMOVED"}
 
 
 def test_a_node_that_stands_still_is_left_behind(cluster):
