@@ -5,6 +5,7 @@ gloo has no abort that frees a caller who waits for a silent peer; the end of it
 
 import os
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +13,8 @@ from pathlib import Path
 
 _OPEN_FILES = Path("/proc/self/fd")
 _lock = threading.Lock()
-_opened: set[str] = set()
-_before: dict[object, frozenset[str]] = {}  # what was there when a group began to form
+_opened: set[int] = set()
+_before: dict[object, frozenset[int]] = {}  # what was there when a group began to form
 
 
 @contextmanager
@@ -39,17 +40,20 @@ def end() -> None:
             _shut_down(number)
 
 
-def _names() -> frozenset[str]:
+def _names() -> frozenset[int]:
     return frozenset(name for name, _ in _sockets())
 
 
-def _sockets() -> Iterator[tuple[str, int]]:
+def _sockets() -> Iterator[tuple[int, int]]:
     """Of this process: a name that no other socket ever has, and the number of its open file."""
-    for file in _OPEN_FILES.iterdir() if _OPEN_FILES.is_dir() else ():
-        with suppress(OSError):  # it has just been closed
-            name = str(file.readlink())
-            if name.startswith("socket:"):
-                yield name, int(file.name)
+    if not _OPEN_FILES.is_dir():
+        return
+    with os.scandir(_OPEN_FILES) as files:
+        for number in [int(file.name) for file in files]:
+            with suppress(OSError):  # it has just been closed
+                status = os.fstat(number)
+                if stat.S_ISSOCK(status.st_mode):
+                    yield status.st_ino, number
 
 
 def _shut_down(number: int) -> None:

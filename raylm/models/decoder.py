@@ -94,14 +94,15 @@ class Decoder(nn.Module):
 
     def reset_parameters(self) -> None:
         for name, parameter in self.named_parameters():
-            self.init_parameter(name, parameter)
+            if not parameter.is_meta:
+                self.init_parameter(name, parameter)
 
     @torch.no_grad()
     def init_parameter(self, name: str, parameter: Tensor) -> None:
         """Normal(0, 0.02), the two projections into the residual stream divided by
         sqrt(2 layers) so that its variance does not grow with depth (GPT-2, section 2.3)."""
         generator = None
-        if self.seed is not None and not parameter.is_meta:
+        if self.seed is not None:
             generator = torch.Generator(parameter.device).manual_seed(derive_seed(self.seed, name))
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             std = _INIT_STD / math.sqrt(2 * self.spec.num_layers)

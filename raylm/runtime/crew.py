@@ -93,8 +93,9 @@ class Crew:
         """The keys of places in which nobody is."""
         return tuple(key_of(place) for place in self.places.free)
 
-    def start(self, count: int) -> None:
-        """Ask for workers; `arrivals` meets them when they answer."""
+    def start(self, count: int, *, is_late: bool = False) -> None:
+        """Ask for workers; `arrivals` meets them when they answer: at once, or where they come to
+        a group that is at work when they are warm."""
         for _ in range(count):
             place, name = self.places.take(), self._new_name()
             resources = dict(self._placement.resources)
@@ -105,7 +106,8 @@ class Crew:
                 scheduling_strategy=PlacementGroupSchedulingStrategy(place),
                 **_lasting(name),
             ).remote(*self._args, **self._kwargs)
-            self._meet(actor, place, name)
+            answer = actor.get_ready.remote() if is_late else actor.identify.remote()
+            self._meet(answer, actor, place, name)
 
     def cancel(self, count: int) -> None:
         """Do not wait for so many of those that start."""
@@ -124,7 +126,7 @@ class Crew:
             except ValueError:  # it is dead
                 self.places.put_back(place)
             else:
-                self._meet(actor, place, name)
+                self._meet(actor.identify.remote(), actor, place, name)
 
     def arrivals(self, timeout_s: float = 0.0) -> list[Hand]:
         """Those that have answered since the last call; waits for all that start, or so long."""
@@ -180,10 +182,10 @@ class Crew:
         self.places.close()
         self._hands, self._starting = [], {}
 
-    def _meet(self, actor: Any, place: PlacementGroup, name: str) -> None:
+    def _meet(self, answer: Any, actor: Any, place: PlacementGroup, name: str) -> None:
         if name and self._owner is not None:
             actor.stay_with.remote(self._owner)
-        self._starting[actor.identify.remote()] = _Start(self._started, actor, place, name)
+        self._starting[answer] = _Start(self._started, actor, place, name)
         self._started += 1
 
     def _new_name(self) -> str:

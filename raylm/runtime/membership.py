@@ -89,7 +89,7 @@ class Membership:
 
     def start(self, count: int, target: int) -> None:
         """Ask for workers."""
-        self._crew.start(count)
+        self._crew.start(count, is_late=self.epoch >= 0)
         self.remember(target)
 
     def remember(self, target: int) -> None:

@@ -7,7 +7,7 @@ whose writer was killed halfway is never taken for one.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import orjson
 import torch
@@ -21,8 +21,7 @@ _ALIGNMENT = 64
 _LARGEST = 2**53  # no offset takes more digits in the contents than this one
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """`is_part`: ranks divide the array among them, even if this one, alone, has all of it."""
 
     start: int
@@ -107,7 +106,7 @@ def _arrange(snapshot: Snapshot, parts: Collection[str]) -> tuple[dict[str, Entr
 
 
 def _encode(contents: Mapping[str, Entry]) -> bytes:
-    return orjson.dumps({name: astuple(entry) for name, entry in contents.items()})
+    return orjson.dumps({name: list(entry) for name, entry in contents.items()})
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -100,6 +100,10 @@ class Worker:
     def setup(self) -> None:
         """Called once the worker has joined its first group; the place to build models and data."""
 
+    def warm_up(self) -> None:
+        """Called before the worker joins a group that is at work already and would wait for it:
+        the place to read and import what `setup`, `restore` and `step` will need."""
+
     def snapshot(self) -> Snapshot:
         """This rank's part of the state: name -> (start, length, values), where `values` (1-D) are
         elements `start` on of `length` in all. Live memory will do: it is copied before `step`
@@ -250,6 +254,10 @@ class Worker:
         if epoch >= self.epoch:
             with _leaving:
                 self.leave()
+
+    def get_ready(self) -> Member:
+        self.warm_up()
+        return self.identify()
 
     @control
     def identify(self) -> Member:

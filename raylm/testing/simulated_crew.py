@@ -86,7 +86,7 @@ class SimulatedCrew:
     def starting(self) -> int:
         return self._wanted
 
-    def start(self, count: int) -> None:
+    def start(self, count: int, *, is_late: bool = False) -> None:
         self._wanted += count
 
     def arrivals(self, timeout_s: float = 0.0) -> list[Hand]:

@@ -50,6 +50,9 @@ class TrainWorker(Worker):
     def _materials(self) -> Materials:
         return prepare(self._config, self._checkpoint)
 
+    def warm_up(self) -> None:
+        self._materials.blank_model()
+
     def prepare(self) -> Summary:
         spec, corpus, config = self._materials.spec, self._materials.corpus, self._config
         precision = choose_precision(config.precision, config.autocast, self.device)

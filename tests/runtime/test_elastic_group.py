@@ -53,6 +53,13 @@ class Summing(Worker):
         return self.rank, self.total[0].item(), int(self.steps)
 
     die_in_step = -1
+    epoch_of_warming: int | None = None
+
+    def warm_up(self):
+        self.epoch_of_warming = self.epoch
+
+    def warmed_up(self):
+        return self.epoch_of_warming
 
     def doom(self, step):
         self.die_in_step = step
@@ -160,7 +167,11 @@ def test_the_lost_are_replaced():
             results = group.step(batch(number))
             time.sleep(0.05)
         check(group, results, number + 1)
-        assert len(events.named("worker_joined")) == 1
+        [joined] = events.named("worker_joined")
+        newcomer = [member.pid for member in group.members].index(joined["pid"])
+        # One that comes late is warm before it joins; those who start together need not be.
+        assert group.call("warmed_up")[newcomer] == -1
+        assert group.call("warmed_up")[1 - newcomer] is None
 
 
 def test_a_stopped_worker_is_replaced_after_the_heartbeat_limit():
