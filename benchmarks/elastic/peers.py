@@ -121,10 +121,9 @@ def peer(name: str, options: argparse.Namespace, chance: random.Random) -> list[
 
 @contextmanager
 def running(name: str) -> Iterator[Path]:
-    python = str(peers_python() or sys.executable) if name == "torchft" else sys.executable
     with TemporaryDirectory() as folder, (Path(folder) / "output").open("wb") as output:
         process = subprocess.Popen(
-            [python, "-m", *COMMANDS[name]],
+            [str(peers_python() or sys.executable), "-m", *COMMANDS[name]],
             cwd=ROOT,
             env=os.environ
             | {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from benchmarks.elastic.replicated import BATCH, SEQUENCE
 from benchmarks.train.llama import Llama, random_batch
@@ -30,6 +31,7 @@ def train(folder: Path, steps: int, number: int) -> None:
         model.load_state_dict(state["model"])
         adamw.load_state_dict(state["optimizer"])
 
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     manager = Manager(
         pg=ProcessGroupGloo(timeout=timedelta(seconds=30)),
         load_state_dict=load,
@@ -39,7 +41,7 @@ def train(folder: Path, steps: int, number: int) -> None:
         rank=0,
         world_size=1,
         store_addr="127.0.0.1",
-        store_port=_free_port(),
+        store_port=store.port,
         timeout=timedelta(seconds=30),
     )
     replicated = DistributedDataParallel(manager, model)
