@@ -19,7 +19,9 @@ from raylm.core.errors import UsageError
 
 JOIN_TIMEOUT_S = 5.0
 _OBJECT_STORE_BYTES = 512 * 2**20
-_TOLD_BY_THE_GROUP = re.compile("^A worker died or was killed while executing a task")
+_TOLD_BY_THE_GROUP = re.compile(
+    "^(A worker died or was killed while executing a task|Raylet is terminated|The node with node id)"
+)
 _SMALLEST_OBJECT_STORE_BYTES = 80 * 2**20  # Ray refuses less
 
 
@@ -80,7 +82,7 @@ def _join(address: str) -> None:
 
 def _init(**options: Any) -> None:
     """Ray takes SIGTERM for itself, also from who has a handler for it; and it prints a page for
-    each dead worker, of which the group tells in a line."""
+    each dead worker or node, of which the group tells in a line."""
     stdout_deduplicator.skip_re = stdout_deduplicator.skip_re or _TOLD_BY_THE_GROUP
     handler = signal.getsignal(signal.SIGTERM)
     ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
