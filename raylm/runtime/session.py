@@ -20,7 +20,7 @@ from raylm.core.errors import UsageError
 JOIN_TIMEOUT_S = 5.0
 _OBJECT_STORE_BYTES = 512 * 2**20
 _TOLD_BY_THE_GROUP = re.compile(
-    "^(A worker died or was killed while executing a task|Raylet is terminated|The node with node id)"
+    "^(A worker died or was killed|Raylet is terminated|The node with node id)"
 )
 _SMALLEST_OBJECT_STORE_BYTES = 80 * 2**20  # Ray refuses less
 
