@@ -3,7 +3,8 @@
     python -m benchmarks.elastic.kills [--worlds 2 3 4] [--stages 0 1 2 3]
 
 A figure is the time from the SIGKILL to the next finished optimizer step of the survivors, less
-the steps that were done again: at most two, of the length they have on the survivors.
+the steps that were done again: at most two, of the length they have in the whole group, which is
+shorter than on the survivors.
 """
 
 import argparse
@@ -70,15 +71,15 @@ def kills_in_a_step(world: int, stage: int) -> list[Kill]:
     found = []
     with arena(world, 1000, zero__stage=stage) as ring:
         for number, (moment, after) in enumerate(moments):
-            _rest(ring, world)
+            step_s = _rest(ring, world)
             stamp = ring.folder / f"stamp-{number}"
             ring.group.call("doom", number % world, moment, stamp, after)
-            found.append(_await_death(ring, moment, [stamp]))
+            found.append(_await_death(ring, moment, [stamp], step_s))
     with arena(world, 1000, zero__stage=stage, checkpoint__every=4) as ring:
-        _rest(ring, world)
+        step_s = _rest(ring, world)
         stamp = ring.folder / "stamp"
         ring.group.call("doom", world - 1, Moment.CHECKPOINT, stamp)
-        found.append(_await_death(ring, Moment.CHECKPOINT, [stamp]))
+        found.append(_await_death(ring, Moment.CHECKPOINT, [stamp], step_s))
     return found
 
 
@@ -88,11 +89,11 @@ def kills_of_two(world: int, stage: int) -> list[Kill]:
     if world > 2:
         with arena(world, 1000, zero__stage=stage) as ring:
             for number, moment in enumerate((Moment.JOIN, Moment.INHERIT)):
-                _rest(ring, world)
+                step_s = _rest(ring, world)
                 first, second = (ring.folder / f"{n}-{number}" for n in ("first", "second"))
                 ring.group.call("doom", 0, moment, second)
                 ring.group.call("doom", world - 1, Moment.FORWARD, first)
-                found.append(_await_death(ring, moment, [first, second]))
+                found.append(_await_death(ring, moment, [first, second], step_s))
     return found
 
 
@@ -100,21 +101,22 @@ def hangs(world: int, stage: int) -> list[Kill]:
     found = []
     with arena(world, 1000, zero__stage=stage, elastic__heartbeat_s=HEARTBEAT_S) as ring:
         for number in range(HANGS):
-            _rest(ring, world)
+            step_s = _rest(ring, world)
             stamp = ring.folder / f"stamp-{number}"
             stamp.write_text(repr(time.time()), encoding="utf-8")
             os.kill(ring.pids[number % world], signal.SIGSTOP)
-            found.append(_await_death(ring, "stopped", [stamp]))
+            found.append(_await_death(ring, "stopped", [stamp], step_s))
     return found
 
 
-def _rest(ring: Arena, world: int) -> None:
+def _rest(ring: Arena, world: int) -> float:
+    """Until all is as before; the seconds that a step takes."""
     ring.refill(world)
-    for _ in range(QUIET_STEPS):
-        next(ring.updates)
+    next(ring.updates)  # the first one after a start makes buffers
+    return statistics.median(next(ring.updates).step_seconds for _ in range(QUIET_STEPS))
 
 
-def _await_death(ring: Arena, what: str, stamps: Sequence[Path]) -> Kill:
+def _await_death(ring: Arena, what: str, stamps: Sequence[Path], step_s: float) -> Kill:
     """Step until those who are doomed have died and the group has recovered."""
     recovered = len(ring.named("recovered"))
     reads = Counter({pid: _read_bytes(pid) for pid in ring.pids})
@@ -124,10 +126,9 @@ def _await_death(ring: Arena, what: str, stamps: Sequence[Path]) -> Kill:
         assert expected in (None, update.step), "a step was lost"
         expected = update.step + 1
     finished = time.time()
-    length = statistics.median(next(ring.updates).step_seconds for _ in range(QUIET_STEPS))
     event = ring.named("recovered")[-1]
     dead_at = max(float(stamp.read_text(encoding="utf-8")) for stamp in stamps)
-    again = min(2, event["steps_redone"]) * length
+    again = min(2, event["steps_redone"]) * step_s
     return Kill(
         what=str(what),
         seconds=max(0.0, finished - dead_at - again),

@@ -146,8 +146,11 @@ class Controller:
         self._look_around()
         while True:
             self._members.drop(to_drop(self._status()))
-            self._members.start(to_start(self._status()), self.target)
-            match decide(self._status(), self._elastic):
+            decision = decide(self._status(), self._elastic)
+            if not (isinstance(decision, Proceed) and self._lost_at is not None):
+                # While the survivors recover, a start would only take their cores.
+                self._members.start(to_start(self._status()), self.target)
+            match decision:
                 case Proceed(admitted):
                     if admitted or not self._members.is_formed:
                         self._form((*self._members.living, *self._members.ready[:admitted]))
