@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What one kill has cost."""
+    """What one kill has cost. `steps_redone`: of those that had been finished."""
 
     seconds: float
     steps_redone: int
@@ -86,7 +86,9 @@ def raylm(kills: int, chance: random.Random) -> list[Loss]:
             killed_at = time.time()
             os.kill(chance.choice(ring.pids), signal.SIGKILL)
             next(ring.updates)
-            losses.append(Loss(time.time() - killed_at, 0))
+            seconds = time.time() - killed_at
+            begun_again = ring.named("recovered")[-1]["steps_redone"]
+            losses.append(Loss(seconds, max(0, begun_again - 1)))  # one had not been finished
     return losses
 
 

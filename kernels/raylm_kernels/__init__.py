@@ -1,4 +1,4 @@
-"""Kernels: plain PyTorch references and compiled C++ for the CPU. Knows torch only.
+"""Kernels: every op in plain PyTorch, and faster implementations where there are. Knows torch only.
 
 The public names load on first use (PEP 562).
 """
@@ -7,13 +7,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from raylm_kernels import registry
+    from raylm_kernels.arguments import ArgumentError
+    from raylm_kernels.catalog import (
+        adamw_step,
+        add_rms_norm,
+        attention,
+        block_sparse_attention,
+        cross_entropy,
+        dequantize_fp8,
+        dequantize_int4,
+        dequantize_int8,
+        geglu,
+        grouped_linear,
+        layer_norm,
+        linear_cross_entropy,
+        lion_step,
+        norm_linear,
+        op,
+        paged_attention,
+        permute_tokens,
+        quantize_fp8,
+        quantize_int4,
+        quantize_int8,
+        quantized_linear,
+        register,
+        rms_norm,
+        rms_norm_int8,
+        rope,
+        rope_and_store,
+        route_top_k,
+        sample,
+        squared_norm,
+        swiglu,
+        token_logprobs,
+        unpermute_tokens,
+        unscale_and_clip,
+        weight_only_linear,
+    )
     from raylm_kernels.cpu.decoder import PackedDecoder
     from raylm_kernels.cpu.dims import DecoderDims
     from raylm_kernels.custom import BuildError, load_cpp
     from raylm_kernels.quantize import QuantizedWeight, dequantize_weight, quantize_weight
-    from raylm_kernels.reference import rms_norm, rope, swiglu
 
 _HOMES = {
+    "ArgumentError": "raylm_kernels.arguments",
     "BuildError": "raylm_kernels.custom",
     "DecoderDims": "raylm_kernels.cpu.dims",
     "PackedDecoder": "raylm_kernels.cpu.decoder",
@@ -21,29 +59,59 @@ _HOMES = {
     "dequantize_weight": "raylm_kernels.quantize",
     "load_cpp": "raylm_kernels.custom",
     "quantize_weight": "raylm_kernels.quantize",
-    "rms_norm": "raylm_kernels.reference",
-    "rope": "raylm_kernels.reference",
-    "swiglu": "raylm_kernels.reference",
 }
 
 __all__ = [
+    "ArgumentError",
     "BuildError",
     "DecoderDims",
     "PackedDecoder",
     "QuantizedWeight",
+    "adamw_step",
+    "add_rms_norm",
+    "attention",
+    "block_sparse_attention",
+    "cross_entropy",
+    "dequantize_fp8",
+    "dequantize_int4",
+    "dequantize_int8",
     "dequantize_weight",
+    "geglu",
+    "grouped_linear",
+    "layer_norm",
+    "linear_cross_entropy",
+    "lion_step",
     "load_cpp",
+    "norm_linear",
+    "op",
+    "paged_attention",
+    "permute_tokens",
+    "quantize_fp8",
+    "quantize_int4",
+    "quantize_int8",
     "quantize_weight",
+    "quantized_linear",
+    "register",
+    "registry",
     "rms_norm",
+    "rms_norm_int8",
     "rope",
+    "rope_and_store",
+    "route_top_k",
+    "sample",
+    "squared_norm",
     "swiglu",
+    "token_logprobs",
+    "unpermute_tokens",
+    "unscale_and_clip",
+    "weight_only_linear",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'raylm_kernels' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "raylm_kernels.catalog")), name)
 
 
 def __dir__() -> list[str]:

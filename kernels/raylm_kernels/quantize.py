@@ -36,7 +36,10 @@ def quantize_weight(weight_NK: torch.Tensor, bits: WeightBits) -> QuantizedWeigh
             f"quantize_weight: weight has {width} columns, expected a multiple of {GROUP}"
         )
     groups = weight_NK.float().reshape(rows, width // GROUP, GROUP)
-    return _to_int8(groups) if bits == 8 else _to_int4(groups)
+    if bits == 8:
+        return _to_int8(groups)
+    grid = to_int4(groups)
+    return QuantizedWeight(grid.codes.to(torch.uint8).flatten(1), grid.scales, grid.minima)
 
 
 def dequantize_weight(weight: QuantizedWeight) -> torch.Tensor:
@@ -49,37 +52,42 @@ def dequantize_weight(weight: QuantizedWeight) -> torch.Tensor:
 
 def _to_int8(groups: torch.Tensor) -> QuantizedWeight:
     scales = (groups.abs().amax(-1) / 127).half()
-    codes = (groups * _inverse(scales)).round_().clamp_(-127, 127)
+    codes = (groups * inverse(scales)).round_().clamp_(-127, 127)
     return QuantizedWeight(codes.to(torch.int8).flatten(1), scales, None)
 
 
-def _to_int4(groups: torch.Tensor) -> QuantizedWeight:
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Codes of groups of 32, still fp32; half scales and minima; the squared error of each."""
+
+    codes: torch.Tensor
+    scales: torch.Tensor
+    minima: torch.Tensor
+    error: torch.Tensor
+
+
+def to_int4(groups: torch.Tensor) -> Grid:
+    """The better of the two grids for each group of 32 in the last dimension."""
     low, high = groups.amin(-1), groups.amax(-1)
     spanning = _round_to_grid(groups, (high - low) / 15, low)
     step = torch.where(high > -low, high, low) / -8
     centred = _round_to_grid(groups, step, -8 * step.half().float())
-    better = (centred.error < spanning.error)[..., None]
-    codes = torch.where(better, centred.codes, spanning.codes).to(torch.uint8).flatten(1)
-    scales = torch.where(better[..., 0], centred.scales, spanning.scales)
-    minima = torch.where(better[..., 0], centred.minima, spanning.minima)
-    return QuantizedWeight(codes, scales, minima)
+    is_better = centred.error < spanning.error
+    return Grid(
+        torch.where(is_better[..., None], centred.codes, spanning.codes),
+        torch.where(is_better, centred.scales, spanning.scales),
+        torch.where(is_better, centred.minima, spanning.minima),
+        torch.minimum(centred.error, spanning.error),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    codes: torch.Tensor
-    scales: torch.Tensor
-    minima: torch.Tensor
-    error: torch.Tensor  # squared, per group
-
-
-def _round_to_grid(groups: torch.Tensor, scales: torch.Tensor, minima: torch.Tensor) -> _Grid:
+def _round_to_grid(groups: torch.Tensor, scales: torch.Tensor, minima: torch.Tensor) -> Grid:
     scales, minima = scales.half(), minima.half()
     offset = minima.float()[..., None]
-    codes = ((groups - offset) * _inverse(scales)).round_().clamp_(0, 15)
+    codes = ((groups - offset) * inverse(scales)).round_().clamp_(0, 15)
     error = (codes * scales.float()[..., None] + offset - groups).square_().sum(-1)
-    return _Grid(codes, scales, minima, error)
+    return Grid(codes, scales, minima, error)
 
 
-def _inverse(scales: torch.Tensor) -> torch.Tensor:
+def inverse(scales: torch.Tensor) -> torch.Tensor:
     return torch.where(scales == 0, 0.0, scales.float().reciprocal())[..., None]

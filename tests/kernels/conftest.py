@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn.functional import embedding, linear
 
-from raylm_kernels import reference
 from raylm_kernels.cpu import build
 from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
 from raylm_kernels.quantize import dequantize_weight, quantize_weight
+from raylm_kernels.testing import reference
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def plain_forward(
         at = f"model.layers.{layer}."
 
         def normed(name: str, x: torch.Tensor, at: str = at) -> torch.Tensor:
-            return reference.rms_norm(x, weights[at + name], dims.norm_eps)
+            return reference("rms_norm")(x, weights[at + name], dims.norm_eps)
 
         def heads(name: str, x: torch.Tensor, at: str = at) -> torch.Tensor:
             full = f"{at}self_attn.{name}_proj"
@@ -82,15 +82,18 @@ def plain_forward(
         if dims.qk_norm:
             q, k = normed("self_attn.q_norm.weight", q), normed("self_attn.k_norm.weight", k)
         q, k = (
-            reference.rope(t, positions, dims.inv_freq, dims.rope_attention_factor) for t in (q, k)
+            reference("rope")(t, positions, dims.inv_freq, dims.rope_attention_factor)
+            for t in (q, k)
         )
-        mixed = reference.paged_attention(q, k, v, positions, positions).flatten(1)
+        mixed = reference("paged_attention")(q, k, v, positions, positions).flatten(1)
         out = at + "self_attn.o_proj"
         hidden = hidden + linear(mixed, weights[out + ".weight"], weights.get(out + ".bias"))
         x = normed("post_attention_layernorm.weight", hidden)
         gate, up = (linear(x, weights[f"{at}mlp.{n}_proj.weight"]) for n in ("gate", "up"))
-        hidden = hidden + linear(reference.swiglu(gate, up), weights[at + "mlp.down_proj.weight"])
-    hidden = reference.rms_norm(hidden, weights["model.norm.weight"], dims.norm_eps)
+        hidden = hidden + linear(
+            reference("swiglu")(gate, up), weights[at + "mlp.down_proj.weight"]
+        )
+    hidden = reference("rms_norm")(hidden, weights["model.norm.weight"], dims.norm_eps)
     head = "model.embed_tokens.weight" if dims.tie_embeddings else "lm_head.weight"
     return linear(hidden, weights[head])
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from raylm_kernels import reference
 from raylm_kernels.cpu import ops
+from raylm_kernels.testing import reference
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("compiled")
 def test_rms_norm(isa, width):
     x, weight = torch.randn(5, width) * 3, torch.randn(width)
     found = ops.rms_norm(x, weight, 1e-5, isa=isa)
-    torch.testing.assert_close(found, reference.rms_norm(x, weight, 1e-5), rtol=2e-6, atol=1e-6)
+    torch.testing.assert_close(found, reference("rms_norm")(x, weight, 1e-5), rtol=2e-6, atol=1e-6)
 
 
 def test_rms_norm_of_zeros_is_zero(isa):
@@ -24,7 +24,7 @@ def test_quantize_activations(isa):
     x = torch.randn(7, 128) * torch.logspace(-4, 4, 7)[:, None]
     x[3, 32:64] = 0
     codes, scales = ops.quantize_activations(x, isa=isa)
-    expected_codes, expected_scales = reference.quantize_activations(x)
+    expected_codes, expected_scales = reference("quantize_int8")(x)
     assert torch.equal(scales, expected_scales)
     assert torch.equal(codes, expected_codes)
 
@@ -35,14 +35,14 @@ def test_rope(isa, head_dim):
     positions = torch.tensor([0, 1, 7, 100, 2047, 9000])
     inv_freq = 10_000.0 ** (-torch.arange(0, head_dim, 2) / head_dim)
     found = ops.rope(x, positions, inv_freq, 1.2, isa=isa)
-    expected = reference.rope(x, positions, inv_freq, 1.2)
+    expected = reference("rope")(x, positions, inv_freq, 1.2)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_swiglu(isa):
     gate = torch.cat((torch.linspace(-100, 100, 2048), torch.randn(2048)))
     up = torch.randn(4096)
-    expected = reference.swiglu(gate.double(), up.double()).float()
+    expected = reference("swiglu")(gate.double(), up.double()).float()
     torch.testing.assert_close(ops.swiglu(gate, up, isa=isa), expected, rtol=1e-6, atol=1e-7)
 
 
@@ -57,7 +57,7 @@ def test_causal_attention(isa, head_dim, tokens, length, heads, kv_heads):
     table = torch.randperm(8, dtype=torch.int32)  # blocks in no order
     found = ops.causal_attention(q, keys, values, table, num_blocks=8, block_size=16, isa=isa)
     positions = torch.arange(length - tokens, length)
-    expected = reference.paged_attention(q, keys, values, torch.arange(length), positions)
+    expected = reference("paged_attention")(q, keys, values, torch.arange(length), positions)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=3e-6)
 
 
@@ -68,5 +68,5 @@ def test_attention_over_wide_blocks_and_large_scores(isa):
         q, keys, values, torch.tensor([1, 0]), num_blocks=2, block_size=32, isa=isa
     )
     positions = torch.tensor([48, 49])
-    expected = reference.paged_attention(q, keys, values, torch.arange(50), positions)
+    expected = reference("paged_attention")(q, keys, values, torch.arange(50), positions)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

@@ -32,12 +32,18 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     brief: Annotated[bool, typer.Option("--brief", help="Only what is missing.")] = False,
+    kernels: Annotated[
+        bool, typer.Option("--kernels", help="Every op, and which implementation serves it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show the machine, the versions, and what is missing with its remedy.
 
-    Example: raylm doctor
+    Example: raylm doctor --kernels
     """
+    if kernels:
+        _tell_of_kernels(json=json)
+        return
     findings = list(examine())
     for finding in findings:
         if finding.ok and not brief and not json:
@@ -46,6 +52,18 @@ def doctor(
             typer.echo(f"  lacks {finding.name:12} {finding.detail}; {finding.remedy}")
     if json:
         echo_json({finding.name: _as_dict(finding) for finding in findings})
+
+
+def _tell_of_kernels(*, json: bool) -> None:
+    """Each op with arguments of a middling size."""
+    from raylm_kernels.testing import examples
+
+    found = list(examples())
+    if json:
+        echo_json({each.op: {row.name: row.verdict for row in each.rows} for each in found})
+        return
+    for each in found:
+        typer.echo(str(each))
 
 
 def _as_dict(finding: Finding) -> dict[str, Any]:

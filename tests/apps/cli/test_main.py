@@ -66,6 +66,14 @@ def test_down_without_a_server_is_fine(tmp_path: Path) -> None:
     assert "nothing runs" in result.stdout
 
 
+def test_doctor_tells_which_kernel_serves_what() -> None:
+    result = raylm("doctor", "--kernels")
+    assert result.returncode == 0
+    told = orjson.loads(raylm("doctor", "--kernels", "--json").stdout.splitlines()[-1])
+    assert "torch" in told["rms_norm"]
+    assert result.stdout.count("  * ") == len(told)  # one serves each op
+
+
 def test_doctor_reports_every_part_as_json() -> None:
     result = raylm("doctor", "--json")
     findings = orjson.loads(result.stdout.splitlines()[-1])

@@ -1,0 +1,85 @@
+"""Every op, and every implementation that comes with the library: importing it registers them."""
+
+from raylm_kernels import registry
+from raylm_kernels.cpu import implementations as cpu
+from raylm_kernels.op import op
+from raylm_kernels.reference.attention import (
+    attention,
+    block_sparse_attention,
+    paged_attention,
+)
+from raylm_kernels.reference.gated import geglu, swiglu
+from raylm_kernels.reference.linear import quantized_linear, weight_only_linear
+from raylm_kernels.reference.loss import cross_entropy, linear_cross_entropy, token_logprobs
+from raylm_kernels.reference.moe import (
+    grouped_linear,
+    permute_tokens,
+    route_top_k,
+    unpermute_tokens,
+)
+from raylm_kernels.reference.norm import (
+    add_rms_norm,
+    layer_norm,
+    norm_linear,
+    rms_norm,
+    rms_norm_int8,
+)
+from raylm_kernels.reference.optimizer import (
+    adamw_step,
+    lion_step,
+    squared_norm,
+    unscale_and_clip,
+)
+from raylm_kernels.reference.quantize import (
+    dequantize_fp8,
+    dequantize_int4,
+    dequantize_int8,
+    quantize_fp8,
+    quantize_int4,
+    quantize_int8,
+)
+from raylm_kernels.reference.rope import rope, rope_and_store
+from raylm_kernels.reference.sampling import sample
+from raylm_kernels.registry import register
+
+IMPLEMENTATIONS = (cpu,)
+"""Modules that register some when they are imported."""
+
+__all__ = [
+    "IMPLEMENTATIONS",
+    "adamw_step",
+    "add_rms_norm",
+    "attention",
+    "block_sparse_attention",
+    "cross_entropy",
+    "dequantize_fp8",
+    "dequantize_int4",
+    "dequantize_int8",
+    "geglu",
+    "grouped_linear",
+    "layer_norm",
+    "linear_cross_entropy",
+    "lion_step",
+    "norm_linear",
+    "op",
+    "paged_attention",
+    "permute_tokens",
+    "quantize_fp8",
+    "quantize_int4",
+    "quantize_int8",
+    "quantized_linear",
+    "register",
+    "registry",
+    "rms_norm",
+    "rms_norm_int8",
+    "rope",
+    "rope_and_store",
+    "route_top_k",
+    "sample",
+    "squared_norm",
+    "swiglu",
+    "token_logprobs",
+    "unpermute_tokens",
+    "unscale_and_clip",
+    "weight_only_linear",
+]

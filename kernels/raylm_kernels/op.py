@@ -1,0 +1,161 @@
+"""Op: a function in plain PyTorch made an operator of torch, served by what the registry chooses.
+
+It works under torch.compile, for it has a fake kernel and, where it is differentiable, an operator
+`NAME_backward` of its own, of which there may be implementations too.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import update_wrapper
+from inspect import signature
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from raylm_kernels import registry
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_NAMESPACE = "raylm"
+_library = torch.library.Library(_NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
+
+
+def op(
+    *,
+    mutates: Collection[str] = (),
+    gradients: Collection[str] = (),
+    check: Callable[..., None] | None = None,
+    fake: Callable[..., Any] | None = None,
+    backward: Callable[..., list[Tensor]] | None = None,
+) -> Callable[[_Function], _Function]:
+    """Makes the decorated function the reference of a new op of its name.
+
+    `mutates`: arguments it changes. `gradients`: arguments that it is differentiable by.
+    `check(*arguments)` raises where they do not fit together, before any implementation is asked.
+    `fake(*arguments)`: results without values, where the reference itself needs values.
+    `backward(grads, *arguments)`: the gradients, where torch's differentiation of the reference
+    would hold too much.
+    """
+
+    def decorate(reference: _Function) -> _Function:
+        return cast(_Function, Op(reference, mutates, gradients, check, fake, backward))
+
+    return decorate
+
+
+class Op:
+    def __init__(
+        self,
+        reference: Callable[..., Any],
+        mutates: Collection[str] = (),
+        gradients: Collection[str] = (),
+        check: Callable[..., None] | None = None,
+        fake: Callable[..., Any] | None = None,
+        backward: Callable[..., list[Tensor]] | None = None,
+    ) -> None:
+        update_wrapper(self, reference)
+        self.name = reference.__name__
+        self.reference = reference
+        self._check, self._fake = check, fake or reference
+        places = {name: place for place, name in enumerate(signature(reference).parameters)}
+        self._wanted = tuple(places[name] for name in gradients)
+        registry.define(self.name, reference, [places[name] for name in mutates], self._wanted)
+        schema = torch.library.infer_schema(reference, mutates_args=list(mutates))
+        _define(self.name, schema, self._serve, self._pretend)
+        if gradients:
+            self._define_backward(schema, backward or self._recompute)
+        self._overload = getattr(torch.ops.raylm, self.name).default
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._overload(*args, **kwargs)
+
+    def _serve(self, *args: Any) -> Any:
+        args = self._complete(args)
+        return registry.call(self.name, args)
+
+    def _pretend(self, *args: Any) -> Any:
+        return self._fake(*self._complete(args))
+
+    def _complete(self, args: Sequence[Any]) -> tuple[Any, ...]:
+        """The dispatcher leaves out the last ones where they are the defaults."""
+        whole = registry.entry(self.name).complete(args)
+        if self._check is not None:
+            self._check(*whole)
+        return whole
+
+    def _define_backward(self, schema: str, reference: Callable[..., list[Tensor]]) -> None:
+        name = f"{self.name}_backward"
+        registry.define(name, reference)
+        arguments = schema.rpartition(" -> ")[0][1:-1]
+        _define(
+            name,
+            f"(Tensor?[] grads, {arguments}) -> Tensor[]",
+            lambda grads, *args: registry.call(name, (grads, *self._complete(args))),
+            lambda grads, *args: [torch.empty_like(t) for t in self._leaves(self._complete(args))],
+        )
+        backward = getattr(torch.ops.raylm, name).default
+
+        def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+            ctx.save_for_backward(*[a for a in inputs if isinstance(a, Tensor)])
+            ctx.others = [None if isinstance(a, Tensor) else (a,) for a in inputs]
+            ctx.set_materialize_grads(False)
+
+        def run(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+            if all(grad is None for grad in grads):
+                return (None,) * len(ctx.others)
+            saved = iter(ctx.saved_tensors)
+            args = [next(saved) if other is None else other[0] for other in ctx.others]
+            found = iter(backward(list(grads), *args))
+            by_place = {place: next(found) for place in self._wanted if args[place] is not None}
+            return tuple(by_place.get(place) for place in range(len(args)))
+
+        torch.library.register_autograd(
+            f"{_NAMESPACE}::{self.name}", run, setup_context=setup, lib=_library
+        )
+
+    def _leaves(self, args: Sequence[Any]) -> list[Tensor]:
+        return [args[place] for place in self._wanted if args[place] is not None]
+
+    def _recompute(self, grads: Sequence[Tensor | None], *args: Any) -> list[Tensor]:
+        """The gradients by torch's own differentiation of the reference."""
+        places = [place for place in self._wanted if args[place] is not None]
+        with _differentiating():
+            leaves = {place: args[place].detach().requires_grad_() for place in places}
+            results = self.reference(*[leaves.get(p, arg) for p, arg in enumerate(args)])
+            results = results if isinstance(results, tuple) else (results,)
+            pairs = [
+                (result, grad)
+                for result, grad in zip(results, grads, strict=True)
+                if grad is not None and result.requires_grad
+            ]
+            found = torch.autograd.grad(
+                [result for result, _ in pairs],
+                list(leaves.values()),
+                [grad for _, grad in pairs],
+                allow_unused=True,
+                materialize_grads=True,
+            )
+        return list(found)
+
+
+def _define(name: str, schema: str, serve: Callable[..., Any], pretend: Callable[..., Any]) -> None:
+    _library.define(f"{name}{schema}")  # type: ignore[no-untyped-call]
+    _library.impl(name, serve, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+    torch.library.register_fake(f"{_NAMESPACE}::{name}", pretend, lib=_library)
+
+
+@contextmanager
+def _differentiating() -> Iterator[None]:
+    """An operator's kernel runs below torch's autograd; inside, what it calls is above it again."""
+    included = torch._C._dispatch_tls_local_include_set()
+    excluded = torch._C._dispatch_tls_local_exclude_set() - _autograd_keys()
+    with torch._C._ForceDispatchKeyGuard(included, excluded), torch.enable_grad():
+        yield
+
+
+def _autograd_keys() -> torch._C.DispatchKeySet:
+    key = torch._C.DispatchKey
+    keys = torch._C.DispatchKeySet(key.AutogradFunctionality)
+    for other in (key.AutogradOther, key.AutogradCPU, key.AutogradCUDA, key.ADInplaceOrView):
+        keys = keys | torch._C.DispatchKeySet(other)
+    return keys

@@ -1,0 +1,321 @@
+"""Which implementation serves a call: declared by who has one, chosen by the time it takes.
+
+@rk.register("rms_norm", device="cuda", dtypes=[torch.bfloat16])
+def mine(x, weight, eps): ...
+
+print(rk.registry.explain("rms_norm", x, weight, 1e-6))
+"""
+
+import difflib
+import inspect
+import os
+import threading
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import torch
+
+from raylm_kernels.choices import Choices, Times
+from raylm_kernels.comparison import fault
+from raylm_kernels.explanation import Explanation, Row
+from raylm_kernels.implementation import REFERENCE, Implementation, first_tensor
+from raylm_kernels.shape_class import shape_class
+from raylm_kernels.timing import best_seconds
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_CLOSE = 1.03  # times the best: no difference, so that the priority decides
+
+
+@dataclass
+class Entry:
+    """An op. `mutates`: the places of the arguments it changes; `gradients`: of those it is
+    differentiable by."""
+
+    name: str
+    mutates: tuple[int, ...] = ()
+    gradients: tuple[int, ...] = ()
+    implementations: dict[str, Implementation] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        return self.implementations[REFERENCE].function
+
+    @cached_property
+    def _defaults(self) -> list[Any]:
+        parameters = inspect.signature(self.reference).parameters.values()
+        return [parameter.default for parameter in parameters]
+
+    def complete(self, args: Sequence[Any]) -> tuple[Any, ...]:
+        """With the defaults of those that are left out."""
+        return (*args, *self._defaults[len(args) :])
+
+
+class Registry:
+    """`forced`: `op=implementation,...`. `checks`: compare with the reference on first use."""
+
+    def __init__(
+        self, choices: Choices | None = None, *, forced: str = "", checks: bool = False
+    ) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._choices = choices or Choices()
+        self._forced = _parse(forced)
+        self._checks = checks
+        self._disabled: dict[tuple[str, str], str] = {}
+        self._proven: set[tuple[str, str, str]] = set()
+        self._lock = threading.RLock()
+
+    def ops(self) -> list[str]:
+        return sorted(self._entries)
+
+    def define(
+        self,
+        name: str,
+        reference: Callable[..., Any],
+        mutates: Sequence[int] = (),
+        gradients: Sequence[int] = (),
+    ) -> None:
+        """A new op. Raises ValueError where there is one of that name."""
+        if name in self._entries:
+            raise ValueError(f"there is an op {name!r} already; register an implementation of it")
+        self._entries[name] = Entry(name, tuple(mutates), tuple(gradients))
+        self.add(Implementation(name, REFERENCE, reference, priority=-1))
+
+    def add(self, implementation: Implementation) -> None:
+        entry = self.entry(implementation.op)
+        if implementation.name in entry.implementations:
+            raise ValueError(
+                f"{implementation.op} has an implementation {implementation.name!r} already; "
+                "give yours another name"
+            )
+        entry.implementations[implementation.name] = implementation
+
+    def entry(self, op: str) -> Entry:
+        if op not in self._entries:
+            raise ValueError(f"there is no op {_unknown(op, self._entries)}")
+        return self._entries[op]
+
+    def call(self, op: str, args: Sequence[Any]) -> Any:
+        """The result of the chosen implementation. One that fails is not asked again."""
+        entry = self.entry(op)
+        while (chosen := self.choose(op, args)).name != REFERENCE:
+            try:
+                self._prove(entry, chosen, args)
+                return chosen.function(*args)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                if entry.mutates and self._is_proven(chosen, args):
+                    raise  # what it has changed cannot be undone
+                self.disable(chosen, f"{type(error).__name__}: {error}")
+        return entry.reference(*args)
+
+    def choose(self, op: str, args: Sequence[Any]) -> Implementation:
+        """Raises ValueError where one is forced that does not take these arguments."""
+        entry = self.entry(op)
+        if op in self._forced:
+            return self._force(entry, args)
+        able = self._able(entry, args)
+        if len(able) == 1:
+            return able[REFERENCE]
+        times = self._times(entry, able, args)
+        return fastest(list(able.values()), times)
+
+    def disable(self, implementation: Implementation, reason: str) -> None:
+        key = implementation.op, implementation.name
+        if key not in self._disabled:
+            self._disabled[key] = reason
+            warnings.warn(
+                f"{implementation.op}: {implementation.name!r} is not used any more ({reason})",
+                stacklevel=2,
+            )
+
+    def forget(self, op: str = "") -> None:
+        """Time the implementations of `op`, or of all, again."""
+        self._choices.forget(f"{op}@" if op else "")
+
+    def explain(self, op: str, *args: Any) -> Explanation:
+        """Every implementation of `op`: what serves these arguments and why not the others."""
+        entry = self.entry(op)
+        args = entry.complete(args) if args else ()
+        chosen = self.choose(op, args) if args else None
+        times = (self._choices.times(_key(op, args)) if args else None) or {}
+        rows = [
+            Row(
+                name=one.name,
+                is_chosen=one is chosen,
+                obstacle=self._disabled.get((op, one.name), "")
+                or (one.obstacle(args) if args else one.ready()),
+                seconds=times.get(one.name),
+                is_forced=self._forced.get(op) == one.name,
+            )
+            for one in entry.implementations.values()
+        ]
+        return Explanation(op, shape_class(args), tuple(rows))
+
+    def _able(self, entry: Entry, args: Sequence[Any]) -> dict[str, Implementation]:
+        return {
+            name: one
+            for name, one in entry.implementations.items()
+            if (entry.name, name) not in self._disabled and not one.obstacle(args)
+        }
+
+    def _force(self, entry: Entry, args: Sequence[Any]) -> Implementation:
+        name = self._forced[entry.name]
+        if name not in entry.implementations:
+            raise ValueError(
+                f"RAYLM_KERNELS: {entry.name} has no implementation "
+                f"{_unknown(name, entry.implementations)}"
+            )
+        if obstacle := entry.implementations[name].obstacle(args):
+            raise ValueError(f"RAYLM_KERNELS forces {entry.name}={name}, which {obstacle}")
+        if reason := self._disabled.get((entry.name, name)):
+            raise ValueError(f"RAYLM_KERNELS forces {entry.name}={name}, which failed: {reason}")
+        return entry.implementations[name]
+
+    def _times(
+        self, entry: Entry, able: Mapping[str, Implementation], args: Sequence[Any]
+    ) -> Times:
+        """Empty where times cannot be taken now."""
+        key = _key(entry.name, args)
+        known = self._choices.times(key) or {}
+        if able.keys() <= known.keys():
+            return known
+        if _is_capturing():
+            return {}
+        with self._lock:
+            known = self._choices.times(key) or {}  # another thread may have taken them
+            if not able.keys() <= known.keys():
+                known = {**known, **self._measure(entry, able, args)}
+                self._choices.remember(key, known)
+        return known
+
+    def _measure(
+        self, entry: Entry, able: Mapping[str, Implementation], args: Sequence[Any]
+    ) -> Times:
+        calls = {}
+        for name, one in able.items():
+            call = partial(one.function, *(_cloned(args) if entry.mutates else args))
+            try:
+                call()  # which may compile
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                if name == REFERENCE:
+                    raise
+                self.disable(one, f"{type(error).__name__}: {error}")
+            else:
+                calls[name] = call
+        return best_seconds(calls, first_tensor(args).device)
+
+    def _prove(self, entry: Entry, chosen: Implementation, args: Sequence[Any]) -> None:
+        """Raises what it raises, and ArithmeticError where its results are wrong."""
+        if not (self._checks or entry.mutates) or self._is_proven(chosen, args):
+            return
+        own, others = _cloned(args), _cloned(args)
+        found = chosen.function(*own)
+        if self._checks:
+            wanted = entry.reference(*others)
+            changed = [[of[place] for place in entry.mutates] for of in (own, others)]
+            if wrong := fault(found, wanted) or fault(changed[0], changed[1]):
+                raise ArithmeticError(wrong)
+        self._proven.add((chosen.op, chosen.name, shape_class(args)))
+
+    def _is_proven(self, chosen: Implementation, args: Sequence[Any]) -> bool:
+        return (chosen.op, chosen.name, shape_class(args)) in self._proven
+
+
+def fastest(able: Sequence[Implementation], times: Times) -> Implementation:
+    """The one of the highest priority among those that are not slower than the best (pure)."""
+    best = min((times.get(one.name, 0.0) for one in able), default=0.0)
+    quick = [one for one in able if times.get(one.name, 0.0) <= best * _CLOSE]
+    return max(quick, key=lambda one: one.priority)
+
+
+def _key(op: str, args: Sequence[Any]) -> str:
+    device = first_tensor(args).device
+    where = f"cpu/{torch.get_num_threads()}" if device.type == "cpu" else device.type
+    return f"{op}@{where}:{shape_class(args)}"
+
+
+def _cloned(args: Sequence[Any]) -> list[Any]:
+    return [_clone(arg) for arg in args]
+
+
+def _clone(arg: Any) -> Any:
+    if isinstance(arg, list | tuple):
+        return [_clone(item) for item in arg]
+    return arg.clone() if isinstance(arg, torch.Tensor) else arg
+
+
+def _is_capturing() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+
+
+def _parse(forced: str) -> dict[str, str]:
+    """Raises ValueError for what is not `op=implementation,...`."""
+    pairs = [part.partition("=") for part in forced.split(",") if part.strip()]
+    for op, equals, name in pairs:
+        if not (op.strip() and equals and name.strip()):
+            raise ValueError(
+                f"RAYLM_KERNELS has {op + equals + name!r}; write op=implementation, for example "
+                "RAYLM_KERNELS=rms_norm=torch"
+            )
+    return {op.strip(): name.strip() for op, _, name in pairs}
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(sorted(known))}"
+    return f"{name!r}; {hint}"
+
+
+_default = Registry(
+    forced=os.environ.get("RAYLM_KERNELS", ""),
+    checks=os.environ.get("RAYLM_KERNELS_CHECK") == "1",
+)
+ops = _default.ops
+entry = _default.entry
+define = _default.define
+add = _default.add
+call = _default.call
+choose = _default.choose
+explain = _default.explain
+forget = _default.forget
+
+
+def register(
+    op: str | Callable[..., Any],
+    *,
+    name: str | None = None,
+    device: str | None = None,
+    dtypes: Collection[torch.dtype] | None = None,
+    capability: tuple[int, int] | None = None,
+    when: Callable[..., bool] | None = None,
+    priority: int = 0,
+    ready: Callable[[], str] | None = None,
+) -> Callable[[_Function], _Function]:
+    """Add the decorated function, which takes the op's arguments, as an implementation of `op`, or
+    of the op of that name; named like itself unless `name` is given. The conditions are those of
+    `Implementation`."""
+
+    def decorate(function: _Function) -> _Function:
+        conditions: dict[str, Any] = {} if ready is None else {"ready": ready}
+        _default.add(
+            Implementation(
+                op if isinstance(op, str) else op.__name__,
+                name or function.__name__,
+                function,
+                device=device,
+                dtypes=None if dtypes is None else frozenset(dtypes),
+                capability=capability,
+                when=when,
+                priority=priority,
+                **conditions,
+            )
+        )
+        return function
+
+    return decorate

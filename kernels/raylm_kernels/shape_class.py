@@ -1,0 +1,33 @@
+"""The class of calls for which one choice of implementation holds (pure)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def shape_class(args: Sequence[Any]) -> str:
+    """Sizes and integers count by their power of two, flags and names as they are, real numbers
+    not at all: `float32[8,1024]|float32[1024]|True`."""
+    return "|".join(part for part in map(_part, args) if part)
+
+
+def bucket(size: int) -> int:
+    """The power of two at or above a size; 0 and 1 stand for themselves."""
+    return 1 << (size - 1).bit_length() if size > 1 else size
+
+
+def _part(arg: Any) -> str:
+    match arg:
+        case Tensor():
+            sizes = ",".join(str(bucket(size)) for size in arg.shape)
+            layout = "" if arg.is_contiguous() else "*"
+            return f"{str(arg.dtype).removeprefix('torch.')}[{sizes}]{layout}"
+        case bool() | str() | None | torch.dtype():
+            return str(arg)
+        case int():
+            return str(bucket(arg) if arg >= 0 else -bucket(-arg))
+        case list() | tuple():
+            return f"({','.join(map(_part, arg))})"
+    return ""

@@ -1,0 +1,90 @@
+"""Every implementation that is registered, against the reference in fp64: new ones, too."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from raylm_kernels import catalog, testing
+from raylm_kernels.comparison import ALLOWED, fault
+from raylm_kernels.implementation import REFERENCE
+
+registry = catalog.registry
+OPS = [op for op in registry.ops() if not op.endswith("_backward")]
+PAIRS = [(op, name) for op in OPS for name in registry.entry(op).implementations]
+DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
+
+
+def test_every_op_has_cases():
+    assert sorted(testing.CASES) == OPS
+
+
+def test_the_table_in_the_readme_has_every_pair():
+    text = (Path(__file__).parents[2] / "kernels/README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    drawn = {
+        (op, name)
+        for row in rows
+        for op in re.findall(r"`(\w+)`", row.split("|")[1])
+        for name in [REFERENCE, *re.findall(r"`(\w+)`:", row.split("|")[3])]
+    }
+    assert drawn == set(PAIRS)
+
+
+@pytest.mark.parametrize(("op", "name"), PAIRS)
+def test_an_implementation_agrees_with_the_reference_in_fp64(op, name):
+    entry = registry.entry(op)
+    one, reference = entry.implementations[name], entry.implementations[REFERENCE]
+    device = one.device or "cpu"
+    if device != "cpu" and not torch.cuda.is_available():
+        pytest.skip(f"needs {device}")
+    judged = 0
+    for dtype in DTYPES:  # a result in fp32 of 16-bit tensors is as rough as these
+        allowed = {d: max(limit, ALLOWED[dtype]) for d, limit in ALLOWED.items()}
+        for case, same in zip(
+            testing.cases(op, device, dtype), testing.cases(op, device, dtype), strict=True
+        ):
+            if one.obstacle(case):
+                continue
+            oracle = testing.widened(same)
+            found, wanted = one.function(*case), reference.function(*oracle)
+            assert not fault(found, _narrowed(wanted, found), allowed)
+            for place in entry.mutates:
+                assert not fault(case[place], _narrowed(oracle[place], case[place]), allowed)
+            judged += 1
+    assert judged, "it takes none of the cases: add one to raylm_kernels.testing"
+
+
+def _narrowed(results, like):
+    """In the dtypes of `like`."""
+    if isinstance(results, list | tuple):
+        return [_narrowed(result, one) for result, one in zip(results, like, strict=True)]
+    return results if results is None else results.to(like.dtype)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if f"{op}_backward" in registry.ops()])
+def test_gradients_are_those_of_finite_differences(op):
+    def function(*args):
+        results = getattr(catalog, op)(*args)
+        results = results if isinstance(results, tuple) else (results,)
+        return tuple(torch.where(r.isfinite(), r, 0.0) for r in results if r.requires_grad)
+
+    for case in testing.cases(op, dtype=torch.float64):
+        wanted = registry.entry(op).gradients
+        args = [
+            arg.requires_grad_() if place in wanted and arg is not None else arg
+            for place, arg in enumerate(case)
+        ]
+        sizes = [arg.numel() for arg in args if isinstance(arg, torch.Tensor)]
+        if min(sizes) > 0 and sum(sizes) < 500:
+            assert torch.autograd.gradcheck(function, args)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_operators_keep_the_rules_of_torch(op):
+    overload = getattr(torch.ops.raylm, op).default
+    case = testing.cases(op)[0]
+    # What looks for changed arguments multiplies, which torch does not do in fp8.
+    tests = ("test_faketensor",) if op == "dequantize_fp8" else ("test_schema", "test_faketensor")
+    torch.library.opcheck(overload, case, test_utils=tests)
