@@ -126,6 +126,7 @@ class Controller:
             try:
                 self._members.meet(_TICK_S)
                 self._rearrange()
+                self._report_recovery()
             except RanksFailedError as failed:
                 self._lose(failed)
 

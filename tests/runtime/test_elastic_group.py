@@ -198,6 +198,15 @@ def test_the_group_grows_and_shrinks_on_request():
             group.resize(5)
 
 
+def test_the_group_grows_though_a_worker_dies_meanwhile():
+    with elastic_group(2, max=3) as group:
+        run(group, 0, 2)
+        kill(group, 0)
+        group.resize(3)
+        assert group.size == 3
+        check(group, run(group, 2, 4), 4)
+
+
 def test_an_error_of_the_workers_own_is_raised_not_tried_again():
     with elastic_group(2) as group:
         run(group, 0, 1)
