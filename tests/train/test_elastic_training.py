@@ -79,8 +79,8 @@ def test_kills_leave_no_trace_in_the_loss(
     def attack(step):
         if step in (5, 12):
             os.kill(working(run)[step % len(working(run))], signal.SIGKILL)
-        if step > 12 and waits_for_replacements:
-            time.sleep(1)  # they have their Python to start
+        if step > 12 and waits_for_replacements and len(events(run, "worker_joined")) < 2:
+            time.sleep(4)  # they have their Python to start, and join between two steps
 
     updates = run_under_attack(elastic_config(zero__stage=stage), run, attack)
     check_the_curve(updates, alone)
