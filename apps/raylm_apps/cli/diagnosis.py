@@ -55,7 +55,7 @@ def doctor(
 
 
 def _tell_of_kernels(*, json: bool) -> None:
-    """Each op with arguments of a middling size."""
+    """Each op, with the largest of the arguments that its implementations are judged by."""
     from raylm_kernels.testing import examples
 
     found = list(examples())
