@@ -22,7 +22,7 @@ SETTINGS = {
     "lamb": {},
     "adafactor": {},
     "muon": {"options": {"adamw_lr": 3e-3}},
-    "rmsprop": {"momentum": 0.5},
+    "rmsprop": {"momentum": 0.5, "lr": 1e-3},  # its first step is ten times the rate
     "nadam": {"decays": "all"},
     "radam": {},
     "adamax": {},
