@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         grouped_linear,
         layer_norm,
         linear_cross_entropy,
+        linear_cross_entropy_gradients,
+        linear_cross_entropy_sum,
         lion_step,
         norm_linear,
         op,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     )
     from raylm_kernels.cpu.decoder import PackedDecoder
     from raylm_kernels.cpu.dims import DecoderDims
-    from raylm_kernels.custom import BuildError, load_cpp
+    from raylm_kernels.custom import BuildError, load_cpp, load_cuda
     from raylm_kernels.quantize import QuantizedWeight, dequantize_weight, quantize_weight
 
 _HOMES = {
@@ -58,6 +60,7 @@ _HOMES = {
     "QuantizedWeight": "raylm_kernels.quantize",
     "dequantize_weight": "raylm_kernels.quantize",
     "load_cpp": "raylm_kernels.custom",
+    "load_cuda": "raylm_kernels.custom",
     "quantize_weight": "raylm_kernels.quantize",
 }
 
@@ -80,8 +83,11 @@ __all__ = [
     "grouped_linear",
     "layer_norm",
     "linear_cross_entropy",
+    "linear_cross_entropy_gradients",
+    "linear_cross_entropy_sum",
     "lion_step",
     "load_cpp",
+    "load_cuda",
     "norm_linear",
     "op",
     "paged_attention",

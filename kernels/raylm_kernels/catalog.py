@@ -1,7 +1,8 @@
 """Every op, and every implementation that comes with the library: importing it registers them."""
 
 from raylm_kernels import registry
-from raylm_kernels.cpu import implementations as cpu
+from raylm_kernels.cpu import activations, gated, linear, loss, norm, optimizer, sparse_attention
+from raylm_kernels.fused_loss import linear_cross_entropy_sum
 from raylm_kernels.op import op
 from raylm_kernels.reference.attention import (
     attention,
@@ -10,7 +11,12 @@ from raylm_kernels.reference.attention import (
 )
 from raylm_kernels.reference.gated import geglu, swiglu
 from raylm_kernels.reference.linear import quantized_linear, weight_only_linear
-from raylm_kernels.reference.loss import cross_entropy, linear_cross_entropy, token_logprobs
+from raylm_kernels.reference.loss import (
+    cross_entropy,
+    linear_cross_entropy,
+    linear_cross_entropy_gradients,
+    token_logprobs,
+)
 from raylm_kernels.reference.moe import (
     grouped_linear,
     permute_tokens,
@@ -42,7 +48,7 @@ from raylm_kernels.reference.rope import rope, rope_and_store
 from raylm_kernels.reference.sampling import sample
 from raylm_kernels.registry import register
 
-IMPLEMENTATIONS = (cpu,)
+IMPLEMENTATIONS = (activations, gated, linear, loss, norm, optimizer, sparse_attention)
 """Modules that register some when they are imported."""
 
 __all__ = [
@@ -59,6 +65,8 @@ __all__ = [
     "grouped_linear",
     "layer_norm",
     "linear_cross_entropy",
+    "linear_cross_entropy_gradients",
+    "linear_cross_entropy_sum",
     "lion_step",
     "norm_linear",
     "op",

@@ -19,8 +19,10 @@ def _always_ready() -> str:
 class Implementation:
     """`device`: a torch device type; `dtypes`: of the op's first tensor; `capability`: the least
     CUDA compute capability; None is any. `when`: told the op's arguments, whether it takes them.
-    `priority`: the higher one wins where times cannot be taken, or do not differ. `ready`: why it
-    cannot run on this machine at all, empty where it can.
+    It may depend on shapes, strides, dtypes and devices of tensors, on signs of real numbers and on
+    other plain values, for what it says is remembered by those. `priority`: the higher one wins
+    where times cannot be taken, or do not differ. `ready`: why it cannot run on this machine at
+    all, empty where it can.
     """
 
     op: str

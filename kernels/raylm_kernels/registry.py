@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from raylm_kernels.arguments import ArgumentError
 from raylm_kernels.choices import Choices, Times
 from raylm_kernels.comparison import fault
 from raylm_kernels.explanation import Explanation, Row
@@ -27,6 +28,7 @@ from raylm_kernels.timing import best_seconds
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CLOSE = 1.03  # times the best: no difference, so that the priority decides
+_MOST_SETTLED = 4096
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Registry:
         self._checks = checks
         self._disabled: dict[tuple[str, str], str] = {}
         self._proven: set[tuple[str, str, str]] = set()
+        self._settled: dict[tuple[Any, ...], Implementation] = {}
         self._lock = threading.RLock()
 
     def ops(self) -> list[str]:
@@ -91,6 +94,7 @@ class Registry:
                 "give yours another name"
             )
         entry.implementations[implementation.name] = implementation
+        self._settled.clear()
 
     def entry(self, op: str) -> Entry:
         if op not in self._entries:
@@ -98,19 +102,24 @@ class Registry:
         return self._entries[op]
 
     def call(self, op: str, args: Sequence[Any]) -> Any:
-        """The result of the chosen implementation. One that fails is not asked again."""
+        """The result of the chosen implementation. One that fails is not asked again, unless it is
+        the arguments that it refuses (`ArgumentError`)."""
         entry = self.entry(op)
-        while (chosen := self.choose(op, args)).name != REFERENCE:
+        signature = (op, torch.get_num_threads(), *map(_signature, args))
+        while True:
+            chosen = self._settled.get(signature) or self.choose(op, args)
+            if chosen.name == REFERENCE:
+                return self._settle(signature, chosen).function(*args)
             try:
-                self._prove(entry, chosen, args)
-                return chosen.function(*args)
-            except torch.OutOfMemoryError:
+                if signature not in self._settled:
+                    self._prove(entry, chosen, args)
+                return self._settle(signature, chosen).function(*args)
+            except (torch.OutOfMemoryError, ArgumentError):
                 raise
             except Exception as error:
                 if entry.mutates and self._is_proven(chosen, args):
                     raise  # what it has changed cannot be undone
                 self.disable(chosen, f"{type(error).__name__}: {error}")
-        return entry.reference(*args)
 
     def choose(self, op: str, args: Sequence[Any]) -> Implementation:
         """Raises ValueError where one is forced that does not take these arguments."""
@@ -121,10 +130,11 @@ class Registry:
         if len(able) == 1:
             return able[REFERENCE]
         times = self._times(entry, able, args)
-        return fastest(list(able.values()), times)
+        return fastest(list(self._able(entry, args).values()), times)  # less what failed meanwhile
 
     def disable(self, implementation: Implementation, reason: str) -> None:
         key = implementation.op, implementation.name
+        self._settled.clear()
         if key not in self._disabled:
             self._disabled[key] = reason
             warnings.warn(
@@ -135,6 +145,7 @@ class Registry:
     def forget(self, op: str = "") -> None:
         """Time the implementations of `op`, or of all, again."""
         self._choices.forget(f"{op}@" if op else "")
+        self._settled.clear()
 
     def explain(self, op: str, *args: Any) -> Explanation:
         """Every implementation of `op`: what serves these arguments and why not the others."""
@@ -154,6 +165,14 @@ class Registry:
             for one in entry.implementations.values()
         ]
         return Explanation(op, shape_class(args), tuple(rows))
+
+    def _settle(self, signature: tuple[Any, ...], chosen: Implementation) -> Implementation:
+        """Asked again for arguments like these, it need not be chosen again."""
+        if signature not in self._settled and not _is_capturing():
+            if len(self._settled) >= _MOST_SETTLED:
+                self._settled.clear()
+            self._settled[signature] = chosen
+        return chosen
 
     def _able(self, entry: Entry, args: Sequence[Any]) -> dict[str, Implementation]:
         return {
@@ -238,6 +257,18 @@ def _key(op: str, args: Sequence[Any]) -> str:
     device = first_tensor(args).device
     where = f"cpu/{torch.get_num_threads()}" if device.type == "cpu" else device.type
     return f"{op}@{where}:{shape_class(args)}"
+
+
+def _signature(arg: Any) -> Any:
+    """All of an argument that `when` may ask about."""
+    match arg:
+        case torch.Tensor():
+            return arg.shape, arg.stride(), arg.dtype, arg.device
+        case list() | tuple():
+            return tuple(map(_signature, arg))
+        case float():
+            return (arg > 0) - (arg < 0)
+    return arg
 
 
 def _cloned(args: Sequence[Any]) -> list[Any]:

@@ -45,9 +45,18 @@ Cases = Callable[[Draw], Iterator[Arguments]]
 def cases(
     op: str, device: str = "cpu", dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> list[Arguments]:
-    """Raises KeyError where an op has none: every op needs some."""
+    """Those of `NAME_backward` have random gradients for all results of the op's own. Raises
+    KeyError where an op has none: every op needs some."""
     draw = Draw(torch.device(device), dtype, torch.Generator().manual_seed(seed))
+    if (forward := op.removesuffix("_backward")) != op:
+        return [(_gradients(draw, forward, case), *case) for case in CASES[forward](draw)]
     return list(CASES[op](draw))
+
+
+def _gradients(draw: Draw, op: str, args: Arguments) -> list[Tensor]:
+    results = reference(op)(*args)
+    results = results if isinstance(results, tuple) else (results,)
+    return [draw.normal(*result.shape).to(result.dtype) for result in results]
 
 
 def widened(args: Sequence[Any]) -> Arguments:
@@ -147,9 +156,11 @@ def _linear(draw: Draw) -> Iterator[Arguments]:
     for rows, outputs, inputs in ((1, 32, 32), (5, 96, 64), (12, 160, 576), (0, 32, 32)):
         x, shape = draw.normal(rows, inputs), (outputs, inputs // 32)
         scales = draw.normal(*shape, scale=0.1)
-        yield x, (draw.integers(255, outputs, inputs) - 127).to(torch.int8), scales, None
-        codes = draw.integers(16, outputs, inputs).to(torch.uint8)
-        yield x, codes, scales, draw.normal(*shape)
+        for some in (scales, scales.half()):
+            yield x, (draw.integers(255, outputs, inputs) - 127).to(torch.int8), some, None
+        codes, minima = draw.integers(16, outputs, inputs).to(torch.uint8), draw.normal(*shape)
+        yield x, codes, scales, minima
+        yield x, codes, scales.half(), minima.half()
 
 
 def _paged_attention(draw: Draw) -> Iterator[Arguments]:
@@ -192,6 +203,11 @@ def _block_sparse_attention(draw: Draw) -> Iterator[Arguments]:
         blocks[:, 1] = False  # a row of which all blocks are masked
         k, v = (draw.normal(2, 10, heads // 2, 16) for _ in "kv")
         yield draw.normal(2, 10, heads, 16), k, v, blocks, 4, causal, 0.0
+    for block_size, causal in ((32, True), (48, False), (160, True)):  # more than a tile of keys
+        rows, columns = (-(-length // block_size) for length in (150, 200))
+        k, v = (draw.normal(1, 200, 1, 32) for _ in "kv")
+        blocks = draw.integers(3, 2, rows, columns) > 0
+        yield draw.normal(1, 150, 2, 32), k, v, blocks, block_size, causal, 0.1
 
 
 def _targets(draw: Draw, vocabulary: int, tokens: int) -> Tensor:
@@ -209,6 +225,11 @@ def _linear_cross_entropy(draw: Draw) -> Iterator[Arguments]:
     for tokens, width, vocabulary in ((1, 4, 2), (7, 16, 33), (0, 8, 5)):
         weight = draw.normal(vocabulary, width, scale=0.5)
         yield draw.normal(tokens, width), weight, _targets(draw, vocabulary, tokens)
+
+
+def _linear_cross_entropy_gradients(draw: Draw) -> Iterator[Arguments]:
+    for hidden, *others in _linear_cross_entropy(draw):
+        yield hidden, *others, draw.normal(len(hidden))
 
 
 def _token_logprobs(draw: Draw) -> Iterator[Arguments]:
@@ -291,6 +312,7 @@ CASES: Mapping[str, Cases] = {
     "grouped_linear": _grouped_linear,
     "layer_norm": _layer_norm,
     "linear_cross_entropy": _linear_cross_entropy,
+    "linear_cross_entropy_gradients": _linear_cross_entropy_gradients,
     "lion_step": _lion_step,
     "norm_linear": _norm_linear,
     "paged_attention": _paged_attention,

@@ -1,12 +1,14 @@
-"""A user's own C++: built once, found again, and refused in one clear line."""
+"""A user's own C++ and CUDA: built once, found again, and refused in one clear line."""
 
 import ctypes
 import os
 import subprocess
 import sys
+from ctypes import c_float, c_int, c_void_p
 from pathlib import Path
 
 import pytest
+import torch
 
 from raylm_kernels import custom
 from raylm_kernels.cpu import build
@@ -127,9 +129,145 @@ def test_available_gives_the_reason_when_there_is_no_compiler(tmp_path, monkeypa
 
 
 def test_an_unknown_instruction_set_is_named():
-    with pytest.raises(ValueError, match="isa is 'sse9'; it must be one of avx512_vnni, portable"):
+    with pytest.raises(
+        ValueError, match="isa is 'sse9'; it must be one of avx512_vnni, avx2, portable"
+    ):
         build.library("sse9")
 
 
 def test_kernel_sources_are_packaged():
     assert {"decoder.cpp", "simd.h"} <= {path.name for path in Path(build.SOURCES).iterdir()}
+
+
+SAXPY_CU = Path(__file__).with_name("saxpy.cu")
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.fixture
+def no_toolkit(tmp_path, monkeypatch):
+    """A machine on which there is no nvcc, neither installed nor in a wheel."""
+    for name in ("NVCC", "CUDA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(custom, "CUDA_HOME", str(tmp_path))
+    monkeypatch.setattr(custom, "find_spec", lambda name: None)
+
+
+@pytest.fixture
+def saxpy_library(cache):
+    if custom.cuda_compiler() is None:
+        pytest.skip("needs nvcc")
+    library = custom.load_cuda("saxpy", [SAXPY_CU])
+    library.saxpy.argtypes = [c_float, *[c_void_p] * 4, c_int, c_void_p]
+    return library
+
+
+def launch(library: ctypes.CDLL, a: float, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    out, workspace = torch.empty_like(x), torch.empty_like(x)
+    pointers = [t.data_ptr() for t in (x, y, out, workspace)]
+    assert library.saxpy(a, *pointers, x.numel(), torch.cuda.current_stream().cuda_stream) == 0
+    return out
+
+
+def write_program(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.usefixtures("no_toolkit")
+def test_a_missing_cuda_compiler_is_named_with_the_remedy(cache, monkeypatch):
+    with pytest.raises(
+        custom.BuildError, match=r"saxpy needs the CUDA compiler \(nvcc not found\); set NVCC .*pip"
+    ):
+        custom.load_cuda("saxpy", [SAXPY_CU])
+    monkeypatch.setenv("NVCC", "no-such-nvcc")
+    with pytest.raises(custom.BuildError, match=r"\(no-such-nvcc not found\)"):
+        custom.load_cuda("saxpy", [SAXPY_CU])
+
+
+@pytest.mark.usefixtures("no_toolkit")
+def test_nvcc_is_found_in_its_order(tmp_path, monkeypatch):
+    wheels = type("Spec", (), {"submodule_search_locations": [str(tmp_path / "nvidia")]})
+    monkeypatch.setattr(custom, "find_spec", {"nvidia": wheels}.get)
+    expected = []
+    for home in ("nvidia/cu13", "usual", "home", "path", "named"):
+        expected.append(str(write_program(tmp_path / home / "bin/nvcc", "exit 1")))
+    found = [custom.cuda_compiler()]
+    monkeypatch.setattr(custom, "CUDA_HOME", str(tmp_path / "usual"))
+    found.append(custom.cuda_compiler())
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "home"))
+    found.append(custom.cuda_compiler())
+    monkeypatch.setenv("PATH", str(tmp_path / "path/bin"))
+    found.append(custom.cuda_compiler())
+    monkeypatch.setenv("NVCC", str(tmp_path / "named/bin/nvcc"))
+    found.append(custom.cuda_compiler())
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("devices", "flags", "expected"),
+    [
+        ([], [], ["-gencode=arch=compute_80,code=compute_80"]),
+        (
+            [(9, 0), (8, 0), (9, 0)],
+            ["--use_fast_math"],
+            [
+                "-gencode=arch=compute_80,code=sm_80",
+                "-gencode=arch=compute_90,code=sm_90",
+                "--use_fast_math",
+            ],
+        ),
+        ([(9, 0)], ["-arch=sm_90a"], ["-arch=sm_90a"]),
+    ],
+)
+def test_cuda_is_compiled_for_the_devices(cache, tmp_path, monkeypatch, devices, flags, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(devices))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(devices))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: devices[device])
+    log = tmp_path / "call"
+    script = f'echo "$@" > {log}; echo "nvcc fatal   : Unsupported gpu" >&2; exit 1'
+    monkeypatch.setenv("NVCC", str(write_program(tmp_path / "bin/nvcc", script)))
+    with pytest.raises(custom.BuildError, match=r"build saxpy: nvcc fatal .*Unsupported"):
+        custom.load_cuda("saxpy", [SAXPY_CU], flags=flags)
+    words = log.read_text().split()
+    assert words[words.index(custom.CUDA_FLAGS[-1]) + 1 : words.index(str(SAXPY_CU))] == expected
+    assert not list(cache.glob("*.so"))
+
+
+def test_cuda_builds_and_each_architecture_has_its_own_library(cache, saxpy_library, monkeypatch):
+    assert saxpy_library.saxpy
+    monkeypatch.setenv("NVCC", "no-such-nvcc")
+    assert custom.load_cuda("saxpy", [SAXPY_CU]).saxpy
+    with pytest.raises(custom.BuildError, match="no-such-nvcc"):
+        custom.load_cuda("saxpy", [SAXPY_CU], flags=["-arch=sm_90a"])
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_cuda_runs_on_the_current_stream(saxpy_library):
+    x, y = torch.randn(2, 10_007, device="cuda")
+    filled, stream = torch.zeros_like(y), torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(100_000_000)  # a kernel on another stream would find `filled` empty
+        filled.copy_(y)
+        found = launch(saxpy_library, 3.0, x, filled)
+    stream.synchronize()
+    assert torch.equal(found, 3.0 * x + y)
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_cuda_runs_in_a_graph(saxpy_library):
+    x, y = torch.randn(2, 10_007, device="cuda")
+    launch(saxpy_library, 3.0, x, y)  # loads the kernels, which a capture may not
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = launch(saxpy_library, 3.0, x, y)
+    x.normal_()
+    y.normal_()
+    graph.replay()
+    assert torch.equal(found, 3.0 * x + y)

@@ -66,6 +66,40 @@ def test_agrees_with_plain_pytorch(toy, isa, shape, bits):
     assert (found.argmax(-1) == expected.argmax(-1)).float().mean() > 0.9
 
 
+def test_a_cache_in_int8(toy, isa):
+    model, tokens = toy(head_dim=64), random_tokens(40)
+    expected = model.logits(tokens, weight_bits=8)
+    found = run(model.packed(kv_bits=8, isa=isa), tokens)
+    assert relative(found, expected) < 0.02
+    assert not torch.equal(found, run(model.packed(isa=isa), tokens))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("count", [1, 5, 307])
+def test_the_largest_logits_alone(toy, isa, threads, count):
+    decoder, tokens = toy().packed(isa=isa, threads=threads), random_tokens(40)
+    blocks = torch.arange(32, dtype=torch.int32)[None]
+    rows = torch.arange(40, dtype=torch.int32)
+    batch = i32(tokens.tolist()), rows, i32([0, 40]), blocks, rows
+    logits = decoder.forward(*batch)
+    values, found = decoder.forward_top(*batch, count)
+    wanted = logits.sort(dim=1, descending=True, stable=True)
+    assert torch.equal(values, wanted.values[:, :count])
+    assert torch.equal(found, wanted.indices[:, :count].int())
+
+
+def test_equal_logits_go_to_the_lower_token(toy, isa):
+    model = toy()
+    table = model.weights["model.embed_tokens.weight"]
+    model.weights["model.embed_tokens.weight"] = table[:1].repeat(len(table), 1)
+    decoder = model.packed(isa=isa, threads=2)
+    blocks = torch.arange(32, dtype=torch.int32)[None]
+    _, found = decoder.forward_top(i32([1]), i32([0]), i32([0, 1]), blocks, i32([0]), 4)
+    assert found.tolist() == [[0, 1, 2, 3]]
+    with pytest.raises(ValueError, match="count is 0"):
+        decoder.forward_top(i32([1]), i32([0]), i32([0, 1]), blocks, i32([0]), 0)
+
+
 @pytest.mark.parametrize("shape", [{"head_dim": 20}, {"intermediate_size": 100}], ids=str)
 def test_sizes_that_need_padding(toy, isa, shape):
     model, tokens = toy(**shape), random_tokens(20)

@@ -67,6 +67,30 @@ class BatchStruct(Structure):
     )
 
 
+class LogitsStruct(Structure):
+    _fields_ = (
+        ("all", c_void_p),
+        ("top", c_int32),
+        ("values", c_void_p),
+        ("tokens", c_void_p),
+    )
+
+
+class SparseShapeStruct(Structure):
+    _fields_ = (
+        ("batch", c_int32),
+        ("queries", c_int32),
+        ("keys", c_int32),
+        ("heads", c_int32),
+        ("kv_heads", c_int32),
+        ("head_dim", c_int32),
+        ("block_size", c_int32),
+        ("mask_heads", c_int32),
+        ("causal", c_int32),
+        ("scale", c_float),
+    )
+
+
 class QuantizedRowsStruct(Structure):
     _fields_ = (("codes", c_void_p), ("scales", c_void_p), ("minima", c_void_p))
 

@@ -2,12 +2,33 @@
 
 import functools
 import platform
-from collections.abc import Mapping
-from ctypes import CDLL, POINTER, c_bool, c_char_p, c_float, c_int32, c_size_t, c_uint64, c_void_p
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from ctypes import (
+    CDLL,
+    POINTER,
+    c_bool,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint64,
+    c_void_p,
+)
 from pathlib import Path
 from typing import Any
 
-from raylm_kernels.cpu.binding import BatchStruct, FindingStruct, QuantizedRowsStruct, ShapeStruct
+from raylm_kernels.cpu.binding import (
+    BatchStruct,
+    FindingStruct,
+    LogitsStruct,
+    QuantizedRowsStruct,
+    ShapeStruct,
+    SparseShapeStruct,
+)
 from raylm_kernels.custom import BuildError, load_cpp
 
 SOURCES = Path(__file__).parent / "csrc"
@@ -16,14 +37,33 @@ SOURCES = Path(__file__).parent / "csrc"
 COMMON_FLAGS = ("-ffp-contract=off", "-fno-math-errno", "-Wno-psabi")
 ISA_FLAGS: Mapping[str, tuple[str, ...]] = {
     "avx512_vnni": ("-march=x86-64-v4", "-mavx512vnni"),
+    "avx2": ("-march=x86-64-v3",),
     "portable": (),
 }
 
+_AVX2 = {"avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm"}
 _AVX512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"}
+_chosen: ContextVar[str | None] = ContextVar("isa", default=None)
+_NEEDS = {"avx512_vnni": _AVX2 | _AVX512, "avx2": _AVX2, "portable": set[str]()}
+
+
+def isas() -> list[str]:
+    """The instruction sets this machine has, the fastest first."""
+    return [isa for isa, needs in _NEEDS.items() if needs <= _cpu_flags()]
 
 
 def best_isa() -> str:
-    return "avx512_vnni" if _cpu_flags() >= _AVX512 else "portable"
+    return _chosen.get() or isas()[0]
+
+
+@contextmanager
+def using(isa: str) -> Iterator[None]:
+    """Inside, the kernels are those of an instruction set that is not the best."""
+    token = _chosen.set(isa)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 @functools.cache
@@ -51,6 +91,7 @@ def library(isa: str) -> CDLL:
     return loaded
 
 
+@functools.cache
 def _cpu_flags() -> set[str]:
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return set()
@@ -64,25 +105,43 @@ def _declare(lib: CDLL) -> None:
     pointer, size = c_void_p, c_int32
     lib.raylm_instruction_set.restype = c_char_p
     lib.raylm_last_error.restype = c_char_p
-    _function(lib.raylm_decoder_create, pointer, POINTER(ShapeStruct), *[size] * 3)
+    _function(lib.raylm_decoder_create, pointer, POINTER(ShapeStruct), *[size] * 4)
     _function(lib.raylm_decoder_free, None, pointer)
     _function(lib.raylm_decoder_weight_bytes, c_size_t, pointer)
     _function(lib.raylm_decoder_read, c_uint64, pointer)
     rows = POINTER(QuantizedRowsStruct)
     _function(lib.raylm_decoder_load_rows, None, pointer, *[size] * 4, rows)
     _function(lib.raylm_decoder_load_vector, None, pointer, size, size, pointer, size)
-    batch, finding = POINTER(BatchStruct), POINTER(FindingStruct)
-    _function(lib.raylm_decoder_forward, c_bool, pointer, batch, pointer, finding)
+    batch, logits, finding = POINTER(BatchStruct), POINTER(LogitsStruct), POINTER(FindingStruct)
+    _function(lib.raylm_decoder_forward, c_bool, pointer, batch, logits, finding)
     _function(lib.raylm_linear_create, pointer, *[size] * 4, rows)
     _function(lib.raylm_linear_free, None, pointer)
     _function(lib.raylm_linear_weight_bytes, c_size_t, pointer)
     _function(lib.raylm_linear_read, c_uint64, pointer)
+    _function(lib.raylm_peak_products, c_double, size)
     _function(lib.raylm_linear_forward, None, pointer, pointer, size, pointer)
-    _function(lib.raylm_rms_norm, None, pointer, pointer, size, size, c_float, pointer)
     _function(lib.raylm_quantize, None, pointer, size, size, pointer, pointer)
     _function(lib.raylm_rope, None, *[pointer] * 3, c_float, *[size] * 3)
-    _function(lib.raylm_swiglu, None, pointer, pointer, size, pointer)
-    _function(lib.raylm_attention, None, *[pointer] * 4, *[size] * 7, pointer)
+    _function(lib.raylm_attention, None, *[pointer] * 4, *[size] * 8, pointer)
+    _declare_training(lib)
+
+
+def _declare_training(lib: CDLL) -> None:
+    pointer, size, count, real = c_void_p, c_int32, c_int64, c_float
+    rows = size, size, real
+    _function(lib.raylm_rms_norm, None, *[pointer] * 3, *rows, pointer, pointer, size)
+    _function(lib.raylm_rms_norm_backward, None, *[pointer] * 4, *rows, pointer, pointer, size)
+    _function(lib.raylm_swiglu, None, pointer, pointer, count, pointer, size)
+    _function(lib.raylm_swiglu_backward, None, *[pointer] * 3, count, pointer, pointer, size)
+    matrix = count, count, pointer
+    _function(lib.raylm_cross_entropy, count, pointer, pointer, *matrix, size)
+    _function(lib.raylm_cross_entropy_gradient, count, *[pointer] * 3, *matrix, pointer, size)
+    _function(lib.raylm_adamw_step, None, *[pointer] * 4, count, *[real] * 7, size)
+    _function(lib.raylm_lion_step, None, *[pointer] * 3, count, *[real] * 4, size)
+    _function(lib.raylm_squared_norm, c_double, pointer, count, size)
+    shape = POINTER(SparseShapeStruct)
+    _function(lib.raylm_sparse_attention, None, shape, *[pointer] * 5, size)
+    _function(lib.raylm_sparse_attention_backward, None, shape, *[pointer] * 8, size)
 
 
 def _function(function: Any, result: Any, *arguments: Any) -> None:

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from ctypes import byref
+from typing import Literal
 
 import torch
 
@@ -12,6 +13,7 @@ from raylm_kernels.cpu.binding import (
     BatchStruct,
     Fault,
     FindingStruct,
+    LogitsStruct,
     MatrixKind,
     ShapeStruct,
     packed_rows,
@@ -34,13 +36,17 @@ _FAULTS = {
 }
 
 
+KvBits = Literal[8, 16]
+
+
 class PackedDecoder:
     """The whole forward pass of a Llama-family model on `threads` threads (the caller is one).
 
     `weights` maps Hugging Face names to tensors and is read one matrix at a time; layers are
-    kept at `weight_bits`, embedding and head at 8. Activations are int8 with a scale per 32, the
-    cache bf16. A token's result does not depend, to the bit, on what else is in the batch, on how
-    its prompt was cut into chunks, or on the number of threads.
+    kept at `weight_bits`, embedding and head at 8. Activations are int8 with a scale per 32; the
+    cache is bf16, or int8 with such scales at `kv_bits` of 8. A token's result does not depend, to
+    the bit, on what else is in the batch, on how its prompt was cut into chunks, or on the number
+    of threads.
     """
 
     def __init__(
@@ -52,11 +58,14 @@ class PackedDecoder:
         threads: int,
         num_blocks: int,
         block_size: int,
+        kv_bits: KvBits = 16,
         isa: str | None = None,
     ) -> None:
         _at_least_one(threads=threads, num_blocks=num_blocks, block_size=block_size)
         if weight_bits not in (4, 8):
             raise ValueError(f"weight_bits is {weight_bits}; it must be 4 or 8")
+        if kv_bits not in (8, 16):
+            raise ValueError(f"kv_bits is {kv_bits}; it must be 8 or 16")
         if block_size % 16:
             raise ValueError(f"block_size is {block_size}; it must be a multiple of 16")
         self.dims = dims
@@ -66,7 +75,7 @@ class PackedDecoder:
         self.isa = isa or best_isa()
         self._library = library(self.isa)
         self._handle = self._library.raylm_decoder_create(
-            byref(_shape(dims, weight_bits)), threads, num_blocks, block_size
+            byref(_shape(dims, weight_bits)), threads, num_blocks, block_size, kv_bits
         )
         if not self._handle:
             reason = self._library.raylm_last_error().decode()
@@ -95,26 +104,34 @@ class PackedDecoder:
         `sequence_starts[s]` to `sequence_starts[s + 1]`; its position p lies in cache block
         `block_tables[s, p // block_size]`. Earlier positions must have been appended before.
         """
-        tokens = _checked("tokens", tokens_N, 1)
-        positions = _checked("positions", positions_N, 1)
-        starts = _checked("sequence_starts", sequence_starts_S1, 1)
-        tables = _checked("block_tables", block_tables_SB, 2)
-        rows = _checked("logit_rows", logit_rows_R, 1)
-        count, sequences = len(tokens), len(starts) - 1
-        _expect("tokens", count >= 1, "at least one token", count)
-        _expect("positions", len(positions) == count, f"{count} values", len(positions))
-        _expect("sequence_starts", sequences >= 1, "at least two offsets", len(starts))
-        _expect("block_tables", len(tables) == sequences, f"{sequences} rows", len(tables))
-        batch = BatchStruct(
-            count,
-            sequences,
-            tables.shape[1],
-            len(rows),
-            *(t.data_ptr() for t in (tokens, positions, starts, tables, rows)),
+        logits_RV = torch.empty(len(logit_rows_R), self.dims.vocab_size)
+        self._run(
+            _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
+            LogitsStruct(all=logits_RV.data_ptr()),
         )
-        logits_RV = torch.empty(len(rows), self.dims.vocab_size)
-        self._run(batch, logits_RV)
         return logits_RV
+
+    def forward_top(
+        self,
+        tokens_N: torch.Tensor,
+        positions_N: torch.Tensor,
+        sequence_starts_S1: torch.Tensor,
+        block_tables_SB: torch.Tensor,
+        logit_rows_R: torch.Tensor,
+        count: int = 1,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`forward`, of whose logits the `count` largest of each row and their int32 tokens are
+        kept while they are computed: R x count, the lower token first among equals. A token is -1
+        where fewer are larger than minus infinity."""
+        if not 1 <= count <= self.dims.vocab_size:
+            raise ValueError(f"count is {count}; it must be in [1, {self.dims.vocab_size}]")
+        values = torch.empty(len(logit_rows_R), count)
+        tokens = torch.empty(len(logit_rows_R), count, dtype=torch.int32)
+        self._run(
+            _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
+            LogitsStruct(top=count, values=values.data_ptr(), tokens=tokens.data_ptr()),
+        )
+        return values, tokens
 
     def read_weights(self) -> int:
         """Stream the weights and do nothing else: the probe for a benchmark's bound."""
@@ -124,7 +141,7 @@ class PackedDecoder:
         """Free weights, cache and threads, as the end of the last reference also does."""
         self._finalizer()
 
-    def _run(self, batch: BatchStruct, logits: torch.Tensor) -> None:
+    def _run(self, batch: BatchStruct, logits: LogitsStruct) -> None:
         if not self._finalizer.alive:
             raise RuntimeError("this PackedDecoder is closed")
         if os.getpid() != self._process:
@@ -132,7 +149,7 @@ class PackedDecoder:
         finding = FindingStruct()
         with self._lock:
             done = self._library.raylm_decoder_forward(
-                self._handle, byref(batch), logits.data_ptr(), byref(finding)
+                self._handle, byref(batch), byref(logits), byref(finding)
             )
         if not done:
             raise MemoryError(self._library.raylm_last_error().decode())
@@ -176,6 +193,34 @@ def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
         norm_eps=dims.norm_eps,
         rope_factor=dims.rope_attention_factor,
     )
+
+
+def _batch(
+    tokens_N: torch.Tensor,
+    positions_N: torch.Tensor,
+    sequence_starts_S1: torch.Tensor,
+    block_tables_SB: torch.Tensor,
+    logit_rows_R: torch.Tensor,
+) -> BatchStruct:
+    tokens = _checked("tokens", tokens_N, 1)
+    positions = _checked("positions", positions_N, 1)
+    starts = _checked("sequence_starts", sequence_starts_S1, 1)
+    tables = _checked("block_tables", block_tables_SB, 2)
+    rows = _checked("logit_rows", logit_rows_R, 1)
+    count, sequences = len(tokens), len(starts) - 1
+    _expect("tokens", count >= 1, "at least one token", count)
+    _expect("positions", len(positions) == count, f"{count} values", len(positions))
+    _expect("sequence_starts", sequences >= 1, "at least two offsets", len(starts))
+    _expect("block_tables", len(tables) == sequences, f"{sequences} rows", len(tables))
+    batch = BatchStruct(
+        count,
+        sequences,
+        tables.shape[1],
+        len(rows),
+        *(t.data_ptr() for t in (tokens, positions, starts, tables, rows)),
+    )
+    batch.tensors = tokens, positions, starts, tables, rows  # whose memory it borrows
+    return batch
 
 
 def _at_least_one(**values: int) -> None:

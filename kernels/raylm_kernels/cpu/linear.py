@@ -1,13 +1,19 @@
 """A linear layer over packed int4 or int8 weights: x W^T for a handful of rows or many."""
 
+import threading
 import weakref
+from collections.abc import MutableMapping
 from ctypes import byref
 
 import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from raylm_kernels.cpu.binding import packed_rows
 from raylm_kernels.cpu.build import best_isa, library
+from raylm_kernels.cpu.compiled import compiled
 from raylm_kernels.quantize import QuantizedWeight
+from raylm_kernels.reference import linear
 
 
 class PackedLinear:
@@ -46,3 +52,41 @@ class PackedLinear:
     def read_weights(self) -> int:
         """Stream the weights and do nothing else: the probe for a benchmark's bound."""
         return int(self._library.raylm_linear_read(self._handle))
+
+
+def peak_products(bits: int) -> float:
+    """Products of weights of 4 or 8 bits that one thread makes in a second from registers alone:
+    the bound of what lies in cache."""
+    return float(library(best_isa()).raylm_peak_products(bits))
+
+
+_lock = threading.Lock()
+_packed: MutableMapping[Tensor, tuple[object, PackedLinear]] = WeakIdKeyDictionary()
+"""Codes -> how they were packed, and the packed weights."""
+
+
+def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> bool:
+    has_half = scales.dtype == torch.half and (minima is None or minima.dtype == torch.half)
+    return has_half and codes.shape[0] % 32 == 0 and x.numel() > 0
+
+
+@compiled(linear.quantized_linear, _takes)
+def quantized_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor:
+    """Weights are packed, which takes as much memory again, for as long as `codes` lives."""
+    y = _pack(codes, scales, minima)(x.reshape(-1, x.shape[-1]))
+    return y.view(*x.shape[:-1], codes.shape[0])
+
+
+def _pack(codes: Tensor, scales: Tensor, minima: Tensor | None) -> PackedLinear:
+    threads, isa = torch.get_num_threads(), best_isa()
+    versions = [None if t is None else (id(t), t._version) for t in (codes, scales, minima)]
+    state = versions, threads, isa
+    with _lock:
+        if codes not in _packed or _packed[codes][0] != state:
+            weight = QuantizedWeight(
+                codes.contiguous(),
+                scales.contiguous(),
+                None if minima is None else minima.contiguous(),
+            )
+            _packed[codes] = state, PackedLinear(weight, threads=threads, isa=isa)
+        return _packed[codes][1]

@@ -148,7 +148,8 @@ def _attend(
     total = (
         scores.masked_fill(is_blind, 0.0).logsumexp(-1).masked_fill(is_blind[..., 0], -torch.inf)
     )
-    return torch.einsum("bhts,bshd->bthd", weights, values).to(q_BTHD.dtype), total
+    out = torch.einsum("bhts,bshd->bthd", weights, values).to(q_BTHD.dtype)
+    return out.contiguous(), total
 
 
 def _check_heads(

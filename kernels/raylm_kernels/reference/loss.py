@@ -13,7 +13,8 @@ from raylm_kernels.reference.numbers import wide
 IGNORED = -100
 """The target of a token that does not count."""
 
-_CHUNK_BYTES = 8 * 2**20  # of fp32 logits that the fused loss holds at once
+_LEAST_CHUNK_BYTES = 8 * 2**20  # of fp32 logits that the fused loss holds at once
+_MOST_CHUNK_BYTES = 256 * 2**20
 
 
 def _check_targets(op: str, name: str, rows: Tensor, targets_N: Tensor) -> None:
@@ -50,17 +51,7 @@ def _linear_cross_entropy_backward(
     """(softmax(logits) - one_hot(target)) * grad, some tokens at a time."""
     [grad] = grads
     assert grad is not None
-    grad_hidden = torch.empty_like(hidden_NE)
-    grad_weight = torch.zeros_like(wide(weight_VE))
-    for rows in _chunks(len(hidden_NE), len(weight_VE)):
-        hidden, targets = hidden_NE[rows], targets_N[rows]
-        share = wide(linear(hidden, weight_VE)).softmax(-1)
-        counts = (targets != IGNORED).to(share.dtype)
-        share.scatter_add_(-1, _places(targets), -torch.ones_like(share[:, :1]))
-        share *= (grad[rows].to(share.dtype) * counts)[:, None]
-        grad_hidden[rows] = (share @ weight_VE.to(share.dtype)).to(hidden_NE.dtype)
-        grad_weight.addmm_(share.T, hidden.to(share.dtype))
-    return [grad_hidden, grad_weight.to(weight_VE.dtype)]
+    return list(_with_gradients(hidden_NE, weight_VE, targets_N, grad)[1:])
 
 
 @op(
@@ -71,11 +62,50 @@ def _linear_cross_entropy_backward(
 def linear_cross_entropy(hidden_NE: Tensor, weight_VE: Tensor, targets_N: Tensor) -> Tensor:
     """cross_entropy(hidden weight^T, targets), whose logits exist for some tokens at a time."""
     losses = wide(hidden_NE.new_empty(len(hidden_NE)))
-    for rows in _chunks(len(hidden_NE), len(weight_VE)):
+    for rows in chunks(len(hidden_NE), len(weight_VE)):
         value, targets = wide(linear(hidden_NE[rows], weight_VE)), targets_N[rows]
         loss = value.logsumexp(-1) - _picked(value, targets)
         losses[rows] = torch.where(targets != IGNORED, loss, 0.0)
     return losses
+
+
+def _check_gradients(
+    hidden_NE: Tensor, weight_VE: Tensor, targets_N: Tensor, weights_N: Tensor
+) -> None:
+    _check_linear_cross_entropy(hidden_NE, weight_VE, targets_N)
+    name = "linear_cross_entropy_gradients"
+    require_shape(name, "weights_N", weights_N, (len(hidden_NE),))
+    require_beside(name, "weights_N", weights_N, hidden_NE)
+
+
+@op(check=_check_gradients)
+def linear_cross_entropy_gradients(
+    hidden_NE: Tensor, weight_VE: Tensor, targets_N: Tensor, weights_N: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """sum(weights * linear_cross_entropy(...)) and its gradients by hidden and weight, for which
+    the logits need not be computed twice."""
+    return _with_gradients(hidden_NE, weight_VE, targets_N, weights_N)
+
+
+def _with_gradients(
+    hidden_NE: Tensor, weight_VE: Tensor, targets_N: Tensor, weights_N: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """By the logits they are (softmax - one_hot(target)) * weight, some tokens at a time."""
+    total = wide(hidden_NE.new_zeros(()))
+    grad_hidden = torch.empty_like(hidden_NE)
+    grad_weight = torch.zeros_like(wide(weight_VE))
+    for rows in chunks(len(hidden_NE), len(weight_VE)):
+        hidden, targets = hidden_NE[rows], targets_N[rows]
+        log_p = wide(linear(hidden, weight_VE)).log_softmax(-1)
+        weights = torch.where(targets != IGNORED, weights_N[rows].to(log_p.dtype), 0.0)
+        picked = _picked(log_p, targets)
+        total -= torch.where(targets != IGNORED, picked * weights, 0.0).sum()
+        share = log_p.exp_()
+        share.scatter_add_(-1, _places(targets), -torch.ones_like(share[:, :1]))
+        share *= weights[:, None]
+        grad_hidden[rows] = (share @ weight_VE.to(share.dtype)).to(hidden_NE.dtype)
+        grad_weight.addmm_(share.T, hidden.to(share.dtype))
+    return total, grad_hidden, grad_weight.to(weight_VE.dtype)
 
 
 def _check_token_logprobs(logits_NV: Tensor, tokens_N: Tensor, temperature: float) -> None:
@@ -101,6 +131,10 @@ def _places(targets_N: Tensor) -> Tensor:
     return torch.where(targets_N == IGNORED, 0, targets_N).long()[:, None]
 
 
-def _chunks(tokens: int, vocabulary: int) -> Iterator[slice]:
-    rows = max(1, _CHUNK_BYTES // (4 * max(1, vocabulary)))
+def chunks(tokens: int, vocabulary: int) -> Iterator[slice]:
+    """A tenth of the tokens each: a product of few rows is slow, and all gradients of the weight
+    are read and written with each."""
+    row_bytes = 4 * max(1, vocabulary)
+    least, most = _LEAST_CHUNK_BYTES // row_bytes, _MOST_CHUNK_BYTES // row_bytes
+    rows = max(1, min(max(-(-tokens // 10), least), most))
     return (slice(first, first + rows) for first in range(0, tokens, rows))

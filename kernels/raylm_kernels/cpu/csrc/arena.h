@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <new>
+#include <numeric>
 #include <utility>
 
 #include "simd.h"
@@ -51,12 +53,11 @@ public:
     std::uint64_t checksum() const {
         u64x8 sum[4] = {};
         for (const std::uint8_t* at = begin_; at + 256 <= end_; at += 256) {
-            for (int i = 0; i < 4; ++i) sum[i] ^= load_as<u64x8>(at + i * 64);
+            for (int i = 0; i < 4; ++i) sum[i] = sum[i] ^ load_as<u64x8>(at + i * 64);
         }
-        const u64x8 all = sum[0] ^ sum[1] ^ sum[2] ^ sum[3];
-        std::uint64_t folded = 0;
-        for (int i = 0; i < 8; ++i) folded ^= all[i];
-        return folded;
+        std::uint64_t parts[8];
+        store(parts, sum[0] ^ sum[1] ^ sum[2] ^ sum[3]);
+        return std::accumulate(parts, parts + 8, std::uint64_t{0}, std::bit_xor<>());
     }
 
 private:

@@ -5,8 +5,6 @@
 
 namespace raylm {
 
-constexpr int kAttentionRows = 6;  // 6 rows x 4 accumulators and 4 halves of a value row: 28 of 32
-
 constexpr int kMaxHeadDim = 512;
 
 struct AttentionRows {
@@ -16,8 +14,20 @@ struct AttentionRows {
     float* outputs[kAttentionRows];
 };
 
-// `scores` holds count rows of `stride` floats, stride a multiple of 16 covering every length.
+// What one thread works in: rows of `stride` scores, a multiple of 16 that covers every length.
+struct AttentionDesk {
+    AttentionDesk() = default;
+    AttentionDesk(int length, int head_dim)
+        : stride(round_up(length, kLanes)),
+          scores(std::size_t(kAttentionRows) * stride),
+          queries(kAttentionRows, head_dim) {}
+
+    int stride = 0;
+    Buffer<float> scores;
+    Activations queries;  // for keys in int8
+};
+
 void attend(const KvCache& cache, int layer, int head, const std::int32_t* block_table,
-            const AttentionRows& rows, float* scores, int stride);
+            const AttentionRows& rows, AttentionDesk& desk);
 
 }  // namespace raylm

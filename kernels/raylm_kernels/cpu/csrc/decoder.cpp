@@ -3,11 +3,13 @@
 #include <numeric>
 
 namespace raylm {
-Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size)
+Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size,
+                 int kv_bits)
     : shape_(shape),
       qkv_width_((shape.heads + 2 * shape.kv_heads) * shape.padded_head_dim),
       team_(threads),
-      cache_(shape.layers, num_blocks, shape.kv_heads, block_size, shape.padded_head_dim),
+      cache_(shape.layers, num_blocks, shape.kv_heads, block_size, shape.padded_head_dim,
+             kv_bits),
       every_token_(kTileTokens),
       hidden_(std::size_t(kTileTokens) * shape.hidden_size),
       turns_(std::size_t(kTileTokens) * shape.head_dim),

@@ -8,6 +8,7 @@
 #include "batch.h"
 #include "linear.h"
 #include "team.h"
+#include "top.h"
 
 namespace raylm {
 
@@ -38,13 +39,21 @@ enum class VectorKind : std::int32_t {
     kInvFreq,
 };
 
+// Where a batch's logits go: all of a row, or its `top` largest and their tokens.
+struct Logits {
+    float* all;  // [logit rows, vocabulary]; null for the largest
+    std::int32_t top;
+    float* values;  // [logit rows, top]
+    std::int32_t* tokens;
+};
+
 class Decoder {
 public:
-    Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size);
+    Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size, int kv_bits);
 
     void load_rows(MatrixKind kind, int layer, int first_row, int rows, const QuantizedRows& from);
     void load_vector(VectorKind kind, int layer, const float* values, int count);
-    Finding forward(const Batch& batch, float* logits);
+    Finding forward(const Batch& batch, const Logits& logits);
 
     // Streams all weights once and does nothing else: the probe for a benchmark's bandwidth bound.
     std::uint64_t read_weights();
@@ -77,11 +86,12 @@ private:
     struct Desk {
         Activations normalized;
         Buffer<float> gated;
-        Buffer<float> scores;
+        AttentionDesk attention;
+        std::vector<Top> tops;  // of the logits of its part of the vocabulary
     };
 
     void place_weights();
-    void run_tile(int member, const Batch& batch, float* logits);
+    void run_tile(int member, const Batch& batch, const Logits& logits);
     void embed(int member, const Batch& batch);
     const Activations& normalize(int member, int rows, const int* tokens, const float* weight);
     void project_qkv(int member, int index, const Batch& batch, const Activations& x);
@@ -90,7 +100,8 @@ private:
     void project_out(int member, const Layer& layer);
     void gate_up(int member, const Layer& layer, const Activations& x);
     void project_down(int member, const Layer& layer);
-    void project_head(int member, float* logits);
+    void project_head(int member, const Logits& logits);
+    void merge_tops(int output, int row, const Logits& logits);
     void add_to_hidden(int member, const PackedMatrix& weights, const Activations& x,
                        const float* bias);
 
@@ -123,7 +134,6 @@ private:
     Activations normalized_;
     Activations attended_;
     Activations gated_;
-    int scores_stride_ = 0;
     std::atomic<std::size_t> next_item_{0};
 };
 

@@ -8,8 +8,9 @@ RAYLM_API const char* raylm_instruction_set() { return instruction_set(); }
 RAYLM_API const char* raylm_last_error() { return last_error.c_str(); }
 
 RAYLM_API Decoder* raylm_decoder_create(const DecoderShape* shape, std::int32_t threads,
-                                        std::int32_t num_blocks, std::int32_t block_size) {
-    return guarded([&] { return new Decoder(*shape, threads, num_blocks, block_size); });
+                                        std::int32_t num_blocks, std::int32_t block_size,
+                                        std::int32_t kv_bits) {
+    return guarded([&] { return new Decoder(*shape, threads, num_blocks, block_size, kv_bits); });
 }
 
 RAYLM_API void raylm_decoder_free(Decoder* decoder) { delete decoder; }
@@ -31,10 +32,10 @@ RAYLM_API void raylm_decoder_load_vector(Decoder* decoder, std::int32_t kind, st
     decoder->load_vector(static_cast<VectorKind>(kind), layer, values, count);
 }
 
-RAYLM_API bool raylm_decoder_forward(Decoder* decoder, const Batch* batch, float* logits,
+RAYLM_API bool raylm_decoder_forward(Decoder* decoder, const Batch* batch, const Logits* logits,
                                      Finding* finding) {
     return guarded([&] {
-        *finding = decoder->forward(*batch, logits);
+        *finding = decoder->forward(*batch, *logits);
         return true;
     });
 }

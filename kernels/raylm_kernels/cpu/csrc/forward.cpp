@@ -24,14 +24,14 @@ void add_unit(const float* from, float* to) {
 
 }  // namespace
 
-Finding Decoder::forward(const Batch& batch, float* logits) {
+Finding Decoder::forward(const Batch& batch, const Logits& logits) {
     const Finding finding = batch.check(shape_.vocab_size, cache_.blocks(), cache_.block_size());
     if (finding.fault != Fault::kNone) return finding;
-    const int longest = round_up(batch.longest(), kLanes);
-    if (longest > scores_stride_) {
-        scores_stride_ = longest;
-        for (Desk& desk : desks_)
-            desk.scores = Buffer<float>(kAttentionRows * std::size_t(longest));
+    const int longest = batch.longest();
+    for (Desk& desk : desks_) {
+        if (longest > desk.attention.stride) {
+            desk.attention = AttentionDesk(longest, shape_.padded_head_dim);
+        }
     }
     for (int first = 0; first < batch.tokens_count; first += kTileTokens) {
         const int count = std::min(kTileTokens, batch.tokens_count - first);
@@ -41,7 +41,7 @@ Finding Decoder::forward(const Batch& batch, float* logits) {
     return {};
 }
 
-void Decoder::run_tile(int member, const Batch& batch, float* logits) {
+void Decoder::run_tile(int member, const Batch& batch, const Logits& logits) {
     embed(member, batch);
     team_.barrier();
     for (int index = 0; index < shape_.layers; ++index) {
@@ -153,7 +153,7 @@ void Decoder::attend_items(int member, int index, const Batch& batch) {
             rows.outputs[row] = outputs + row * width;
         }
         attend(cache_, index, item.kv_head, batch.table(item.sequence), rows,
-               desks_[member].scores.data(), scores_stride_);
+               desks_[member].attention);
         for (int row = 0; row < item.rows; ++row) {
             for (int i = 0; i < width; i += kGroup) {
                 attended_.quantize_group(tokens[row], (heads[row] * width + i) / kGroup,
@@ -199,21 +199,43 @@ void Decoder::add_to_hidden(int member, const PackedMatrix& weights, const Activ
     });
 }
 
-void Decoder::project_head(int member, float* logits) {
+void Decoder::project_head(int member, const Logits& logits) {
     const int count = int(tile_.logit_tokens.size());
+    std::vector<Top>& tops = desks_[member].tops;
     for (int first_row = 0; first_row < count; first_row += kTileTokens) {
         const int part = std::min(kTileTokens, count - first_row);
         const Activations& x =
             normalize(member, part, tile_.logit_tokens.data() + first_row, final_norm_.data());
+        if (!logits.all) tops.assign(part, Top(logits.top));
         multiply(head_, member, x, part, [&](int unit, int first, int rows, const float* y) {
             const int begin = unit * kUnitRows;
             const int width = std::min(kUnitRows, shape_.vocab_size - begin);
-            for (int row = 0; row < rows; ++row, y += kUnitRows) {
-                const int output = tile_.logit_outputs[first_row + first + row];
-                std::copy_n(y, width, logits + std::size_t(output) * shape_.vocab_size + begin);
+            for (int row = first; row < first + rows; ++row, y += kUnitRows) {
+                const std::size_t output = tile_.logit_outputs[first_row + row];
+                if (logits.all) {
+                    std::copy_n(y, width, logits.all + output * shape_.vocab_size + begin);
+                } else {
+                    tops[row].offer(y, width, begin);
+                }
             }
         });
         team_.barrier();
+        if (logits.all) continue;
+        const Range own = share(part, member, team_.size());
+        for (int row = own.begin; row < own.end; ++row) {
+            merge_tops(tile_.logit_outputs[first_row + row], row, logits);
+        }
+        team_.barrier();
+    }
+}
+
+void Decoder::merge_tops(int output, int row, const Logits& logits) {
+    Top all(logits.top);
+    for (const Desk& desk : desks_) all.merge(desk.tops[row]);
+    std::size_t at = std::size_t(output) * logits.top;
+    for (const Best& one : all.best()) {
+        logits.values[at] = one.value;
+        logits.tokens[at++] = one.index;
     }
 }
 

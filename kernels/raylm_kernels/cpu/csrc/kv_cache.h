@@ -1,65 +1,80 @@
-// Keys and values in bf16, in blocks of a fixed number of positions, [layer][block][head].
+// Keys and values in bf16 or int8, in blocks of a fixed number of positions, [layer][block][head]:
+// tiles of 16 positions of keys, then a row of values for each position.
 //
-// A tile is 16 positions of one head. Its keys lie transposed, [d / 2][16 positions][2], so that
-// a dot product needs no horizontal sum. A value row keeps, per 32 dimensions, (i, i + 16) side
-// by side, so that splitting the 32-bit lanes yields dimensions in their natural order.
+// bf16: a tile's keys lie transposed, [d / 2][16 positions][2], so that a dot product needs no
+// horizontal sum. A value row keeps, per 32 dimensions, (i, i + 16) side by side, so that splitting
+// the 32-bit lanes yields dimensions in their natural order.
+//
+// int8, with a half-precision scale per 32 dimensions: a tile's keys are the row blocks of a packed
+// matrix whose rows are positions. A value row keeps, per 64 dimensions, (i, i + 16, i + 32, i + 48)
+// side by side, and its scales after all of them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "arena.h"
-#include "simd.h"
+#include "packed.h"
 
 namespace raylm {
 
 class KvCache {
 public:
     KvCache() = default;
-    KvCache(int layers, int blocks, int heads, int block_size, int head_dim)
+    KvCache(int layers, int blocks, int heads, int block_size, int head_dim, int bits)
         : blocks_(blocks),
           heads_(heads),
           block_size_(block_size),
           head_dim_(head_dim),
-          arena_(std::size_t(layers) * blocks * heads * head_values() * sizeof(std::uint16_t)),
-          data_(reinterpret_cast<std::uint16_t*>(arena_.take(0))) {}
+          bits_(bits),
+          arena_(std::size_t(layers) * blocks * heads * head_bytes()),
+          data_(arena_.take(0)) {}
 
     int blocks() const { return blocks_; }
     int block_size() const { return block_size_; }
     int head_dim() const { return head_dim_; }
+    int bits() const { return bits_; }
 
-    const std::uint16_t* keys(int layer, int block, int head) const {
-        return data_ + ((std::size_t(layer) * blocks_ + block) * heads_ + head) * head_values();
+    std::size_t tile_bytes() const {
+        if (bits_ == 16) return std::size_t(kLanes) * head_dim_ * 2;
+        return std::size_t(depth() / kBlockDepth) * block_bytes(8);
     }
-    const std::uint16_t* values(int layer, int block, int head) const {
-        return keys(layer, block, head) + head_values() / 2;
-    }
-
-    void append_key(int layer, int block, int head, int slot, const float* key) {
-        auto* tile = const_cast<std::uint16_t*>(keys(layer, block, head)) +
-                     std::size_t(slot / kLanes) * kLanes * head_dim_;
-        for (int d = 0; d < head_dim_; ++d) {
-            tile[(d / 2 * kLanes + slot % kLanes) * 2 + d % 2] = to_bf16(key[d]);
-        }
+    std::size_t row_bytes() const {
+        if (bits_ == 16) return std::size_t(head_dim_) * 2;
+        return depth() + depth() / kGroup * sizeof(std::uint16_t);
     }
 
-    void append_value(int layer, int block, int head, int slot, const float* value) {
-        auto* row =
-            const_cast<std::uint16_t*>(values(layer, block, head)) + std::size_t(slot) * head_dim_;
-        for (int d = 0; d < head_dim_; ++d) {
-            row[d / 32 * 32 + d % 16 * 2 + d / 16 % 2] = to_bf16(value[d]);
-        }
+    // Of 16 positions, the slot's among them.
+    const std::uint8_t* key_tile(int layer, int block, int head, int slot) const {
+        return place(layer, block, head) + slot / kLanes * tile_bytes();
     }
+    const std::uint8_t* value_row(int layer, int block, int head, int slot) const {
+        return place(layer, block, head) + block_size_ / kLanes * tile_bytes() +
+               slot * row_bytes();
+    }
+
+    // Of a value row's half-precision scales, which follow its codes.
+    int scales_at() const { return depth(); }
+
+    void append_key(int layer, int block, int head, int slot, const float* key);
+    void append_value(int layer, int block, int head, int slot, const float* value);
 
 private:
-    std::size_t head_values() const { return std::size_t(2) * block_size_ * head_dim_; }
+    int depth() const { return round_up(head_dim_, kBlockDepth); }
+    std::size_t head_bytes() const {
+        return block_size_ / kLanes * tile_bytes() + block_size_ * row_bytes();
+    }
+    const std::uint8_t* place(int layer, int block, int head) const {
+        return data_ + ((std::size_t(layer) * blocks_ + block) * heads_ + head) * head_bytes();
+    }
 
     int blocks_ = 0;
     int heads_ = 0;
     int block_size_ = 0;
     int head_dim_ = 0;
+    int bits_ = 16;
     Arena arena_;
-    std::uint16_t* data_ = nullptr;
+    std::uint8_t* data_ = nullptr;
 };
 
 }  // namespace raylm

@@ -1,6 +1,7 @@
 #include "linear.h"
 
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "product.h"
@@ -18,7 +19,11 @@ void stream(const std::uint8_t* unit, const Activations& x, int row, float* y) {
 template <int Bits, int M>
 void tile(const std::uint8_t* unit, const Activations& x, int row, float* y) {
     const std::size_t stride = std::size_t(x.depth() / kBlockDepth) * block_bytes(Bits);
-    multiply_blocks<Bits, M, 2>(unit, stride, x, row, y);
+    if constexpr (kTileBlocks == 2) {
+        multiply_blocks<Bits, M, 2>(unit, stride, x, row, y);
+    } else {
+        stream<Bits, M>(unit, x, row, y);
+    }
 }
 
 template <int Bits, int... M>
@@ -31,7 +36,40 @@ constexpr std::array<UnitKernel, sizeof...(M)> tiles(std::integer_sequence<int, 
     return {tile<Bits, M + 1>...};
 }
 
+// Chains enough to hide the latency of each; what is added changes, so that all of it is done.
+constexpr int kChains = kRegisterBytes == 64 ? 8 : 4;
+
+template <int Bits>
+std::int32_t add_products(int rounds) {
+    Dot<Bits> dots[kChains];
+    const u8x64 weights = bits_as<u8x64>(splat(0x01020304));
+    for (int round = 0; round < rounds; ++round) {
+        const i32x16 quad = splat(round);
+        RAYLM_UNROLL
+        for (int chain = 0; chain < kChains; ++chain) dots[chain].add(weights, quad);
+    }
+    std::int32_t sum = 0;
+    for (const Dot<Bits>& dot : dots) sum += reduce_add(dot.total());
+    return sum;
+}
+
+template <int Bits>
+double measure_peak() {
+    constexpr int kRounds = 2'000'000;
+    volatile std::int32_t kept = 0;
+    double best_s = 1e9;
+    for (int run = 0; run < 5; ++run) {
+        const auto began = std::chrono::steady_clock::now();
+        kept = kept + add_products<Bits>(kRounds);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        best_s = std::min(best_s, took.count());
+    }
+    return 64.0 * kChains * kRounds / best_s;
+}
+
 }  // namespace
+
+double peak_products(int bits) { return bits == 4 ? measure_peak<4>() : measure_peak<8>(); }
 
 UnitKernel stream_kernel(int bits, int rows) {
     static constexpr auto int4 = streams<4>(std::make_integer_sequence<int, kStreamRows>());

@@ -7,14 +7,14 @@
 
 namespace raylm {
 
-constexpr int kStreamRows = 8;  // 8 + 8 accumulators; more rows would not hide more of the stream
-constexpr int kTileRows = 6;    // 12 + 12 accumulators, over weights that the stream left in cache
-
 // y [rows, 32] of `rows` activation rows with one unit.
 using UnitKernel = void (*)(const std::uint8_t* unit, const Activations& x, int row, float* y);
 
 UnitKernel stream_kernel(int bits, int rows);
 UnitKernel tile_kernel(int bits, int rows);
+
+// Products of 8 bits that one thread makes in a second, from registers alone.
+double peak_products(int bits);
 
 // Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share, in order.
 template <class Use>

@@ -1,42 +1,47 @@
 // The building blocks one by one, over the C interface: for tests, benchmarks and other callers.
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <vector>
 
 #include "api.h"
 #include "attention.h"
 #include "linear.h"
-#include "norm.h"
+#include "parallel.h"
 #include "rope.h"
-#include "team.h"
 
 using namespace raylm;
 
 namespace {
 
+constexpr long kGrain = 32768;  // values; fewer are done sooner than another thread is woken
+
 // y = x W^T with W packed for a team.
 class Linear {
 public:
     Linear(int rows, int width, int bits, int threads, const QuantizedRows& from)
-        : width_(width), team_(threads), weights_(rows, width, bits, 1, threads) {
+        : width_(width), threads_(threads), weights_(rows, width, bits, 1, threads) {
         for (int member = 0; member < threads; ++member) {
             arenas_.emplace_back(weights_.share_bytes(member));
             weights_.place(member, arenas_.back());
         }
-        team_.run([&](int member) { weights_.pack(member, 0, rows, from); });
+        run_members(threads, [&](int member) { weights_.pack(member, 0, rows, from); });
     }
 
     void forward(const float* x, int rows, float* y) {
+        const std::lock_guard one_at_a_time(busy_);
         if (rows > capacity_) {
             capacity_ = rows;
             x_ = Activations(rows, width_);
         }
-        for (int row = 0; row < rows; ++row) {
-            for (int k = 0; k < width_; k += kGroup) {
-                x_.quantize_group(row, k / kGroup, x + std::size_t(row) * width_ + k);
+        for_parts(rows, kGrain / width_, threads_, [&](long begin, long end, int) {
+            for (long row = begin; row < end; ++row) {
+                for (int k = 0; k < width_; k += kGroup) {
+                    x_.quantize_group(int(row), k / kGroup, x + row * width_ + k);
+                }
             }
-        }
-        team_.run([&](int member) {
+        });
+        run_members(threads_, [&](int member) {
             multiply(weights_, member, x_, rows,
                      [&](int unit, int first, int count, const float* part) {
                          for (int row = first; row < first + count; ++row, part += kUnitRows) {
@@ -49,20 +54,21 @@ public:
 
     std::size_t bytes() const {
         std::size_t total = 0;
-        for (int member = 0; member < team_.size(); ++member) total += weights_.share_bytes(member);
+        for (int member = 0; member < threads_; ++member) total += weights_.share_bytes(member);
         return total;
     }
 
     std::uint64_t read() {
         std::atomic<std::uint64_t> sum{0};
-        team_.run([&](int member) { sum ^= arenas_[member].checksum(); });
+        run_members(threads_, [&](int member) { sum ^= arenas_[member].checksum(); });
         return sum;
     }
 
 private:
     const int width_;
+    const int threads_;
+    std::mutex busy_;
     int capacity_ = 0;
-    Team team_;
     std::vector<Arena> arenas_;
     PackedMatrix weights_;
     Activations x_;
@@ -79,14 +85,8 @@ RAYLM_API void raylm_linear_forward(Linear* linear, const float* x, std::int32_t
     linear->forward(x, rows, y);
 }
 RAYLM_API std::size_t raylm_linear_weight_bytes(const Linear* linear) { return linear->bytes(); }
+RAYLM_API double raylm_peak_products(std::int32_t bits) { return peak_products(bits); }
 RAYLM_API std::uint64_t raylm_linear_read(Linear* linear) { return linear->read(); }
-
-RAYLM_API void raylm_rms_norm(const float* x, const float* weight, std::int32_t rows,
-                              std::int32_t width, float eps, float* y) {
-    for (int row = 0; row < rows; ++row, x += width, y += width) {
-        rms_norm(x, weight, width, width, eps, y);
-    }
-}
 
 RAYLM_API void raylm_quantize(const float* x, std::int32_t rows, std::int32_t width,
                               std::int8_t* codes, float* scales) {
@@ -111,18 +111,14 @@ RAYLM_API void raylm_rope(float* x, const std::int32_t* positions, const float* 
     }
 }
 
-RAYLM_API void raylm_swiglu(const float* gate, const float* up, std::int32_t count, float* y) {
-    for (int i = 0; i < count; i += kLanes) store(y + i, silu(load(gate + i)) * load(up + i));
-}
-
 // Appends keys and values [length, kv_heads, head_dim] at positions 0.. and attends with queries
 // [tokens, heads, head_dim], which are the last `tokens` positions and already scaled.
 RAYLM_API void raylm_attention(const float* queries, const float* keys, const float* values,
                                const std::int32_t* block_table, std::int32_t tokens,
                                std::int32_t length, std::int32_t heads, std::int32_t kv_heads,
                                std::int32_t head_dim, std::int32_t num_blocks,
-                               std::int32_t block_size, float* out) {
-    KvCache cache(1, num_blocks, kv_heads, block_size, head_dim);
+                               std::int32_t block_size, std::int32_t kv_bits, float* out) {
+    KvCache cache(1, num_blocks, kv_heads, block_size, head_dim, kv_bits);
     for (int position = 0; position < length; ++position) {
         const int block = block_table[position / block_size];
         for (int head = 0; head < kv_heads; ++head, keys += head_dim, values += head_dim) {
@@ -131,8 +127,7 @@ RAYLM_API void raylm_attention(const float* queries, const float* keys, const fl
         }
     }
     const int group = heads / kv_heads;
-    const int stride = round_up(length, kLanes);
-    Buffer<float> scores(std::size_t(kAttentionRows) * stride);
+    AttentionDesk desk(length, head_dim);
     for (int kv_head = 0; kv_head < kv_heads; ++kv_head) {
         for (int first = 0; first < tokens * group; first += kAttentionRows) {
             AttentionRows rows;
@@ -145,7 +140,7 @@ RAYLM_API void raylm_attention(const float* queries, const float* keys, const fl
                 rows.lengths[row] = length - tokens + token + 1;
                 rows.outputs[row] = out + at;
             }
-            attend(cache, 0, kv_head, block_table, rows, scores.data(), stride);
+            attend(cache, 0, kv_head, block_table, rows, desk);
         }
     }
 }

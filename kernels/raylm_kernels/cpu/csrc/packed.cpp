@@ -26,10 +26,7 @@ void put_codes(std::uint8_t* block, int lane, int bits, const std::uint8_t* code
     }
 }
 
-float half_value(const std::uint8_t* from) {
-    std::uint16_t lanes[kLanes] = {load_as<std::uint16_t>(from)};
-    return half_to_float(lanes)[0];
-}
+float half_value(const std::uint8_t* from) { return from_half(load_as<std::uint16_t>(from)); }
 
 }  // namespace
 

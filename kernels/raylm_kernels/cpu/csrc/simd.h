@@ -1,63 +1,142 @@
-// Sixteen 32-bit lanes. Kernels are written once against this vocabulary; the compiler lowers the
-// vector extension to any machine, and simd_avx512.h replaces what it cannot express well.
+// Sixteen 32-bit lanes. Kernels are written once against this vocabulary; how a register's worth is
+// best done stands in a header for each instruction set.
 #pragma once
 
-#include <cstdint>
-#include <cstring>
+#include "lanes.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-namespace raylm {
-
-constexpr int kLanes = 16;
-
-using f32x16 = float __attribute__((vector_size(64)));
-using i32x16 = std::int32_t __attribute__((vector_size(64)));
-using u32x16 = std::uint32_t __attribute__((vector_size(64)));
-using u64x8 = std::uint64_t __attribute__((vector_size(64)));
-using u8x64 = std::uint8_t __attribute__((vector_size(64)));
-
-template <class Vector>
-inline Vector load_as(const void* from) {
-    Vector v;
-    std::memcpy(&v, from, sizeof(v));
-    return v;
-}
-
-template <class Vector>
-inline void store(void* to, Vector v) {
-    std::memcpy(to, &v, sizeof(v));
-}
-
-inline f32x16 load(const float* from) { return load_as<f32x16>(from); }
-
-}  // namespace raylm
-
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #include "simd_avx512.h"
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include "simd_avx2.h"
 #else
 #include "simd_portable.h"
 #endif
 
 namespace raylm {
 
-inline f32x16 abs(f32x16 x) { return (f32x16)((u32x16)x & 0x7fffffffu); }
+template <class Vector, class T>
+inline Vector splat_as(T x) {
+    if constexpr (sizeof(Vector) <= kRegisterBytes) {
+        return x - Vector{};
+    } else {
+        const auto half = splat_as<decltype(Vector::low)>(x);
+        return {half, half};
+    }
+}
+inline f32x16 splat(float x) { return splat_as<f32x16>(x); }
+inline i32x16 splat(std::int32_t x) { return splat_as<i32x16>(x); }
+
+template <class Half>
+inline Pair<Half> fmadd(Pair<Half> a, Pair<Half> b, Pair<Half> c) {
+    return {fmadd(a.low, b.low, c.low), fmadd(a.high, b.high, c.high)};
+}
+
+template <class Half>
+inline Pair<Half> sqrt(Pair<Half> x) {
+    return {sqrt(x.low), sqrt(x.high)};
+}
+
+template <class Mask, class Vector>
+inline Vector select(Mask mask, Vector yes, Vector no) {
+    if constexpr (sizeof(Vector) <= kRegisterBytes) {
+        return mask ? yes : no;
+    } else {
+        return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
+    }
+}
+inline f32x16 max(f32x16 a, f32x16 b) { return select(a > b, a, b); }
+inline f32x16 min(f32x16 a, f32x16 b) { return select(a < b, a, b); }
+
+// x in the first `count` lanes, `other` in the rest.
+inline f32x16 first_lanes(int count, f32x16 x, f32x16 other) {
+    static constexpr std::int32_t kLane[kLanes] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                   8, 9, 10, 11, 12, 13, 14, 15};
+    return select(load_as<i32x16>(kLane) < splat(count), x, other);
+}
+
+// All lanes, or as many as are left at a row's end; the rest are zeros.
+using AllLanes = std::integral_constant<int, kLanes>;
+inline f32x16 load(const float* from, AllLanes) { return load(from); }
+inline f32x16 load(const float* from, int count) {
+    float values[kLanes] = {};
+    std::memcpy(values, from, count * sizeof(float));
+    return load(values);
+}
+inline void store(float* to, f32x16 x, AllLanes) { store(to, x); }
+inline void store(float* to, f32x16 x, int count) {
+    float values[kLanes];
+    store(values, x);
+    std::memcpy(to, values, count * sizeof(float));
+}
+
+// Calls each(at, lanes) along a row.
+template <class Each>
+inline void for_lanes(long count, Each&& each) {
+    long at = 0;
+    for (; at + kLanes <= count; at += kLanes) each(at, AllLanes());
+    if (at < count) each(at, int(count - at));
+}
+
+template <class Half>
+inline auto reduce_add(Pair<Half> x) {
+    return reduce_add(x.low + x.high);
+}
+template <class Half>
+inline float reduce_max(Pair<Half> x) {
+    return reduce_max(select(x.low > x.high, x.low, x.high));
+}
+
+template <class Vector = f32x16>
+inline Vector half_to_float(const void* from) {
+    if constexpr (sizeof(Vector) <= kRegisterBytes) {
+        return register_of_halves(from);
+    } else {
+        using Half = decltype(Vector::low);
+        const auto* rest = static_cast<const char*>(from) + sizeof(Half) / 2;
+        return {half_to_float<Half>(from), half_to_float<Half>(rest)};
+    }
+}
+
+template <class Half>
+inline void store_int8(std::int8_t* to, Pair<Half> x) {
+    store_int8(to, x.low);
+    store_int8(to + sizeof(Half) / 4, x.high);
+}
+
+inline u8x64 low_nibbles(u8x64 x) { return bits_as<u8x64>(bits_as<u32x16>(x) & 0x0f0f0f0fu); }
+inline u8x64 high_nibbles(u8x64 x) {
+    return bits_as<u8x64>((bits_as<u32x16>(x) >> 4) & 0x0f0f0f0fu);
+}
+
+// Past the caches, to an aligned address: what is not read again soon need not be read first.
+template <class Half>
+inline void store_past_cache(float* to, Pair<Half> x) {
+    store_past_cache(to, x.low);
+    store_past_cache(to + sizeof(Half) / sizeof(float), x.high);
+}
+
+inline void prefetch(const void* line) { __builtin_prefetch(line); }
+
+inline f32x16 abs(f32x16 x) { return bits_as<f32x16>(bits_as<u32x16>(x) & 0x7fffffffu); }
 
 // Adding 1.5 * 2^23 leaves the nearest integer (ties to even) in the low mantissa bits.
 inline f32x16 round(f32x16 x) { return (x + 12582912.0f) - 12582912.0f; }
 
-inline i32x16 to_int(f32x16 x) { return __builtin_convertvector(x, i32x16); }
-inline f32x16 to_float(i32x16 x) { return __builtin_convertvector(x, f32x16); }
+inline i32x16 to_int(f32x16 x) { return convert<i32x16>(x); }
+inline f32x16 to_float(i32x16 x) { return convert<f32x16>(x); }
 
 // Two bf16 values share a 32-bit lane; each half is a float once its bits are on top.
-inline f32x16 low_bf16(u32x16 pairs) { return (f32x16)(pairs << 16); }
-inline f32x16 high_bf16(u32x16 pairs) { return (f32x16)(pairs & 0xffff0000u); }
+inline f32x16 low_bf16(u32x16 pairs) { return bits_as<f32x16>(pairs << 16); }
+inline f32x16 high_bf16(u32x16 pairs) { return bits_as<f32x16>(pairs & 0xffff0000u); }
 
-// exp(x) = 2^n * e^r, |r| <= ln(2)/2, Taylor to degree 6: relative error below 2e-7.
+// exp(x) = 2^n * e^r, |r| <= ln(2)/2, Taylor to degree 6: relative error below 2e-7. The order of
+// what is compared lets a NaN through.
 inline f32x16 exp(f32x16 x) {
-    x = min(max(x, splat(-87.0f)), splat(88.0f));
+    x = min(splat(88.0f), max(splat(-87.0f), x));
     const f32x16 n = round(x * 1.44269504f);
     f32x16 r = fmadd(n, splat(-0.693359375f), x);
     r = fmadd(n, splat(2.12194440e-4f), r);
@@ -68,10 +147,21 @@ inline f32x16 exp(f32x16 x) {
     p = fmadd(p, r, splat(0.5f));
     p = fmadd(p, r, splat(1.0f));
     p = fmadd(p, r, splat(1.0f));
-    return p * (f32x16)((to_int(n) + 127) << 23);
+    return p * bits_as<f32x16>((to_int(n) + 127) << 23);
 }
 
 inline f32x16 silu(f32x16 x) { return x / (1.0f + exp(-x)); }
+
+// Four int8 values share a 32-bit lane.
+inline f32x16 int8_lanes(i32x16 quads, int place) {
+    return to_float((quads << (24 - 8 * place)) >> 24);
+}
+
+inline std::uint16_t to_half(float x) {
+    const _Float16 half = x;
+    return load_as<std::uint16_t>(&half);
+}
+inline float from_half(std::uint16_t half) { return float(load_as<_Float16>(&half)); }
 
 inline std::uint16_t to_bf16(float x) {
     std::uint32_t bits;

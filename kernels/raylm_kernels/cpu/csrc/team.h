@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace raylm {
@@ -31,7 +32,8 @@ public:
     // Runs job(member) on every member and returns when all are done.
     template <class Job>
     void run(Job&& job) {
-        start([](void* context, int member) { (*static_cast<Job*>(context))(member); }, &job);
+        using Callable = std::remove_reference_t<Job>;
+        start([](void* context, int member) { (*static_cast<Callable*>(context))(member); }, &job);
     }
 
     // Inside a job: returns once every member has arrived.

@@ -1,0 +1,102 @@
+// RMS norm over rows of any width, forward and backward, over the C interface.
+#include <cmath>
+
+#include "api.h"
+#include "buffer.h"
+#include "output.h"
+#include "parallel.h"
+
+using namespace raylm;
+
+namespace {
+
+constexpr long kGrain = 32768;  // values; fewer are done sooner than another thread is woken
+
+// Of rows x (+ residual, unless that is null).
+class Rows {
+public:
+    Rows(const float* x, const float* residual, int width)
+        : x_(x), residual_(residual), width_(width) {}
+
+    template <class Lanes>
+    f32x16 load(long row, long at, Lanes lanes) const {
+        const long i = row * width_ + at;
+        const f32x16 x = raylm::load(x_ + i, lanes);
+        return residual_ ? x + raylm::load(residual_ + i, lanes) : x;
+    }
+
+    float inverse_rms(long row, float eps) const {
+        f32x16 sum = splat(0.0f);
+        for_lanes(width_, [&](long at, auto lanes) {
+            const f32x16 x = load(row, at, lanes);
+            sum = fmadd(x, x, sum);
+        });
+        return 1.0f / std::sqrt(reduce_add(sum) / float(width_) + eps);
+    }
+
+private:
+    const float* x_;
+    const float* residual_;
+    int width_;
+};
+
+}  // namespace
+
+// y = x / rms(x) * weight of x + residual, which is put into `total`; both may be null.
+RAYLM_API void raylm_rms_norm(const float* x, const float* residual, const float* weight,
+                              std::int32_t rows, std::int32_t width, float eps, float* total,
+                              float* y, std::int32_t threads) {
+    const Rows from(x, residual, width);
+    const Output sum(total, long(rows) * width, width);
+    const Output out(y, long(rows) * width, width);
+    for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
+        for (long row = begin; row < end; ++row) {
+            const f32x16 scale = splat(from.inverse_rms(row, eps));
+            for_lanes(width, [&](long at, auto lanes) {
+                const f32x16 value = from.load(row, at, lanes);
+                if (total) sum.put(row * width + at, value, lanes);
+                out.put(row * width + at, value * scale * load(weight + at, lanes), lanes);
+            });
+        }
+        out.finish();
+    });
+}
+
+// With s = 1 / rms(x): grad_x = s (g w - x s^2 mean(g w x)) + addend, grad_weight = sum(g x s);
+// addend may be null.
+RAYLM_API void raylm_rms_norm_backward(const float* grad, const float* addend, const float* x,
+                                       const float* weight, std::int32_t rows, std::int32_t width,
+                                       float eps, float* grad_x, float* grad_weight,
+                                       std::int32_t threads) {
+    const Rows from(x, nullptr, width);
+    const Output out(grad_x, long(rows) * width, width);
+    const long stride = round_up(width, kLanes);
+    Buffer<float> sums(threads * stride);
+    const int parts = for_parts(rows, kGrain / width, threads, [&](long begin, long end, int part) {
+        float* sum = sums.data() + part * stride;
+        for (long row = begin; row < end; ++row) {
+            const float* g = grad + row * width;
+            const float s = from.inverse_rms(row, eps);
+            f32x16 products = splat(0.0f);
+            for_lanes(width, [&](long at, auto lanes) {
+                const f32x16 gx = load(g + at, lanes) * from.load(row, at, lanes);
+                products = fmadd(gx, load(weight + at, lanes), products);
+                store(sum + at, fmadd(gx, splat(s), load(sum + at)));
+            });
+            const f32x16 scale = splat(s);
+            const f32x16 shift = splat(-s * s * s * reduce_add(products) / float(width));
+            for_lanes(width, [&](long at, auto lanes) {
+                f32x16 value = load(g + at, lanes) * load(weight + at, lanes) * scale;
+                value = fmadd(from.load(row, at, lanes), shift, value);
+                if (addend) value = value + load(addend + row * width + at, lanes);
+                out.put(row * width + at, value, lanes);
+            });
+        }
+        out.finish();
+    });
+    for_lanes(width, [&](long at, auto lanes) {
+        f32x16 sum = splat(0.0f);
+        for (int part = 0; part < parts; ++part) sum = sum + load(sums.data() + part * stride + at);
+        store(grad_weight + at, sum, lanes);
+    });
+}

@@ -1,0 +1,41 @@
+#include "parallel.h"
+
+#include <pthread.h>
+
+#include <memory>
+#include <mutex>
+
+namespace raylm {
+namespace {
+
+struct Shared {
+    std::mutex busy;
+    std::unique_ptr<Team> team;
+};
+
+// Threads do not survive a fork: the child begins anew, and what it inherited is never touched.
+Shared*& shared() {
+    static Shared* one = [] {
+        pthread_atfork(nullptr, nullptr, [] { shared() = new Shared; });
+        return new Shared;
+    }();
+    return one;
+}
+
+}  // namespace
+
+BorrowedTeam::BorrowedTeam(int size) {
+    Shared& mine = *shared();
+    if (!mine.busy.try_lock()) return;
+    if (!mine.team || mine.team->size() != size) {
+        mine.team.reset();
+        mine.team = std::make_unique<Team>(size);
+    }
+    team_ = mine.team.get();
+}
+
+BorrowedTeam::~BorrowedTeam() {
+    if (team_) shared()->busy.unlock();
+}
+
+}  // namespace raylm
