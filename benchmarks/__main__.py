@@ -3,6 +3,10 @@
 import importlib
 
 MODULES = (
+    "benchmarks.kernels.linear",
+    "benchmarks.kernels.training",
+    "benchmarks.kernels.sparse_attention",
+    "benchmarks.kernels.linear_loss",
     "benchmarks.kernels.bench_decoder",
     "benchmarks.infer.bench_decode",
     "benchmarks.gateway.bench_first_token",

@@ -19,20 +19,41 @@ struct Softmax {
     float scale;
     float log_sum;
 
-    Softmax(const float* x, long width) {
-        f32x16 most = splat(-HUGE_VALF);
-        for_lanes(width, [&](long at, auto lanes) {
-            most = max(most, first_lanes(lanes, load(x + at, lanes), most));
-        });
-        shift = reduce_max(most);
-        f32x16 sum = splat(0.0f);
-        for_lanes(width, [&](long at, auto lanes) {
-            const f32x16 p = exp(load(x + at, lanes) - splat(shift));
-            sum = sum + first_lanes(lanes, p, splat(0.0f));
-        });
-        const float total = reduce_add(sum);
+    // One pass: the row's next part is fetched while the exponentials of one are summed.
+    Softmax(const float* x, long width) : shift(-HUGE_VALF) {
+        float total = 0.0f;
+        for (long first = 0; first < width; first += kPart) {
+            const long count = std::min(kPart, width - first);
+            const float before = shift;
+            shift = std::max(shift, largest(x + first, count));
+            total = total * (before == shift ? 1.0f : std::exp(before - shift)) +
+                    sum(x + first, count);
+        }
         scale = 1.0f / total;
         log_sum = shift + std::log(total);
+    }
+
+private:
+    static constexpr long kPart = 2048;  // 8 KB: two lie in the first cache
+
+    static float largest(const float* x, long count) {
+        f32x16 most = splat(-HUGE_VALF);
+        for_lanes(count, [&](long at, auto lanes) {
+            const f32x16 value = load(x + at, lanes);
+            most = max(most, lanes == kLanes ? value : first_lanes(lanes, value, most));
+        });
+        return reduce_max(most);
+    }
+
+    float sum(const float* x, long count) const {
+        const f32x16 least = splat(shift);
+        f32x16 total = splat(0.0f);
+        for_lanes(count, [&](long at, auto lanes) {
+            prefetch(x + at + kPart);
+            const f32x16 p = exp(load(x + at, lanes) - least);
+            total = total + (lanes == kLanes ? p : first_lanes(lanes, p, splat(0.0f)));
+        });
+        return reduce_add(total);
     }
 };
 

@@ -40,13 +40,14 @@ constexpr std::array<UnitKernel, sizeof...(M)> tiles(std::integer_sequence<int, 
 constexpr int kChains = kRegisterBytes == 64 ? 8 : 4;
 
 template <int Bits>
-std::int32_t add_products(int rounds) {
+std::int32_t add_products(const std::uint8_t* lines, int rounds) {
     Dot<Bits> dots[kChains];
-    const u8x64 weights = bits_as<u8x64>(splat(0x01020304));
     for (int round = 0; round < rounds; ++round) {
         const i32x16 quad = splat(round);
         RAYLM_UNROLL
-        for (int chain = 0; chain < kChains; ++chain) dots[chain].add(weights, quad);
+        for (int chain = 0; chain < kChains; ++chain) {
+            dots[chain].add(load_as<u8x64>(lines + chain * kLine), quad);
+        }
     }
     std::int32_t sum = 0;
     for (const Dot<Bits>& dot : dots) sum += reduce_add(dot.total());
@@ -56,11 +57,13 @@ std::int32_t add_products(int rounds) {
 template <int Bits>
 double measure_peak() {
     constexpr int kRounds = 2'000'000;
+    Buffer<std::uint8_t> lines(kChains * kLine);
+    for (std::size_t i = 0; i < lines.size(); ++i) lines[i] = i % 16;
     volatile std::int32_t kept = 0;
     double best_s = 1e9;
     for (int run = 0; run < 5; ++run) {
         const auto began = std::chrono::steady_clock::now();
-        kept = kept + add_products<Bits>(kRounds);
+        kept = kept + add_products<Bits>(lines.data(), kRounds);
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
         best_s = std::min(best_s, took.count());
     }

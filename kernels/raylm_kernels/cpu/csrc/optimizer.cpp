@@ -60,14 +60,12 @@ RAYLM_API double raylm_squared_norm(const float* x, std::int64_t count, std::int
     std::vector<double> sums(threads);
     for_parts(count, kGrain, threads, [&](long begin, long end, int part) {
         for (long first = begin; first < end; first += kGrain) {
-            f32x16 even = splat(0.0f);
-            f32x16 odd = splat(0.0f);
+            f32x16 sum = splat(0.0f);
             for_lanes(std::min(kGrain, end - first), [&](long at, auto lanes) {
                 const f32x16 value = load(x + first + at, lanes);
-                even = fmadd(value, value, even);
-                std::swap(even, odd);
+                sum = fmadd(value, value, sum);
             });
-            sums[part] += double(reduce_add(even + odd));
+            sums[part] += double(reduce_add(sum));
         }
     });
     double total = 0.0;

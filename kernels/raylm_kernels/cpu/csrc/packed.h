@@ -26,11 +26,6 @@ constexpr int kUnitRows = 2 * kRowBlock;
 constexpr int kQuads = kBlockDepth / 4;
 constexpr int kLine = 64;
 
-// How far ahead of its use a line is asked for. Matrices follow one another in the arena, so this
-// also fetches the start of the next one. Zen 5, GB/s of int4 matvec from DRAM at 1 and 8 rows:
-// none 32 and 14, 2 KB 34 and 17, 8 KB 39 and 25, 16 KB the same.
-constexpr int kPrefetchBytes = 8192;
-
 inline constexpr int code_bytes(int bits) { return kRowBlock * kBlockDepth * bits / 8; }
 inline constexpr int block_bytes(int bits) {
     return code_bytes(bits) + (bits == 4 ? 2 : 1) * kLine;

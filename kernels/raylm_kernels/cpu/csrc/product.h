@@ -23,14 +23,16 @@ struct ActivationRows {
     const float* sums;
 };
 
-// Adds the products over the first or the second group of 32 columns of B blocks.
 template <int Bits, int M, int B>
-[[gnu::always_inline]] inline void add_group(const std::uint8_t* block, std::size_t stride,
-                                             int second, const ActivationRows& x, int group,
-                                             f32x16 (&sum)[M][B]) {
+using Dots = Dot<Bits>[M][B];
+
+// The products over the first or the second group of 32 columns of B blocks.
+template <int Bits, int M, int B>
+[[gnu::always_inline]] inline void multiply_group(const std::uint8_t* block, std::size_t stride,
+                                                  int second, const ActivationRows& x, int group,
+                                                  Dots<Bits, M, B>& dot) {
     constexpr int kQuadsPerLine = 8 / Bits;
     constexpr int kLinesPerGroup = kGroup / 4 / kQuadsPerLine;
-    Dot<Bits> dot[M][B];
     RAYLM_UNROLL
     for (int m = 0; m < M; ++m) {
         RAYLM_UNROLL
@@ -41,7 +43,7 @@ template <int Bits, int M, int B>
     RAYLM_UNROLL
     for (int i = 0; i < kLinesPerGroup; ++i) {
         const std::uint8_t* line = block + (second * kLinesPerGroup + i) * kLine;
-        if constexpr (B == 1) prefetch(line + kPrefetchBytes);
+        if constexpr (B == 1 && kPrefetchBytes > 0) prefetch(line + kPrefetchBytes);
         u8x64 weights[B];
         RAYLM_UNROLL
         for (int b = 0; b < B; ++b) weights[b] = load_as<u8x64>(line + b * stride);
@@ -61,6 +63,13 @@ template <int Bits, int M, int B>
             }
         }
     }
+}
+
+// Adds a group's products, scaled.
+template <int Bits, int M, int B>
+[[gnu::always_inline]] inline void add_group(const std::uint8_t* block, std::size_t stride,
+                                             int second, const ActivationRows& x, int group,
+                                             const Dots<Bits, M, B>& dot, f32x16 (&sum)[M][B]) {
     const std::uint8_t* scale_line = block + code_bytes(Bits) + second * kLine / 2;
     RAYLM_UNROLL
     for (int b = 0; b < B; ++b) {
@@ -81,6 +90,9 @@ template <int Bits, int M, int B>
 // y[m][b * 16 + lane] for blocks `stride` bytes apart. With B = 1 the weights are touched in
 // ascending lines and fetched ahead, as a stream from memory wants; B = 2 reuses each activation
 // twice and suits weights that lie in cache. Both sum the groups in one order: same bits.
+//
+// Scales follow the codes of both groups. One or two rows, whose time is the memory's, touch them
+// after these: on Zen 3 int4 then reaches 0.72 of the rate of reading alone, 0.56 otherwise.
 template <int Bits, int M, int B>
 void multiply_blocks(const std::uint8_t* block, std::size_t stride, const Activations& from,
                      int row, float* y) {
@@ -92,8 +104,12 @@ void multiply_blocks(const std::uint8_t* block, std::size_t stride, const Activa
         for (int b = 0; b < B; ++b) sum[m][b] = splat(0.0f);
     }
     for (int group = 0; group < x.groups; group += 2, block += block_bytes(Bits)) {
-        add_group<Bits, M, B>(block, stride, 0, x, group, sum);
-        add_group<Bits, M, B>(block, stride, 1, x, group + 1, sum);
+        Dots<Bits, M, B> first, second;
+        multiply_group<Bits, M, B>(block, stride, 0, x, group, first);
+        if constexpr (M * B > 2) add_group<Bits, M, B>(block, stride, 0, x, group, first, sum);
+        multiply_group<Bits, M, B>(block, stride, 1, x, group + 1, second);
+        if constexpr (M * B <= 2) add_group<Bits, M, B>(block, stride, 0, x, group, first, sum);
+        add_group<Bits, M, B>(block, stride, 1, x, group + 1, second, sum);
     }
     RAYLM_UNROLL
     for (int m = 0; m < M; ++m) {

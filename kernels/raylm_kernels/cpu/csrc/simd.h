@@ -48,8 +48,15 @@ inline Vector select(Mask mask, Vector yes, Vector no) {
         return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
     }
 }
-inline f32x16 max(f32x16 a, f32x16 b) { return select(a > b, a, b); }
-inline f32x16 min(f32x16 a, f32x16 b) { return select(a < b, a, b); }
+// b where one is NaN.
+template <class Half>
+inline Pair<Half> max(Pair<Half> a, Pair<Half> b) {
+    return {max(a.low, b.low), max(a.high, b.high)};
+}
+template <class Half>
+inline Pair<Half> min(Pair<Half> a, Pair<Half> b) {
+    return {min(a.low, b.low), min(a.high, b.high)};
+}
 
 // x in the first `count` lanes, `other` in the rest.
 inline f32x16 first_lanes(int count, f32x16 x, f32x16 other) {
@@ -87,7 +94,7 @@ inline auto reduce_add(Pair<Half> x) {
 }
 template <class Half>
 inline float reduce_max(Pair<Half> x) {
-    return reduce_max(select(x.low > x.high, x.low, x.high));
+    return reduce_max(max(x.low, x.high));
 }
 
 template <class Vector = f32x16>

@@ -15,6 +15,8 @@ constexpr int kValueLanes = 2;
 constexpr int kProductRows = 6;  // 6 x 2 accumulators, 2 of the right matrix, 1 of the left
 constexpr int kProductLanes = 1;
 
+constexpr int kPrefetchBytes = 0;  // Zen 3: no gain from 512 bytes to 64 KB ahead, into any cache
+
 inline const char* instruction_set() { return "avx2"; }
 
 using f32x8 = Register<float>;
@@ -22,6 +24,8 @@ using i32x8 = Register<std::int32_t>;
 
 inline f32x8 fmadd(f32x8 a, f32x8 b, f32x8 c) { return _mm256_fmadd_ps(a, b, c); }
 
+inline f32x8 max(f32x8 a, f32x8 b) { return _mm256_max_ps(a, b); }
+inline f32x8 min(f32x8 a, f32x8 b) { return _mm256_min_ps(a, b); }
 inline f32x8 sqrt(f32x8 x) { return _mm256_sqrt_ps(x); }
 
 inline __m128 fold(__m256 x) {

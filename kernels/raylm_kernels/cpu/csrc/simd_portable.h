@@ -14,6 +14,8 @@ constexpr int kValueLanes = 2;
 constexpr int kProductRows = 2;
 constexpr int kProductLanes = 1;
 
+constexpr int kPrefetchBytes = 0;
+
 inline const char* instruction_set() { return "portable"; }
 
 using f32x4 = Register<float>;
@@ -23,6 +25,8 @@ using u32x4 = Register<std::uint32_t>;
 
 inline f32x4 fmadd(f32x4 a, f32x4 b, f32x4 c) { return a * b + c; }
 
+inline f32x4 max(f32x4 a, f32x4 b) { return a > b ? a : b; }
+inline f32x4 min(f32x4 a, f32x4 b) { return a < b ? a : b; }
 inline f32x4 sqrt(f32x4 x) {
     return f32x4{__builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]),
                  __builtin_sqrtf(x[3])};

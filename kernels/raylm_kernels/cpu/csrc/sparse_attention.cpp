@@ -2,6 +2,7 @@
 // interface. Scores exist for one span of one tile at a time (Dao 2023,
 // https://arxiv.org/abs/2307.08691).
 #include <atomic>
+#include <cfloat>
 #include <cmath>
 
 #include "api.h"
@@ -14,142 +15,148 @@ using namespace raylm;
 
 namespace {
 
-// Keys or values transposed: [sequence][head][span of 64 keys][head_dim][64].
-class Transposed {
-public:
-    Transposed(const SparseShape& shape, const float* from, int threads)
-        : shape_(shape), spans_((shape.keys + kKeyTile - 1) / kKeyTile) {
-        const long rows = long(shape.batch) * shape.kv_heads * spans_;
-        data_ = Buffer<float>(rows * shape.head_dim * kKeyTile + kKeyTile);  // lanes read beyond
-        for_parts(rows, 1, threads, [&](long begin, long end, int) {
-            for (long row = begin; row < end; ++row) fill(row, from);
-        });
-    }
+int lanes_of(const QueryTile& tile) { return round_up(tile.count, kLanes); }
 
-    Right span(int sequence, int head, int first) const {
-        const long row = (long(sequence) * shape_.kv_heads + head) * spans_ + first / kKeyTile;
-        return {data_.data() + row * shape_.head_dim * kKeyTile + first % kKeyTile, kKeyTile};
-    }
+// What is subtracted from scores of which this is the largest: none where nothing was seen.
+f32x16 finite(f32x16 largest) {
+    return select(largest > splat(-HUGE_VALF), largest, splat(0.0f));
+}
 
-private:
-    void fill(long row, const float* from) {
-        const int span = int(row % spans_);
-        const int head = int(row / spans_ % shape_.kv_heads);
-        const int sequence = int(row / spans_ / shape_.kv_heads);
-        float* to = data_.data() + row * shape_.head_dim * kKeyTile;
-        const int end = std::min((span + 1) * kKeyTile, int(shape_.keys));
-        for (int key = span * kKeyTile; key < end; ++key, ++to) {
-            const float* x = from + shape_.key_at(sequence, key, head);
-            for (int d = 0; d < shape_.head_dim; ++d) to[long(d) * kKeyTile] = x[d];
-        }
-    }
+// 0 for what is not seen, whatever is subtracted.
+f32x16 exponential(f32x16 score, f32x16 shift) {
+    const f32x16 zero = splat(0.0f);
+    return select(score < splat(-FLT_MAX), zero, exp(score - shift));
+}
 
-    const SparseShape& shape_;
-    int spans_;
-    Buffer<float> data_;
-};
-
-// What one member works in. Rows of scores are 64 apart, other rows head_dim.
+// What one member works in. Rows of keys have 64 lanes of queries, other rows head_dim.
 struct Desk {
     explicit Desk(int head_dim)
         : queries(kQueryTile * head_dim),
+          turned(kQueryTile * head_dim),
           sums(kQueryTile * head_dim),
-          scores(kQueryTile * kKeyTile),
+          scores(kKeyTile * kQueryTile),
           largest(kQueryTile),
           totals(kQueryTile) {}
 
     Buffer<float> queries;  // scaled
+    Buffer<float> turned;   // the same, a row for each dimension
     Buffer<float> sums;     // of values, each times exp(score - largest)
     Buffer<float> scores;
     Buffer<float> largest;
     Buffer<float> totals;  // sums of exp(score - largest)
 };
 
+// Rows of a tile's queries, or of what belongs to them, times `scale`.
+void load_rows(const SparseShape& shape, const QueryTile& tile, const float* from, float scale,
+               float* rows) {
+    for (int row = 0; row < tile.count; ++row) {
+        const float* x = from + shape.query_at(tile.sequence, tile.first + row, tile.head);
+        for (int d = 0; d < shape.head_dim; d += kLanes) {
+            store(rows + row * shape.head_dim + d, load(x + d) * scale);
+        }
+    }
+}
+
+// The same, a row for each dimension; sixteen of them stay in the first cache while they fill.
+void load_turned(const SparseShape& shape, const QueryTile& tile, const float* from, float scale,
+                 float* turned) {
+    for (int first = 0; first < shape.head_dim; first += kLanes, turned += kLanes * kQueryTile) {
+        for (int row = 0; row < tile.count; ++row) {
+            const float* x =
+                from + shape.query_at(tile.sequence, tile.first + row, tile.head) + first;
+            RAYLM_UNROLL
+            for (int d = 0; d < kLanes; ++d) turned[d * kQueryTile + row] = x[d] * scale;
+        }
+    }
+}
+
 class Attention {
 public:
-    Attention(const SparseShape& shape, const float* q, const float* k, const float* v,
-              int threads)
-        : shape_(shape), q_(q), k_(k), v_(v), keys_(shape, k, threads) {}
+    Attention(const SparseShape& shape, const float* q, const float* k, const float* v)
+        : shape_(shape), q_(q), k_(k), v_(v) {}
 
     // Leaves a tile's unnormalised results in the desk.
     void attend(const QueryTile& tile, Desk& desk) const {
         const int width = shape_.head_dim;
-        load_queries(tile, desk);
+        load_turned(shape_, tile, q_, shape_.scale, desk.turned.data());
         std::fill_n(desk.largest.data(), kQueryTile, -HUGE_VALF);
         std::fill_n(desk.totals.data(), kQueryTile, 0.0f);
-        std::fill_n(desk.sums.data(), kQueryTile * width, 0.0f);
+        if (tile.spans.empty()) std::fill_n(desk.sums.data(), kQueryTile * width, 0.0f);
         for (const Span& span : tile.spans) {
+            const bool is_first = &span == &tile.spans.front();
             put_scores(tile, span, desk);
-            for (int row = 0; row < tile.count; ++row) add_exponentials(tile, span, row, desk);
-            product({desk.scores.data(), kKeyTile, 1}, tile.count, rows_of(v_, tile, span.first),
-                    span.count, width, {desk.sums.data(), width}, true);
+            add_exponentials(tile, span, desk, is_first);
+            product({desk.scores.data(), 1, kQueryTile}, tile.count, rows_of(v_, tile, span),
+                    span.count, width, {desk.sums.data(), width}, !is_first);
         }
     }
 
-    // Rows of q k^T scale.
-    void put_scores(const QueryTile& tile, const Span& span, Desk& desk) const {
-        const int head = shape_.kv_head(tile.head);
-        product({desk.queries.data(), shape_.head_dim, 1}, tile.count,
-                keys_.span(tile.sequence, head, span.first), shape_.head_dim,
-                round_up(span.count, kLanes), {desk.scores.data(), kKeyTile}, false);
+    void load_queries(const QueryTile& tile, Desk& desk) const {
+        load_rows(shape_, tile, q_, shape_.scale, desk.queries.data());
     }
 
-    // Rows of keys or values of the tile's head, from a key on.
-    Right rows_of(const float* from, const QueryTile& tile, int key) const {
+    // k q^T scale, minus infinity where a query does not see a key.
+    void put_scores(const QueryTile& tile, const Span& span, Desk& desk) const {
+        const Right keys = rows_of(k_, tile, span);
+        product({keys.data, keys.row, 1}, span.count, {desk.turned.data(), kQueryTile},
+                shape_.head_dim, lanes_of(tile), {desk.scores.data(), kQueryTile}, false);
+        const int seen_by_all = last_seen(shape_, tile.first) + 1 - span.first;
+        for (int key = std::max(seen_by_all, 0); key < span.count; ++key) {
+            float* scores = desk.scores.data() + key * kQueryTile;
+            const int blind = std::min(key - seen_by_all + 1, tile.count);
+            std::fill_n(scores, blind, -HUGE_VALF);
+        }
+    }
+
+    // Rows of keys or values of the tile's head.
+    Right rows_of(const float* from, const QueryTile& tile, const Span& span) const {
         const int head = shape_.kv_head(tile.head);
-        return {from + shape_.key_at(tile.sequence, key, head),
+        return {from + shape_.key_at(tile.sequence, span.first, head),
                 long(shape_.kv_heads) * shape_.head_dim};
     }
 
     const SparseShape& shape() const { return shape_; }
     const float* keys() const { return k_; }
+    const float* values() const { return v_; }
 
 private:
-    void load_queries(const QueryTile& tile, Desk& desk) const {
-        for (int row = 0; row < tile.count; ++row) {
-            const float* x = q_ + shape_.query_at(tile.sequence, tile.first + row, tile.head);
-            float* to = desk.queries.data() + row * shape_.head_dim;
-            for (int d = 0; d < shape_.head_dim; d += kLanes) store(to + d, load(x + d) * shape_.scale);
-        }
-    }
-
     // Scores become exponentials; what was summed before is brought to the same largest score.
-    void add_exponentials(const QueryTile& tile, const Span& span, int row, Desk& desk) const {
-        float* scores = desk.scores.data() + row * kKeyTile;
-        const int count = seen(shape_, span, tile.first + row);
-        const f32x16 nothing = splat(-HUGE_VALF);
-        f32x16 most = nothing;
-        for (int i = 0; i < count; i += kLanes) {
-            most = max(most, first_lanes(count - i, load(scores + i), nothing));
+    void add_exponentials(const QueryTile& tile, const Span& span, Desk& desk,
+                          bool is_first) const {
+        float shrink[kQueryTile];
+        for (int lane = 0; lane < lanes_of(tile); lane += kLanes) {
+            float* scores = desk.scores.data() + lane;
+            const f32x16 before = load(desk.largest.data() + lane);
+            f32x16 largest = before;
+            for (int key = 0; key < span.count; ++key) {
+                largest = max(largest, load(scores + key * kQueryTile));
+            }
+            const f32x16 shift = finite(largest);
+            f32x16 total = splat(0.0f);
+            for (int key = 0; key < span.count; ++key) {
+                const f32x16 p = exponential(load(scores + key * kQueryTile), shift);
+                total = total + p;
+                store(scores + key * kQueryTile, p);
+            }
+            const f32x16 factor = exp(before - shift);
+            store(shrink + lane, factor);
+            store(desk.totals.data() + lane,
+                  fmadd(load(desk.totals.data() + lane), factor, total));
+            store(desk.largest.data() + lane, largest);
         }
-        const float before = desk.largest[row];
-        const float largest = std::max(before, reduce_max(most));
-        const f32x16 shift = splat(count > 0 ? largest : 0.0f);
-        f32x16 total = splat(0.0f);
-        for (int i = 0; i < span.count; i += kLanes) {
-            const f32x16 p =
-                first_lanes(count - i, exp(load(scores + i) - shift), splat(0.0f));
-            total = total + p;
-            store(scores + i, p);
-        }
-        if (count == 0) return;
-        if (largest != before) {
-            const float shrink = std::exp(before - largest);
+        for (int row = 0; row < tile.count && !is_first; ++row) {
+            if (shrink[row] == 1.0f) continue;
             float* sums = desk.sums.data() + row * shape_.head_dim;
             for (int d = 0; d < shape_.head_dim; d += kLanes) {
-                store(sums + d, load(sums + d) * shrink);
+                store(sums + d, load(sums + d) * shrink[row]);
             }
-            desk.totals[row] *= shrink;
-            desk.largest[row] = largest;
         }
-        desk.totals[row] += reduce_add(total);
     }
 
     const SparseShape& shape_;
     const float* q_;
     const float* k_;
     const float* v_;
-    Transposed keys_;
 };
 
 // Of one sequence and key head: what the tiles of one member add to them.
@@ -161,47 +168,34 @@ struct KeyGradients {
 
 class Gradients {
 public:
-    Gradients(const Attention& attention, const float* grad, const float* v, int threads)
-        : attention_(attention),
-          shape_(attention.shape()),
-          grad_(grad),
-          values_(shape_, v, threads) {}
+    Gradients(const Attention& attention, const float* grad)
+        : attention_(attention), shape_(attention.shape()), grad_(grad) {}
 
-    // grad_q of one tile; adds to the gradients of the keys and values that it sees.
+    // grad_q of one tile; adds to the gradients of the keys and values that it sees. `other` holds
+    // the gradient of the tile's results as `desk` holds its queries.
     void add_tile(const QueryTile& tile, Desk& desk, Desk& other, float* grad_q,
                   KeyGradients& into) const {
         const int width = shape_.head_dim;
         attention_.attend(tile, desk);
-        float inner[kQueryTile];  // of a row's gradient and its result
-        for (int row = 0; row < tile.count; ++row) {
-            const float* g = grad_ + shape_.query_at(tile.sequence, tile.first + row, tile.head);
-            f32x16 sum = splat(0.0f);
-            for (int d = 0; d < width; d += kLanes) {
-                sum = fmadd(load(g + d), load(desk.sums.data() + row * width + d), sum);
-            }
-            inner[row] = desk.totals[row] > 0 ? reduce_add(sum) / desk.totals[row] : 0.0f;
-        }
-        const Left grads = {grad_ + shape_.query_at(tile.sequence, tile.first, tile.head),
-                            long(shape_.heads) * width, 1};
-        const Right grad_rows = {grads.data, grads.row};
+        attention_.load_queries(tile, desk);
+        load_rows(shape_, tile, grad_, 1.0f, other.queries.data());
+        load_turned(shape_, tile, grad_, 1.0f, other.turned.data());
+        put_inner(tile, desk, other);
         std::fill_n(desk.sums.data(), kQueryTile * width, 0.0f);
         for (const Span& span : tile.spans) {
             const long first = long(span.first) * width;
             attention_.put_scores(tile, span, desk);
-            product(grads, tile.count,
-                    values_.span(tile.sequence, shape_.kv_head(tile.head), span.first), width,
-                    round_up(span.count, kLanes), {other.scores.data(), kKeyTile}, false);
-            for (int row = 0; row < tile.count; ++row) {
-                to_weights(tile, span, row, inner[row], desk, other);
-            }
-            const Left weights = {desk.scores.data(), 1, kKeyTile};
-            const Left slopes = {other.scores.data(), 1, kKeyTile};
-            product(weights, span.count, grad_rows, tile.count, width,
-                    {into.values.data() + first, width}, true);
-            product(slopes, span.count, {desk.queries.data(), width}, tile.count, width,
+            const Right values = attention_.rows_of(attention_.values(), tile, span);
+            product({values.data, values.row, 1}, span.count, {other.turned.data(), kQueryTile},
+                    width, lanes_of(tile), {other.scores.data(), kQueryTile}, false);
+            to_weights(tile, span, desk, other);
+            product({desk.scores.data(), kQueryTile, 1}, span.count, {other.queries.data(), width},
+                    tile.count, width, {into.values.data() + first, width}, true);
+            product({other.scores.data(), kQueryTile, 1}, span.count,
+                    {desk.queries.data(), width}, tile.count, width,
                     {into.keys.data() + first, width}, true);
-            product({other.scores.data(), kKeyTile, 1}, tile.count,
-                    attention_.rows_of(attention_.keys(), tile, span.first), span.count, width,
+            product({other.scores.data(), 1, kQueryTile}, tile.count,
+                    attention_.rows_of(attention_.keys(), tile, span), span.count, width,
                     {desk.sums.data(), width}, true);
         }
         for (int row = 0; row < tile.count; ++row) {
@@ -212,31 +206,42 @@ public:
         }
     }
 
-    const SparseShape& shape() const { return shape_; }
-
 private:
+    // Into `other.totals`: the products of each row's result and its gradient.
+    void put_inner(const QueryTile& tile, const Desk& desk, Desk& other) const {
+        for (int row = 0; row < tile.count; ++row) {
+            const long at = long(row) * shape_.head_dim;
+            f32x16 sum = splat(0.0f);
+            for (int d = 0; d < shape_.head_dim; d += kLanes) {
+                sum = fmadd(load(other.queries.data() + at + d), load(desk.sums.data() + at + d),
+                            sum);
+            }
+            const float total = desk.totals[row];
+            other.totals[row] = total == 0.0f ? 0.0f : reduce_add(sum) / total;
+        }
+    }
+
     // The desk's scores become softmax weights w, the other's products with values become
     // w (product - inner).
-    void to_weights(const QueryTile& tile, const Span& span, int row, float inner, Desk& desk,
-                    Desk& other) const {
-        float* scores = desk.scores.data() + row * kKeyTile;
-        float* products = other.scores.data() + row * kKeyTile;
-        const int count = seen(shape_, span, tile.first + row);
-        const f32x16 shift = splat(count > 0 ? desk.largest[row] : 0.0f);
-        const f32x16 scale = splat(count > 0 ? 1.0f / desk.totals[row] : 0.0f);
-        const f32x16 zero = splat(0.0f);
-        for (int i = 0; i < span.count; i += kLanes) {
-            const f32x16 w = first_lanes(count - i, exp(load(scores + i) - shift) * scale, zero);
-            const f32x16 slope = w * (load(products + i) - inner);
-            store(scores + i, w);
-            store(products + i, first_lanes(count - i, slope, zero));
+    void to_weights(const QueryTile& tile, const Span& span, Desk& desk, Desk& other) const {
+        for (int lane = 0; lane < lanes_of(tile); lane += kLanes) {
+            const f32x16 shift = finite(load(desk.largest.data() + lane));
+            const f32x16 total = load(desk.totals.data() + lane);
+            const f32x16 scale = select(total > splat(0.0f), 1.0f / total, total);
+            const f32x16 inner = load(other.totals.data() + lane);
+            for (int key = 0; key < span.count; ++key) {
+                float* scores = desk.scores.data() + key * kQueryTile + lane;
+                float* products = other.scores.data() + key * kQueryTile + lane;
+                const f32x16 w = exponential(load(scores), shift) * scale;
+                store(scores, w);
+                store(products, w * (load(products) - inner));
+            }
         }
     }
 
     const Attention& attention_;
     const SparseShape& shape_;
     const float* grad_;
-    Transposed values_;
 };
 
 void add_rows(const SparseShape& shape, int unit, const Buffer<float>& from, float* to) {
@@ -254,7 +259,7 @@ void add_rows(const SparseShape& shape, int unit, const Buffer<float>& from, flo
 RAYLM_API void raylm_sparse_attention(const SparseShape* shape, const float* q, const float* k,
                                       const float* v, const bool* blocks, float* out,
                                       std::int32_t threads) {
-    const Attention attention(*shape, q, k, v, threads);
+    const Attention attention(*shape, q, k, v);
     const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
     std::atomic<std::size_t> next{0};
     run_members(threads, [&](int) {
@@ -281,8 +286,8 @@ RAYLM_API void raylm_sparse_attention_backward(const SparseShape* shape, const f
                                                const float* q, const float* k, const float* v,
                                                const bool* blocks, float* grad_q, float* grad_k,
                                                float* grad_v, std::int32_t threads) {
-    const Attention attention(*shape, q, k, v, threads);
-    const Gradients gradients(attention, grad, v, threads);
+    const Attention attention(*shape, q, k, v);
+    const Gradients gradients(attention, grad);
     const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
     const std::vector<int> bounds = even_parts(tiles, threads);
     const std::size_t size = std::size_t(shape->keys) * shape->head_dim;

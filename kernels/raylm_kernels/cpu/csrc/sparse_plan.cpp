@@ -6,32 +6,30 @@
 namespace raylm {
 namespace {
 
+// Kept keys up to the last one that any of the queries sees.
 std::vector<Span> spans_of(const SparseShape& shape, const bool* kept, int last_query) {
     std::vector<Span> spans;
-    for (int first = 0; first < shape.keys;) {
+    const int end = std::min(last_seen(shape, last_query) + 1, int(shape.keys));
+    for (int first = 0; first < end;) {
         const int block = first / shape.block_size;
-        const int next = std::min({(block + 1) * shape.block_size,
-                                   first / kKeyTile * kKeyTile + kKeyTile, int(shape.keys)});
-        const Span span = {first, next - first};
-        first = next;
-        if (!kept[block] || seen(shape, span, last_query) == 0) continue;
-        const bool joins = span.first % kKeyTile != 0 && !spans.empty() &&
-                           spans.back().first + spans.back().count == span.first;
-        if (joins) {
-            spans.back().count += span.count;
-        } else {
-            spans.push_back(span);
+        const int next = std::min((block + 1) * shape.block_size, end);
+        for (; kept[block] && first < next;) {
+            const bool joins = !spans.empty() && spans.back().count < kKeyTile &&
+                               spans.back().first + spans.back().count == first;
+            if (!joins) spans.push_back({first, 0});
+            const int count = std::min(kKeyTile - spans.back().count, next - first);
+            spans.back().count += count;
+            first += count;
         }
+        first = next;
     }
     return spans;
 }
 
 }  // namespace
 
-int seen(const SparseShape& shape, const Span& span, int query) {
-    if (!shape.causal) return span.count;
-    const int last_key = query + shape.keys - shape.queries;
-    return std::clamp(last_key - span.first + 1, 0, span.count);
+int last_seen(const SparseShape& shape, int query) {
+    return shape.causal ? query + shape.keys - shape.queries : shape.keys - 1;
 }
 
 std::vector<QueryTile> query_tiles(const SparseShape& shape, const bool* blocks) {

@@ -6,7 +6,7 @@
 
 namespace raylm {
 
-constexpr int kQueryTile = 60;  // ten times the six rows of a product
+constexpr int kQueryTile = 64;
 constexpr int kKeyTile = 64;
 
 struct SparseShape {
@@ -30,14 +30,14 @@ struct SparseShape {
     }
 };
 
-// Consecutive keys; they cross no multiple of 64.
+// Consecutive keys, at most 64.
 struct Span {
     int first;
     int count;
 };
 
-// How many keys of a span a query sees.
-int seen(const SparseShape& shape, const Span& span, int query);
+// The last key that a query sees.
+int last_seen(const SparseShape& shape, int query);
 
 // Consecutive queries of one head that lie in one block.
 struct QueryTile {
