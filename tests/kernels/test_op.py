@@ -78,6 +78,10 @@ def test_a_result_that_nobody_uses_has_no_gradient():
             r"paged_attention: keys_SKD: expected a number of heads that divides 3",
         ),
         (
+            lambda: rk.grouped_linear(torch.ones(5, 4), torch.ones(2, 3, 4), torch.tensor([3, 1])),
+            r"grouped_linear: counts_X: expected 5 rows of x_MI in all, found \[3, 1\]",
+        ),
+        (
             lambda: rk.rms_norm(torch.ones(2, 32), torch.ones(32, device="meta")),
             r"rms_norm: weight: expected a tensor on cpu, found",
         ),

@@ -101,5 +101,8 @@ def _grouped_backward(
 def grouped_linear(x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor) -> Tensor:
     """x W^T with one matrix for each group of rows: `counts_X` rows of x, in order, have each
     group's."""
-    rows = torch.split(x_MI, counts_X.tolist())
+    counts = counts_X.tolist()
+    expected = f"{len(x_MI)} rows of x_MI in all"
+    require(sum(counts) == len(x_MI), "grouped_linear", "counts_X", expected, counts)
+    rows = torch.split(x_MI, counts)
     return torch.cat([linear(x, weight) for x, weight in zip(rows, weight_XOI, strict=True)])

@@ -1,0 +1,68 @@
+"""The head's loss without its logits: its value, its gradients, and how often they can be had."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, linear
+
+from raylm_kernels import linear_cross_entropy_sum
+
+
+def inputs(dtype=torch.float32):
+    torch.manual_seed(0)
+    hidden = torch.randn(50, 16, dtype=dtype, requires_grad=True)
+    weight = torch.randn(99, 16, dtype=dtype, requires_grad=True)
+    targets = torch.randint(99, (50,))
+    targets[::7] = -100
+    return hidden, weight, targets
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_value_and_gradients_are_those_of_whole_logits(dtype):
+    hidden, weight, targets = inputs(dtype)
+    linear_cross_entropy_sum(hidden, weight, targets).mul(0.5).backward()
+    found = hidden.grad, weight.grad
+    hidden.grad = weight.grad = None
+    logits = linear(hidden, weight)
+    expected = cross_entropy(logits.float(), targets, reduction="sum", ignore_index=-100)
+    expected.mul(0.5).backward()
+    close = (
+        {"rtol": 3e-2, "atol": 3e-2} if dtype == torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-5}
+    )
+    for one, wanted in zip(found, (hidden.grad, weight.grad), strict=True):
+        torch.testing.assert_close(one, wanted, **close)
+    with torch.no_grad():
+        value = linear_cross_entropy_sum(hidden, weight, targets)
+    torch.testing.assert_close(value.float(), expected.float(), rtol=1e-2, atol=0)
+
+
+def test_weights_of_tokens():
+    hidden, weight, targets = inputs()
+    shares = torch.rand(50)
+    found = linear_cross_entropy_sum(hidden, weight, targets, shares)
+    losses = cross_entropy(linear(hidden, weight), targets, reduction="none", ignore_index=-100)
+    torch.testing.assert_close(found, losses @ shares)
+
+
+def test_a_second_backward_pass_is_refused_with_the_reason():
+    hidden, weight, targets = inputs()
+    loss = linear_cross_entropy_sum(hidden, weight, targets)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="compute the loss again"):
+        loss.backward()
+
+
+def test_gradients_accumulate():
+    hidden, weight, targets = inputs()
+    for _ in range(2):
+        linear_cross_entropy_sum(hidden, weight, targets).backward()
+    twice = weight.grad.clone()
+    weight.grad = None
+    linear_cross_entropy_sum(hidden, weight, targets).backward()
+    torch.testing.assert_close(twice, 2 * weight.grad)
+
+
+def test_only_one_of_both_is_trained():
+    hidden, weight, targets = inputs()
+    linear_cross_entropy_sum(hidden.detach(), weight, targets).backward()
+    assert weight.grad is not None
+    assert hidden.grad is None
