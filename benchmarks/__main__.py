@@ -7,6 +7,7 @@ MODULES = (
     "benchmarks.kernels.training",
     "benchmarks.kernels.sparse_attention",
     "benchmarks.kernels.linear_loss",
+    "benchmarks.kernels.choice",
     "benchmarks.kernels.bench_decoder",
     "benchmarks.infer.bench_decode",
     "benchmarks.gateway.bench_first_token",

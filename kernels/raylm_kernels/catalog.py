@@ -1,7 +1,16 @@
 """Every op, and every implementation that comes with the library: importing it registers them."""
 
 from raylm_kernels import registry
-from raylm_kernels.cpu import activations, gated, linear, loss, norm, optimizer, sparse_attention
+from raylm_kernels.cpu import (
+    activations,
+    gated,
+    linear,
+    loss,
+    norm,
+    optimizer,
+    sparse_attention,
+)
+from raylm_kernels.cpu import attention as cpu_attention
 from raylm_kernels.fused_loss import linear_cross_entropy_sum
 from raylm_kernels.op import op
 from raylm_kernels.reference.attention import (
@@ -48,7 +57,16 @@ from raylm_kernels.reference.rope import rope, rope_and_store
 from raylm_kernels.reference.sampling import sample
 from raylm_kernels.registry import register
 
-IMPLEMENTATIONS = (activations, gated, linear, loss, norm, optimizer, sparse_attention)
+IMPLEMENTATIONS = (
+    activations,
+    cpu_attention,
+    gated,
+    linear,
+    loss,
+    norm,
+    optimizer,
+    sparse_attention,
+)
 """Modules that register some when they are imported."""
 
 __all__ = [
