@@ -130,7 +130,7 @@ def _declare_training(lib: CDLL) -> None:
     pointer, size, count, real = c_void_p, c_int32, c_int64, c_float
     rows = size, size, real
     _function(lib.raylm_rms_norm, None, *[pointer] * 3, *rows, pointer, pointer, size)
-    _function(lib.raylm_rms_norm_backward, None, *[pointer] * 4, *rows, pointer, pointer, size)
+    _function(lib.raylm_rms_norm_backward, None, *[pointer] * 5, *rows, pointer, pointer, size)
     _function(lib.raylm_swiglu, None, pointer, pointer, count, pointer, size)
     _function(lib.raylm_swiglu_backward, None, *[pointer] * 3, count, pointer, pointer, size)
     matrix = count, count, pointer

@@ -26,7 +26,7 @@ def add_rms_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tup
 def rms_norm_backward(
     grads: Sequence[Tensor], x: Tensor, weight: Tensor, eps: float
 ) -> list[Tensor]:
-    return _backward(grads[0], None, x, weight, eps)
+    return _backward(grads[0], None, x, None, weight, eps)
 
 
 @compiled(
@@ -40,7 +40,7 @@ def add_rms_norm_backward(
 ) -> list[Tensor]:
     grad, grad_total = grads
     assert grad is not None
-    grad_x, grad_weight = _backward(grad, grad_total, x + residual, weight, eps)
+    grad_x, grad_weight = _backward(grad, grad_total, x, residual, weight, eps)
     return [grad_x, grad_x.clone(), grad_weight]
 
 
@@ -48,11 +48,8 @@ def _forward(
     x: Tensor, residual: Tensor | None, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
     x, weight = x.contiguous(), weight.contiguous()
-    y = torch.empty_like(x)
-    if residual is None:
-        total = None
-    else:
-        residual, total = residual.contiguous(), torch.empty_like(x)
+    residual = _contiguous(residual)
+    y, total = torch.empty_like(x), None if residual is None else torch.empty_like(x)
     kernels().raylm_rms_norm(
         address(x),
         address(residual),
@@ -68,15 +65,21 @@ def _forward(
 
 
 def _backward(
-    grad: Tensor, addend: Tensor | None, x: Tensor, weight: Tensor, eps: float
+    grad: Tensor,
+    addend: Tensor | None,
+    x: Tensor,
+    residual: Tensor | None,
+    weight: Tensor,
+    eps: float,
 ) -> list[Tensor]:
     grad, x, weight = grad.contiguous(), x.contiguous(), weight.contiguous()
-    addend = None if addend is None else addend.contiguous()
+    addend, residual = _contiguous(addend), _contiguous(residual)
     grad_x, grad_weight = torch.empty_like(x), torch.empty_like(weight)
     kernels().raylm_rms_norm_backward(
         address(grad),
         address(addend),
         address(x),
+        address(residual),
         address(weight),
         x.numel() // len(weight),
         len(weight),
@@ -86,3 +89,7 @@ def _backward(
         torch.get_num_threads(),
     )
     return [grad_x, grad_weight]
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()

@@ -6,6 +6,8 @@
 namespace raylm {
 namespace {
 
+constexpr float kLargestHalf = 65504.0f;
+
 struct Group {
     std::int8_t codes[kGroup];
     std::uint16_t scale;
@@ -16,7 +18,7 @@ Group quantize(const float* x) {
     float largest = 0.0f;
     for (int i = 0; i < kGroup; ++i) largest = std::max(largest, std::abs(x[i]));
     Group out;
-    out.scale = to_half(largest / 127.0f);
+    out.scale = to_half(std::min(largest / 127.0f, kLargestHalf));
     const float kept = from_half(out.scale);
     const float inverse = kept > 0.0f ? 1.0f / kept : 0.0f;
     for (int i = 0; i < kGroup; ++i) {

@@ -62,13 +62,13 @@ RAYLM_API void raylm_rms_norm(const float* x, const float* residual, const float
     });
 }
 
-// With s = 1 / rms(x): grad_x = s (g w - x s^2 mean(g w x)) + addend, grad_weight = sum(g x s);
-// addend may be null.
+// Of x + residual, with s = 1 / rms: grad_x = s (g w - x s^2 mean(g w x)) + addend, and
+// grad_weight = sum(g x s). Residual and addend may be null.
 RAYLM_API void raylm_rms_norm_backward(const float* grad, const float* addend, const float* x,
-                                       const float* weight, std::int32_t rows, std::int32_t width,
-                                       float eps, float* grad_x, float* grad_weight,
-                                       std::int32_t threads) {
-    const Rows from(x, nullptr, width);
+                                       const float* residual, const float* weight,
+                                       std::int32_t rows, std::int32_t width, float eps,
+                                       float* grad_x, float* grad_weight, std::int32_t threads) {
+    const Rows from(x, residual, width);
     const Output out(grad_x, long(rows) * width, width);
     const long stride = round_up(width, kLanes);
     Buffer<float> sums(threads * stride);
