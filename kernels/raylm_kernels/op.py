@@ -70,11 +70,10 @@ class Op:
         return self._overload(*args, **kwargs)
 
     def _serve(self, *args: Any) -> Any:
-        args = self._complete(args)
-        return registry.call(self.name, args)
+        return _contiguous(registry.call(self.name, self._complete(args)))
 
     def _pretend(self, *args: Any) -> Any:
-        return self._fake(*self._complete(args))
+        return _contiguous(self._fake(*self._complete(args)))
 
     def _complete(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """The dispatcher leaves out the last ones where they are the defaults."""
@@ -90,8 +89,8 @@ class Op:
         _define(
             name,
             f"(Tensor?[] grads, {arguments}) -> Tensor[]",
-            lambda grads, *args: registry.call(name, (grads, *self._complete(args))),
-            lambda grads, *args: [torch.empty_like(t) for t in self._leaves(self._complete(args))],
+            lambda grads, *args: _contiguous(registry.call(name, (grads, *self._complete(args)))),
+            lambda grads, *args: [_empty_like(t) for t in self._leaves(self._complete(args))],
         )
         backward = getattr(torch.ops.raylm, name).default
 
@@ -136,6 +135,17 @@ class Op:
                 materialize_grads=True,
             )
         return list(found)
+
+
+def _contiguous(results: Any) -> Any:
+    """Whoever has computed them, for what is compiled relies on their strides."""
+    if isinstance(results, list | tuple):
+        return type(results)(map(_contiguous, results))
+    return None if results is None else results.contiguous()
+
+
+def _empty_like(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
 def _define(name: str, schema: str, serve: Callable[..., Any], pretend: Callable[..., Any]) -> None:

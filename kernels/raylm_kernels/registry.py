@@ -134,9 +134,10 @@ class Registry:
 
     def disable(self, implementation: Implementation, reason: str) -> None:
         key = implementation.op, implementation.name
+        is_news = key not in self._disabled
+        self._disabled.setdefault(key, reason)
         self._settled.clear()
-        if key not in self._disabled:
-            self._disabled[key] = reason
+        if is_news:
             warnings.warn(
                 f"{implementation.op}: {implementation.name!r} is not used any more ({reason})",
                 stacklevel=2,

@@ -13,7 +13,7 @@ import torch
 
 import raylm_kernels as rk
 from raylm_kernels import registry
-from raylm_kernels.cpu import gated, linear, loss, norm, optimizer
+from raylm_kernels.cpu import activations, build, gated, linear, loss, norm, optimizer
 from raylm_kernels.cpu.sparse_attention import block_sparse_attention
 from raylm_kernels.quantize import quantize_weight
 from raylm_kernels.testing import reference
@@ -44,6 +44,108 @@ def test_what_is_not_finite_stays_in_its_row_and_is_seen(isa, value):
         assert torch.equal(found.isfinite(), expected.isfinite())
         finite = expected.isfinite()
         torch.testing.assert_close(found[finite], expected[finite], rtol=1e-5, atol=1e-5)
+
+
+def test_a_row_that_begins_with_what_is_masked(isa):
+    logits, targets = torch.randn(2, 5000), torch.tensor([4000, 3])
+    logits[0, :3000] = -torch.inf
+    expected = reference("cross_entropy")(logits, targets)
+    torch.testing.assert_close(loss.cross_entropy(logits, targets), expected)
+    grads = [torch.ones(2)]
+    found = loss.cross_entropy_backward(grads, logits, targets)
+    wanted = registry.entry("cross_entropy_backward").reference(grads, logits, targets)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_strided_arguments(isa):
+    x, table = torch.randn(6, 3, 20), torch.arange(12, dtype=torch.int32).view(6, 2)
+    inv_freq = torch.rand(20)[::2]
+    found = activations.rope(x, table[:, 0], inv_freq, 1.0)
+    expected = reference("rope")(x, table[:, 0].long(), inv_freq, 1.0)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_results_are_fp32_whatever_the_default_is():
+    logits, targets = torch.randn(9, 33), torch.arange(9)
+    expected = loss.cross_entropy(logits, targets)
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        found = loss.cross_entropy(logits, targets)
+        norm_of = optimizer.squared_norm([logits])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, expected)
+    assert norm_of.dtype == torch.float32
+
+
+def test_large_tensors_on_two_threads(isa, two_threads):
+    """More than a thread's grain, and more than is kept in cache."""
+    x, y, g = (torch.randn(4099, 520) for _ in range(3))
+    weight = torch.randn(520)
+    arguments = {
+        "rms_norm": (x, weight, 1e-6),
+        "add_rms_norm": (x, y, weight, 1e-6),
+        "rms_norm_backward": ([g], x, weight, 1e-6),
+        "add_rms_norm_backward": ([g, y], x, y, weight, 1e-6),
+        "swiglu": (x, y),
+        "swiglu_backward": ([g], x, y),
+        "cross_entropy_backward": ([weight.repeat(8)[:4099]], x, torch.arange(4099) % 520),
+    }
+    for op, args in arguments.items():
+        entry = registry.entry(op)
+        found = entry.implementations["compiled"].function(*args)
+        wanted = entry.reference(*args)
+        for one, expected in zip(_listed(found), _listed(wanted), strict=True):
+            torch.testing.assert_close(one, expected, rtol=1e-4, atol=1e-3, msg=op)
+
+
+def _listed(results):
+    return results if isinstance(results, list | tuple) else [results]
+
+
+def test_optimizers_on_two_threads(isa, two_threads):
+    values = [torch.randn(100_003).abs() for _ in range(4)]
+    for op, args in (
+        ("adamw_step", (*values, 5, 1e-2, 0.9, 0.9999, 1e-8, 0.1)),
+        ("lion_step", (*values[:3], 1e-2, 0.9, 0.99, 0.1)),
+    ):
+        own, others = ([a.clone() if torch.is_tensor(a) else a for a in args] for _ in "ab")
+        registry.entry(op).implementations["compiled"].function(*own)
+        registry.entry(op).reference(*others)
+        for one, expected in zip(own[:4], others[:4], strict=True):
+            torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_queries_before_the_first_key(isa):
+    q, (k, v) = torch.randn(1, 100, 2, 16), (torch.randn(1, 40, 2, 16) for _ in "kv")
+    blocks = torch.ones(1, 7, 3, dtype=torch.bool)
+    found = block_sparse_attention(q, k, v, blocks, 16, True, 0.0)
+    assert not found[:, :60].any()
+    expected = reference("block_sparse_attention")(q, k, v, blocks, 16, True, 0.0)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_other_scales_for_the_same_codes():
+    weight, x = quantize_weight(torch.randn(64, 96), 8), torch.randn(3, 96)
+    for factor in (1.0, 2.0, 4.0):
+        scales = weight.scales * factor
+        found = linear.quantized_linear(x, weight.codes, scales, None)
+        torch.testing.assert_close(
+            found, reference("quantized_linear")(x, weight.codes, scales, None)
+        )
+        del scales
+
+
+def test_weights_made_in_inference_mode():
+    with torch.inference_mode():
+        weight, x = quantize_weight(torch.randn(64, 96), 8), torch.randn(3, 96)
+        found = linear.quantized_linear(x, weight.codes, weight.scales, None)
+    assert found.isfinite().all()
+
+
+def test_an_instruction_set_the_machine_lacks_is_refused():
+    with pytest.raises(ValueError, match="isa is 'sse9'; this machine has"), build.using("sse9"):
+        pass
 
 
 def test_a_bad_query_leaves_the_others_alone(isa):
@@ -104,14 +206,22 @@ def test_packed_weights_follow_the_codes_they_were_packed_from():
 def test_packed_weights_go_with_the_codes():
     weight = quantize_weight(torch.randn(64, 96), 4)
     linear.quantized_linear(torch.randn(1, 96), weight.codes, weight.scales, weight.minima)
-    packed = weakref.ref(linear._packed[weight.codes][1])
+    packed = weakref.ref(linear._packed[weight.codes].linear)
     assert packed() is not None
     del weight
     gc.collect()
     assert packed() is None
 
 
-def test_threads_that_call_at_once():
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_threads_that_call_at_once(two_threads):
     x, weight = torch.randn(4096, 512), torch.randn(512)
     expected = norm.rms_norm(x, weight, 1e-6)
     found = [None] * 4
@@ -128,13 +238,17 @@ def test_threads_that_call_at_once():
     assert all(torch.equal(one, expected) for one in found)
 
 
-def test_a_forked_process_has_threads_of_its_own():
+def test_a_forked_process_has_threads_of_its_own(two_threads):
     x, weight = torch.randn(4096, 512), torch.randn(512)
     expected = norm.rms_norm(x, weight, 1e-6)  # on the threads of this process
     child = os.fork()
     if child == 0:  # where torch's own threads, which torch.equal takes, would never answer
-        found = norm.rms_norm(x, weight, 1e-6)
-        os._exit(0 if found.numpy().tobytes() == expected.numpy().tobytes() else 1)
+        is_same = False
+        try:
+            found = norm.rms_norm(x, weight, 1e-6)
+            is_same = found.numpy().tobytes() == expected.numpy().tobytes()
+        finally:
+            os._exit(0 if is_same else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 

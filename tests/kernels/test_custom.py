@@ -117,12 +117,12 @@ def test_processes_that_race_build_once(cache, saxpy, tmp_path):
 def test_available_gives_the_reason_when_there_is_no_compiler(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYLM_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
-    build.available.cache_clear()
+    build._available.cache_clear()
     build.library.cache_clear()
     try:
         works, reason = build.available()
     finally:
-        build.available.cache_clear()
+        build._available.cache_clear()
         build.library.cache_clear()
     assert not works
     assert "no-such-compiler" in reason

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
-from raylm_kernels import linear_cross_entropy_sum
+from raylm_kernels import ArgumentError, linear_cross_entropy_sum
+from raylm_kernels.cpu import loss as compiled_loss
+from raylm_kernels.reference import loss
 
 
 def inputs(dtype=torch.float32):
@@ -16,10 +18,18 @@ def inputs(dtype=torch.float32):
     return hidden, weight, targets
 
 
+@pytest.fixture(autouse=True, params=["whole", "in parts"])
+def _parts(request, monkeypatch):
+    if request.param == "in parts":
+        monkeypatch.setattr(loss, "_LEAST_CHUNK_BYTES", 0)
+        assert len(list(loss.chunks(50, 99))) == 10
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_value_and_gradients_are_those_of_whole_logits(dtype):
     hidden, weight, targets = inputs(dtype)
-    linear_cross_entropy_sum(hidden, weight, targets).mul(0.5).backward()
+    value = linear_cross_entropy_sum(hidden, weight, targets)
+    value.mul(0.5).backward()
     found = hidden.grad, weight.grad
     hidden.grad = weight.grad = None
     logits = linear(hidden, weight)
@@ -31,8 +41,21 @@ def test_value_and_gradients_are_those_of_whole_logits(dtype):
     for one, wanted in zip(found, (hidden.grad, weight.grad), strict=True):
         torch.testing.assert_close(one, wanted, **close)
     with torch.no_grad():
-        value = linear_cross_entropy_sum(hidden, weight, targets)
-    torch.testing.assert_close(value.float(), expected.float(), rtol=1e-2, atol=0)
+        alone = linear_cross_entropy_sum(hidden, weight, targets)
+    for one in (value, alone):
+        torch.testing.assert_close(one.float(), expected.float(), rtol=1e-3, atol=0)
+
+
+def test_a_token_that_does_not_exist_is_named_by_its_place(compiled):
+    hidden, weight, targets = inputs()
+    targets[41] = 99
+    expected = (
+        r"linear_cross_entropy_gradients: targets_N\[41\]: expected -100 or a token in \[0, 99"
+    )
+    with pytest.raises(ArgumentError, match=expected):
+        compiled_loss.linear_cross_entropy_gradients(
+            hidden.detach(), weight.detach(), targets, torch.ones(50)
+        )
 
 
 def test_weights_of_tokens():

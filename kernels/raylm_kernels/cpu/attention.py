@@ -91,6 +91,8 @@ def causal_attention(
 ) -> Tensor:
     """The last N of L positions attend, through a paged cache in bf16 or int8 filled for the
     occasion."""
+    if q_NHD.shape[-1] % 32:
+        raise ValueError(f"q_NHD has heads of {q_NHD.shape[-1]}; expected a multiple of 32")
     q = (q_NHD * q_NHD.shape[-1] ** -0.5).float().contiguous()
     keys, values = (t.float().contiguous() for t in (keys_LKD, values_LKD))
     table = block_table.int().contiguous()

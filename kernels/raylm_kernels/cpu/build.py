@@ -58,7 +58,10 @@ def best_isa() -> str:
 
 @contextmanager
 def using(isa: str) -> Iterator[None]:
-    """Inside, the kernels are those of an instruction set that is not the best."""
+    """Inside, the kernels are those of an instruction set that is not the best. Raises ValueError
+    where this machine does not have it."""
+    if isa not in isas():
+        raise ValueError(f"isa is {isa!r}; this machine has {', '.join(isas())}")
     token = _chosen.set(isa)
     try:
         yield
@@ -66,13 +69,16 @@ def using(isa: str) -> Iterator[None]:
         _chosen.reset(token)
 
 
-@functools.cache
 def available() -> tuple[bool, str]:
     """Whether the kernels can be used here, and the instruction set, or why they cannot.
 
     The first call on a machine compiles (under 90 s), later ones find the library in the cache.
     """
-    isa = best_isa()
+    return _available(best_isa())
+
+
+@functools.cache
+def _available(isa: str) -> tuple[bool, str]:
     try:
         library(isa)
     except BuildError as error:
@@ -128,7 +134,7 @@ def _declare(lib: CDLL) -> None:
 
 def _declare_training(lib: CDLL) -> None:
     pointer, size, count, real = c_void_p, c_int32, c_int64, c_float
-    rows = size, size, real
+    rows = count, size, real
     _function(lib.raylm_rms_norm, None, *[pointer] * 3, *rows, pointer, pointer, size)
     _function(lib.raylm_rms_norm_backward, None, *[pointer] * 5, *rows, pointer, pointer, size)
     _function(lib.raylm_swiglu, None, pointer, pointer, count, pointer, size)
@@ -136,7 +142,7 @@ def _declare_training(lib: CDLL) -> None:
     matrix = count, count, pointer
     _function(lib.raylm_cross_entropy, count, pointer, pointer, *matrix, size)
     _function(lib.raylm_cross_entropy_gradient, count, *[pointer] * 3, *matrix, pointer, size)
-    _function(lib.raylm_adamw_step, None, *[pointer] * 4, count, *[real] * 7, size)
+    _function(lib.raylm_adamw_step, None, *[pointer] * 4, count, *[real] * 8, size)
     _function(lib.raylm_lion_step, None, *[pointer] * 3, count, *[real] * 4, size)
     _function(lib.raylm_squared_norm, c_double, pointer, count, size)
     shape = POINTER(SparseShapeStruct)

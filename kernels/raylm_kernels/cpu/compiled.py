@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from raylm_kernels.arguments import ArgumentError, outline
 from raylm_kernels.cpu import build
 from raylm_kernels.registry import register
 
@@ -41,5 +42,11 @@ def are_fp32(*tensors: Tensor | None) -> bool:
 
 
 def address(tensor: Tensor | None) -> int | None:
-    """Of contiguous elements; what holds them must outlive the call."""
-    return None if tensor is None else tensor.data_ptr()
+    """Of contiguous elements on the CPU; what holds them must outlive the call."""
+    if tensor is None:
+        return None
+    if tensor.device.type != "cpu":
+        raise ArgumentError(f"expected a tensor on cpu, found {outline(tensor)}")
+    if not tensor.is_contiguous():
+        raise RuntimeError(f"not contiguous: {outline(tensor)} with strides {tensor.stride()}")
+    return tensor.data_ptr()

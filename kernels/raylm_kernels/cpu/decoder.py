@@ -104,7 +104,9 @@ class PackedDecoder:
         `sequence_starts[s]` to `sequence_starts[s + 1]`; its position p lies in cache block
         `block_tables[s, p // block_size]`. Earlier positions must have been appended before.
         """
-        logits_RV = torch.empty(len(logit_rows_R), self.dims.vocab_size)
+        logits_RV = torch.empty(
+            len(logit_rows_R), self.dims.vocab_size, dtype=torch.float32, device="cpu"
+        )
         self._run(
             _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(all=logits_RV.data_ptr()),
@@ -122,11 +124,11 @@ class PackedDecoder:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """`forward`, of whose logits the `count` largest of each row and their int32 tokens are
         kept while they are computed: R x count, the lower token first among equals. A token is -1
-        where fewer are larger than minus infinity."""
+        where fewer are larger than minus infinity; NaN is never among them."""
         if not 1 <= count <= self.dims.vocab_size:
             raise ValueError(f"count is {count}; it must be in [1, {self.dims.vocab_size}]")
-        values = torch.empty(len(logit_rows_R), count)
-        tokens = torch.empty(len(logit_rows_R), count, dtype=torch.int32)
+        values = torch.empty(len(logit_rows_R), count, dtype=torch.float32, device="cpu")
+        tokens = torch.empty(len(logit_rows_R), count, dtype=torch.int32, device="cpu")
         self._run(
             _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(top=count, values=values.data_ptr(), tokens=tokens.data_ptr()),

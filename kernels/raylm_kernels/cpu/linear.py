@@ -4,6 +4,7 @@ import threading
 import weakref
 from collections.abc import MutableMapping
 from ctypes import byref
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ class PackedLinear:
         if x_NK.ndim != 2 or x_NK.shape[1] != self.in_features:
             raise ValueError(f"x: expected shape [N, {self.in_features}], found {list(x_NK.shape)}")
         x = x_NK.float().contiguous()
-        y = torch.empty(len(x), self.out_features)
+        y = x.new_empty(len(x), self.out_features)
         self._library.raylm_linear_forward(self._handle, x.data_ptr(), len(x), y.data_ptr())
         return y
 
@@ -61,8 +62,18 @@ def peak_products(bits: int) -> float:
 
 
 _lock = threading.Lock()
-_packed: MutableMapping[Tensor, tuple[object, PackedLinear]] = WeakIdKeyDictionary()
-"""Codes -> how they were packed, and the packed weights."""
+_packed: MutableMapping[Tensor, "_Packing"] = WeakIdKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """Of codes with these scales and minima, which were of these versions."""
+
+    linear: PackedLinear
+    others: tuple[weakref.ref[Tensor] | None, ...]
+    versions: tuple[int, ...]
+    threads: int
+    isa: str
 
 
 def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> bool:
@@ -79,14 +90,29 @@ def quantized_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | 
 
 def _pack(codes: Tensor, scales: Tensor, minima: Tensor | None) -> PackedLinear:
     threads, isa = torch.get_num_threads(), best_isa()
-    versions = [None if t is None else (id(t), t._version) for t in (codes, scales, minima)]
-    state = versions, threads, isa
+    tensors = [t for t in (codes, scales, minima) if t is not None]
+    versions = tuple(map(_version, tensors))
     with _lock:
-        if codes not in _packed or _packed[codes][0] != state:
-            weight = QuantizedWeight(
-                codes.contiguous(),
-                scales.contiguous(),
-                None if minima is None else minima.contiguous(),
-            )
-            _packed[codes] = state, PackedLinear(weight, threads=threads, isa=isa)
-        return _packed[codes][1]
+        known = _packed.get(codes)
+        if known is not None and (known.versions, known.threads, known.isa) == (
+            versions,
+            threads,
+            isa,
+        ):
+            others = [None if one is None else one() for one in known.others]
+            if others[0] is scales and others[1] is minima:
+                return known.linear
+        weight = QuantizedWeight(
+            codes.contiguous(),
+            scales.contiguous(),
+            None if minima is None else minima.contiguous(),
+        )
+        packed = PackedLinear(weight, threads=threads, isa=isa)
+        refs = tuple(None if t is None else weakref.ref(t) for t in (scales, minima))
+        _packed[codes] = _Packing(packed, refs, versions, threads, isa)
+        return packed
+
+
+def _version(tensor: Tensor) -> int:
+    """Changes in place are counted, but not those of a tensor made in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version

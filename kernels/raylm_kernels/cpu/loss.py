@@ -13,7 +13,7 @@ from raylm_kernels.reference import loss
 @compiled(loss.cross_entropy, lambda logits_NV, targets_N: logits_NV.numel() > 0)
 def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
     logits, targets = logits_NV.contiguous(), targets_N.long().contiguous()
-    losses = torch.empty(len(logits))
+    losses = logits.new_empty(len(logits))
     wrong = kernels().raylm_cross_entropy(
         address(logits), address(targets), *logits.shape, address(losses), torch.get_num_threads()
     )
@@ -29,7 +29,7 @@ def cross_entropy_backward(
     grads: Sequence[Tensor], logits_NV: Tensor, targets_N: Tensor
 ) -> list[Tensor]:
     gradient = torch.empty_like(logits_NV, memory_format=torch.contiguous_format)
-    put_gradient(logits_NV.contiguous(), targets_N, grads[0], gradient)
+    _put_gradient("cross_entropy", logits_NV.contiguous(), targets_N, grads[0], gradient)
     return [gradient]
 
 
@@ -42,15 +42,16 @@ def cross_entropy_backward(
 def linear_cross_entropy_gradients(
     hidden_NE: Tensor, weight_VE: Tensor, targets_N: Tensor, weights_N: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    total = torch.zeros(())
+    total = hidden_NE.new_zeros(())
     grad_hidden = torch.empty_like(hidden_NE, memory_format=torch.contiguous_format)
     grad_weight = torch.empty_like(weight_VE, memory_format=torch.contiguous_format)
     parts = list(loss.chunks(len(hidden_NE), len(weight_VE)))
-    buffer = torch.empty(len(hidden_NE[parts[0]]), len(weight_VE))
+    buffer = hidden_NE.new_empty(len(hidden_NE[parts[0]]), len(weight_VE))
     for rows in parts:
         hidden, weights = hidden_NE[rows], weights_N[rows]
         logits = torch.mm(hidden, weight_VE.T, out=buffer[: len(hidden)])
-        losses = put_gradient(logits, targets_N[rows], weights, logits)
+        name = "linear_cross_entropy_gradients"
+        losses = _put_gradient(name, logits, targets_N[rows], weights, logits, rows.start)
         total += losses @ weights
         torch.mm(logits, weight_VE, out=grad_hidden[rows])
         torch.addmm(
@@ -59,12 +60,17 @@ def linear_cross_entropy_gradients(
     return total, grad_hidden, grad_weight
 
 
-def put_gradient(
-    logits_NV: Tensor, targets_N: Tensor, weights_N: Tensor, gradient_NV: Tensor
+def _put_gradient(
+    name: str,
+    logits_NV: Tensor,
+    targets_N: Tensor,
+    weights_N: Tensor,
+    gradient_NV: Tensor,
+    first: int = 0,
 ) -> Tensor:
     """Losses; (softmax - one_hot) * weight goes to `gradient_NV`, which may be `logits_NV`."""
     targets, weights = targets_N.long().contiguous(), weights_N.contiguous()
-    losses = torch.empty(len(targets))
+    losses = logits_NV.new_empty(len(targets))
     wrong = kernels().raylm_cross_entropy_gradient(
         *map(address, (logits_NV, targets, weights)),
         *logits_NV.shape,
@@ -72,11 +78,14 @@ def put_gradient(
         address(gradient_NV),
         torch.get_num_threads(),
     )
-    _require_places("cross_entropy", targets, wrong, logits_NV.shape[1])
+    _require_places(name, targets, wrong, logits_NV.shape[1], first)
     return losses
 
 
-def _require_places(name: str, targets: Tensor, wrong: int, vocabulary: int) -> None:
+def _require_places(
+    name: str, targets: Tensor, wrong: int, vocabulary: int, first: int = 0
+) -> None:
+    """`first`: the place of the first of these targets."""
     if wrong >= 0:
         expected = f"{loss.IGNORED} or a token in [0, {vocabulary})"
-        refuse(name, f"targets_N[{wrong}]", expected, int(targets[wrong]))
+        refuse(name, f"targets_N[{first + wrong}]", expected, int(targets[wrong]))

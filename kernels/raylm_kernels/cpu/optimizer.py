@@ -32,7 +32,7 @@ def adamw_step(
     kernels().raylm_adamw_step(
         *map(address, (parameters, gradients, average, square)),
         parameters.numel(),
-        *(lr, beta1, beta2, eps, weight_decay, 1 - beta1**step, 1 - beta2**step),
+        *(lr, 1 - beta1, beta2, 1 - beta2, eps, weight_decay, 1 - beta1**step, 1 - beta2**step),
         torch.get_num_threads(),
     )
 
@@ -53,7 +53,7 @@ def lion_step(
     kernels().raylm_lion_step(
         *map(address, (parameters, gradients, average)),
         parameters.numel(),
-        *(lr, beta1, beta2, weight_decay),
+        *(lr, 1 - beta1, 1 - beta2, weight_decay),
         torch.get_num_threads(),
     )
 
@@ -62,4 +62,5 @@ def lion_step(
 def squared_norm(gradients: list[Tensor]) -> Tensor:
     threads = torch.get_num_threads()
     norm = kernels().raylm_squared_norm
-    return torch.tensor(sum(norm(address(g), g.numel(), threads) for g in gradients))
+    total = sum(norm(address(g), g.numel(), threads) for g in gradients)
+    return gradients[0].new_tensor(total)

@@ -67,7 +67,7 @@ def _shape(
         heads=heads,
         kv_heads=k.shape[2],
         head_dim=head_dim,
-        block_size=block_size,
+        block_size=min(block_size, max(queries, k.shape[1])),
         mask_heads=blocks.shape[0],
         causal=causal,
         scale=scale or head_dim**-0.5,

@@ -46,7 +46,7 @@ private:
     }
 
     float sum(const float* x, long count) const {
-        const f32x16 least = splat(shift);
+        const f32x16 least = splat(shift == -HUGE_VALF ? 0.0f : shift);  // so far nothing counts
         f32x16 total = splat(0.0f);
         for_lanes(count, [&](long at, auto lanes) {
             prefetch(x + at + kPart);

@@ -1,4 +1,6 @@
 // silu(gate) * up, forward and backward, over the C interface.
+#include <initializer_list>
+
 #include "api.h"
 #include "output.h"
 #include "parallel.h"
@@ -11,13 +13,13 @@ constexpr long kGrain = 16384;  // values; fewer are done sooner than another th
 
 // Calls each(at, lanes) for all of `count` values, a whole number of lanes to each thread.
 template <class Each>
-void for_values(long count, int threads, const Output& out, Each&& each) {
+void for_values(long count, int threads, std::initializer_list<Output> outs, Each&& each) {
     const long steps = (count + kLanes - 1) / kLanes;
     for_parts(steps, kGrain / kLanes, threads, [&](long begin, long end, int) {
         const long first = begin * kLanes;
         for_lanes(std::min(end * kLanes, count) - first,
                   [&](long at, auto lanes) { each(first + at, lanes); });
-        out.finish();
+        for (const Output& out : outs) out.finish();
     });
 }
 
@@ -26,7 +28,7 @@ void for_values(long count, int threads, const Output& out, Each&& each) {
 RAYLM_API void raylm_swiglu(const float* gate, const float* up, std::int64_t count, float* y,
                             std::int32_t threads) {
     const Output out(y, count, kLanes);
-    for_values(count, threads, out, [&](long i, auto lanes) {
+    for_values(count, threads, {out}, [&](long i, auto lanes) {
         out.put(i, silu(load(gate + i, lanes)) * load(up + i, lanes), lanes);
     });
 }
@@ -36,7 +38,7 @@ RAYLM_API void raylm_swiglu_backward(const float* grad, const float* gate, const
                                      std::int32_t threads) {
     const Output to_gate(grad_gate, count, kLanes);
     const Output to_up(grad_up, count, kLanes);
-    for_values(count, threads, to_gate, [&](long i, auto lanes) {
+    for_values(count, threads, {to_gate, to_up}, [&](long i, auto lanes) {
         const f32x16 g = load(grad + i, lanes);
         const f32x16 x = load(gate + i, lanes);
         const f32x16 share = 1.0f / (1.0f + exp(-x));

@@ -44,7 +44,7 @@ private:
 
 // y = x / rms(x) * weight of x + residual, which is put into `total`; both may be null.
 RAYLM_API void raylm_rms_norm(const float* x, const float* residual, const float* weight,
-                              std::int32_t rows, std::int32_t width, float eps, float* total,
+                              std::int64_t rows, std::int32_t width, float eps, float* total,
                               float* y, std::int32_t threads) {
     const Rows from(x, residual, width);
     const Output sum(total, long(rows) * width, width);
@@ -58,6 +58,7 @@ RAYLM_API void raylm_rms_norm(const float* x, const float* residual, const float
                 out.put(row * width + at, value * scale * load(weight + at, lanes), lanes);
             });
         }
+        sum.finish();
         out.finish();
     });
 }
@@ -66,7 +67,7 @@ RAYLM_API void raylm_rms_norm(const float* x, const float* residual, const float
 // grad_weight = sum(g x s). Residual and addend may be null.
 RAYLM_API void raylm_rms_norm_backward(const float* grad, const float* addend, const float* x,
                                        const float* residual, const float* weight,
-                                       std::int32_t rows, std::int32_t width, float eps,
+                                       std::int64_t rows, std::int32_t width, float eps,
                                        float* grad_x, float* grad_weight, std::int32_t threads) {
     const Rows from(x, residual, width);
     const Output out(grad_x, long(rows) * width, width);

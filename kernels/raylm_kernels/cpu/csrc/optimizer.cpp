@@ -13,10 +13,12 @@ constexpr long kGrain = 16384;  // values; fewer are done sooner than another th
 
 }  // namespace
 
+// part1 and part2 are 1 - beta1 and 1 - beta2, which fp32 could not tell from the betas.
+
 RAYLM_API void raylm_adamw_step(float* parameters, const float* gradients, float* average,
-                                float* square, std::int64_t count, float rate, float beta1,
-                                float beta2, float eps, float decay, float correction1,
-                                float correction2, std::int32_t threads) {
+                                float* square, std::int64_t count, float rate, float part1,
+                                float beta2, float part2, float eps, float decay,
+                                float correction1, float correction2, std::int32_t threads) {
     const f32x16 kept = splat(1.0f - rate * decay);
     const f32x16 step = splat(-rate / correction1);
     const f32x16 unbias = splat(1.0f / correction2);
@@ -25,8 +27,8 @@ RAYLM_API void raylm_adamw_step(float* parameters, const float* gradients, float
             const long i = begin + at;
             const f32x16 g = load(gradients + i, lanes);
             const f32x16 before = load(average + i, lanes);
-            const f32x16 mean = fmadd(g - before, splat(1.0f - beta1), before);
-            const f32x16 power = g * g * (1.0f - beta2) + load(square + i, lanes) * beta2;
+            const f32x16 mean = fmadd(g - before, splat(part1), before);
+            const f32x16 power = g * g * part2 + load(square + i, lanes) * beta2;
             const f32x16 deviation = sqrt(power * unbias) + eps;
             const f32x16 value = load(parameters + i, lanes) * kept;
             store(average + i, mean, lanes);
@@ -37,7 +39,7 @@ RAYLM_API void raylm_adamw_step(float* parameters, const float* gradients, float
 }
 
 RAYLM_API void raylm_lion_step(float* parameters, const float* gradients, float* average,
-                               std::int64_t count, float rate, float beta1, float beta2,
+                               std::int64_t count, float rate, float part1, float part2,
                                float decay, std::int32_t threads) {
     const f32x16 kept = splat(1.0f - rate * decay);
     const f32x16 zero = splat(0.0f);
@@ -46,10 +48,10 @@ RAYLM_API void raylm_lion_step(float* parameters, const float* gradients, float*
             const long i = begin + at;
             const f32x16 g = load(gradients + i, lanes);
             const f32x16 before = load(average + i, lanes);
-            const f32x16 direction = fmadd(g - before, splat(1.0f - beta1), before);
+            const f32x16 direction = fmadd(g - before, splat(part1), before);
             const f32x16 down = select(direction < zero, splat(rate), direction);  // a NaN, or 0
             const f32x16 step = select(direction > zero, splat(-rate), down);
-            store(average + i, fmadd(g - before, splat(1.0f - beta2), before), lanes);
+            store(average + i, fmadd(g - before, splat(part2), before), lanes);
             store(parameters + i, fmadd(load(parameters + i, lanes), kept, step), lanes);
         });
     });

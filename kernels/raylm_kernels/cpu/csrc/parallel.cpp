@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <memory>
-#include <mutex>
 
 namespace raylm {
 namespace {
@@ -26,16 +25,13 @@ Shared*& shared() {
 
 BorrowedTeam::BorrowedTeam(int size) {
     Shared& mine = *shared();
-    if (!mine.busy.try_lock()) return;
+    turn_ = std::unique_lock(mine.busy, std::try_to_lock);
+    if (!turn_) return;
     if (!mine.team || mine.team->size() != size) {
         mine.team.reset();
         mine.team = std::make_unique<Team>(size);
     }
     team_ = mine.team.get();
-}
-
-BorrowedTeam::~BorrowedTeam() {
-    if (team_) shared()->busy.unlock();
 }
 
 }  // namespace raylm

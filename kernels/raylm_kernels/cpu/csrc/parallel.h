@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <mutex>
 
 #include "team.h"
 
@@ -11,13 +12,10 @@ namespace raylm {
 class BorrowedTeam {
 public:
     explicit BorrowedTeam(int size);
-    ~BorrowedTeam();
-    BorrowedTeam(const BorrowedTeam&) = delete;
-    BorrowedTeam& operator=(const BorrowedTeam&) = delete;
-
     Team* get() const { return team_; }
 
 private:
+    std::unique_lock<std::mutex> turn_;
     Team* team_ = nullptr;
 };
 
