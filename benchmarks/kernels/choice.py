@@ -8,6 +8,7 @@ process asks for the first shape's choice: its time is that of loading the kerne
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -57,10 +58,17 @@ def times(registry: Registry, case: _Case, rounds: int) -> tuple[str, dict[str, 
     return chosen, median_seconds(calls, rounds)
 
 
-def second_process_ms() -> float:
+def second_process_ms(folder: str) -> float:
+    environment = os.environ | {"RAYLM_CACHE_DIR": folder}
     code = SECOND.format(rows=ROWS[0], width=WIDTHS[0])
     runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         for _ in range(4)
     ]
     return min(float(run.stdout) for run in runs[1:])  # the first one takes the times
@@ -89,7 +97,8 @@ def main() -> None:
     met = sum(ratio <= CHOICE_BAR for ratio in ratios)
     verdict = "met" if met == len(ratios) else "missed"
     print(f"{met} of {len(ratios)} shapes within {CHOICE_BAR} of the best: {verdict}")
-    second = second_process_ms()
+    with tempfile.TemporaryDirectory() as folder:
+        second = second_process_ms(folder)
     verdict = "met" if second <= SECOND_BAR_MS else "missed"
     print(f"a second process has its choice after {second:.0f} ms (bar {SECOND_BAR_MS}): {verdict}")
 

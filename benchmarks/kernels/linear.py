@@ -3,9 +3,9 @@
     python -m benchmarks.kernels.linear [--rounds 9]
 
 Matvecs stream weights that lie one after the other in one arena and are larger than the caches;
-beside each, in turns, the same arena is only read, and torch's own int4 or int8 product runs, and
-its bf16 linear. Batches and GEMMs are held against the peak of the integer dot product, measured
-in registers. One thread, its CPU clock.
+beside each, in turns, the same arena is only read, and torch's own int4 or int8 product runs.
+Batches and GEMMs are held against the peak of the integer dot product, measured from the first
+cache, and torch's bf16 linear. One thread, its CPU clock.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Memory-bound training ops against the rate at which torch copies as many bytes.
+"""Memory-bound training ops against the rate at which torch copies.
 
     python -m benchmarks.kernels.training [--mib 32] [--rounds 9]
 
 An op's rate counts what it must read and write once; freed memory is kept, as a run's allocator
-keeps it, for a page that is touched first costs more than the op. The copy moves as many bytes,
-between tensors of the same size, in turns with the op and with PyTorch's own.
+keeps it, for a page that is touched first costs more than the op. The copy is of
+one tensor of the same size, in turns with the op and with PyTorch's own.
 """
 
 import argparse

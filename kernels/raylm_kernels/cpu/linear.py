@@ -56,7 +56,7 @@ class PackedLinear:
 
 
 def peak_products(bits: int) -> float:
-    """Products of weights of 4 or 8 bits that one thread makes in a second from registers alone:
+    """Products of weights of 4 or 8 bits that one thread makes in a second from the first cache:
     the bound of what lies in cache."""
     return float(library(best_isa()).raylm_peak_products(bits))
 

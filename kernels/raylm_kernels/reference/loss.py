@@ -132,8 +132,8 @@ def _places(targets_N: Tensor) -> Tensor:
 
 
 def chunks(tokens: int, vocabulary: int) -> Iterator[slice]:
-    """A twelfth of the tokens each: a product of few rows is slow, and all gradients of the weight
-    are read and written with each."""
+    """A twelfth of the tokens each, in bounds: a product of few rows is slow, and all gradients of
+    the weight are read and written with each; large ones gain nothing more."""
     row_bytes = 4 * max(1, vocabulary)
     least, most = _LEAST_CHUNK_BYTES // row_bytes, _MOST_CHUNK_BYTES // row_bytes
     rows = max(1, min(max(-(-tokens // 12), least), most))

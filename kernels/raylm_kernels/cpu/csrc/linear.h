@@ -13,7 +13,7 @@ using UnitKernel = void (*)(const std::uint8_t* unit, const Activations& x, int 
 UnitKernel stream_kernel(int bits, int rows);
 UnitKernel tile_kernel(int bits, int rows);
 
-// Products of 8 bits that one thread makes in a second, from registers alone.
+// Products of 8 bits that one thread makes in a second, from the first cache.
 double peak_products(int bits);
 
 // Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share, in order.
