@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from raylm_kernels.cpu import activations, gated, norm
-from raylm_kernels.cpu.attention import causal_attention
+from raylm_kernels.cpu.paged_attention import causal_attention
 from raylm_kernels.testing import reference
 
 pytestmark = pytest.mark.usefixtures("compiled", "isa")

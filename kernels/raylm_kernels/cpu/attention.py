@@ -1,11 +1,10 @@
-"""Attention by torch's own fused kernel, and over a paged cache."""
+"""Attention by torch's own fused kernel, and its gradients."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from raylm_kernels.cpu.compiled import address, kernels
 from raylm_kernels.reference import attention as reference
 from raylm_kernels.registry import register
 
@@ -77,28 +76,3 @@ def attention_backward(
     grad_q, grad_k, grad_v = (t.transpose(1, 2) for t in found)
     shared = (t.unflatten(2, (-1, group)).sum(3) for t in (grad_k, grad_v))
     return [grad_q.contiguous(), *(t.contiguous() for t in shared)]
-
-
-def causal_attention(
-    q_NHD: Tensor,
-    keys_LKD: Tensor,
-    values_LKD: Tensor,
-    block_table: Tensor,
-    *,
-    num_blocks: int,
-    block_size: int,
-    kv_bits: int = 16,
-) -> Tensor:
-    """The last N of L positions attend, through a paged cache in bf16 or int8 filled for the
-    occasion."""
-    if q_NHD.shape[-1] % 32:
-        raise ValueError(f"q_NHD has heads of {q_NHD.shape[-1]}; expected a multiple of 32")
-    q = (q_NHD * q_NHD.shape[-1] ** -0.5).float().contiguous()
-    keys, values = (t.float().contiguous() for t in (keys_LKD, values_LKD))
-    table = block_table.int().contiguous()
-    tokens, heads, head_dim = q.shape
-    length, kv_heads, _ = keys.shape
-    out = torch.empty_like(q)
-    sizes = tokens, length, heads, kv_heads, head_dim, num_blocks, block_size, kv_bits
-    kernels().raylm_attention(*map(address, (q, keys, values, table)), *sizes, address(out))
-    return out

@@ -67,13 +67,17 @@ _packed: MutableMapping[Tensor, "_Packing"] = WeakIdKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class _Packing:
-    """Of codes with these scales and minima, which were of these versions."""
+    """Of codes with these scales and minima. `state`: versions of all, threads and instruction set
+    they were packed for."""
 
     linear: PackedLinear
-    others: tuple[weakref.ref[Tensor] | None, ...]
-    versions: tuple[int, ...]
-    threads: int
-    isa: str
+    scales: weakref.ref[Tensor]
+    minima: weakref.ref[Tensor] | None
+    state: tuple[tuple[int, ...], int, str]
+
+    def is_of(self, scales: Tensor, minima: Tensor | None, state: tuple[object, ...]) -> bool:
+        own_minima = None if self.minima is None else self.minima()
+        return self.scales() is scales and own_minima is minima and self.state == state
 
 
 def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> bool:
@@ -90,27 +94,23 @@ def quantized_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | 
 
 def _pack(codes: Tensor, scales: Tensor, minima: Tensor | None) -> PackedLinear:
     threads, isa = torch.get_num_threads(), best_isa()
-    tensors = [t for t in (codes, scales, minima) if t is not None]
-    versions = tuple(map(_version, tensors))
+    versions = tuple(_version(t) for t in (codes, scales, minima) if t is not None)
     with _lock:
         known = _packed.get(codes)
-        if known is not None and (known.versions, known.threads, known.isa) == (
-            versions,
-            threads,
-            isa,
-        ):
-            others = [None if one is None else one() for one in known.others]
-            if others[0] is scales and others[1] is minima:
-                return known.linear
-        weight = QuantizedWeight(
-            codes.contiguous(),
-            scales.contiguous(),
-            None if minima is None else minima.contiguous(),
-        )
-        packed = PackedLinear(weight, threads=threads, isa=isa)
-        refs = tuple(None if t is None else weakref.ref(t) for t in (scales, minima))
-        _packed[codes] = _Packing(packed, refs, versions, threads, isa)
-        return packed
+        if known is None or not known.is_of(scales, minima, (versions, threads, isa)):
+            weight = QuantizedWeight(
+                codes.contiguous(),
+                scales.contiguous(),
+                None if minima is None else minima.contiguous(),
+            )
+            known = _Packing(
+                PackedLinear(weight, threads=threads, isa=isa),
+                weakref.ref(scales),
+                None if minima is None else weakref.ref(minima),
+                (versions, threads, isa),
+            )
+            _packed[codes] = known
+        return known.linear
 
 
 def _version(tensor: Tensor) -> int:
