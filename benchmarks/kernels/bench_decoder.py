@@ -2,16 +2,17 @@
 
     python -m benchmarks.kernels.bench_decoder --threads 1 --context 256
 
-Every round measures each row once, and the probe (a plain read of the same weights) beside it,
-so that a machine whose speed drifts distorts the ratios little. One thread is timed by its CPU
+Every round measures each row once, and the probe (a plain read of the same weights, the faster of
+one stream and four) beside it, so that a machine whose speed drifts distorts the ratios little. One thread is timed by its CPU
 clock. Torch's row runs the linear layers and the head alone: no attention, no norms.
 """
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -22,6 +23,7 @@ from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
 HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, HEAD_DIM, VOCAB = 576, 1536, 30, 9, 3, 64, 49152
 KV_BYTES_PER_POSITION = LAYERS * 2 * KV_HEADS * HEAD_DIM * 2
 BLOCK = 16
+READ_STREAMS = (1, 4)
 MATRICES = {
     "self_attn.q_proj": (HEADS * HEAD_DIM, HIDDEN),
     "self_attn.k_proj": (KV_HEADS * HEAD_DIM, HIDDEN),
@@ -35,16 +37,16 @@ MATRICES = {
 
 @dataclass
 class Row:
-    """One measurement: `step` makes `tokens` tokens; `probe` streams what it must read."""
+    """One measurement: `step` makes `tokens` tokens; each probe streams what it must read."""
 
     name: str
     tokens: int
     step: Callable[[], object]
-    probe: Callable[[], object] | None = None
+    probes: Sequence[Callable[[], object]] = ()
     bytes_read: int = 0
     weight_bytes: int = 0
     steps_s: list[float] = field(default_factory=list)
-    probes_s: list[float] = field(default_factory=list)
+    probes_s: list[list[float]] = field(default_factory=list)
 
     @property
     def tokens_per_s(self) -> float:
@@ -52,10 +54,14 @@ class Row:
 
     @property
     def fraction_of_bound(self) -> float | None:
-        if not self.probes_s:
+        if not self.probes:
             return None
-        bytes_per_s = self.weight_bytes / statistics.median(self.probes_s)
-        return self.bytes_read / bytes_per_s / statistics.median(self.steps_s)
+        return self.bytes_read / self.bandwidth / statistics.median(self.steps_s)
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second, of the fastest probe."""
+        return self.weight_bytes / min(map(statistics.median, zip(*self.probes_s, strict=True)))
 
 
 def dims() -> DecoderDims:
@@ -98,7 +104,7 @@ def decode_row(decoder: PackedDecoder, bits: int, batch: int, context: int) -> R
         f"int{bits} decode, batch {batch}",
         batch,
         lambda: decoder.forward(*arguments),
-        decoder.read_weights,
+        [partial(decoder.read_weights, streams) for streams in READ_STREAMS],
         decoder.weight_bytes + batch * context * KV_BYTES_PER_POSITION,
         decoder.weight_bytes,
     )
@@ -135,8 +141,8 @@ def measure(rows: list[Row], rounds: int, clock: Callable[[], float]) -> None:
         row.step()
     for _ in range(rounds):
         for row in rows:
-            if row.probe is not None:
-                row.probes_s.append(timed(row.probe))
+            if row.probes:
+                row.probes_s.append([timed(probe) for probe in row.probes])
             row.steps_s.append(timed(row.step))
 
 
@@ -176,8 +182,7 @@ def main() -> None:
     rows += [torch_row(1), torch_row(8)]
     clock = time.thread_time if options.threads == 1 else time.perf_counter
     measure(rows, options.rounds, clock)
-    probe = next(row for row in rows if row.probes_s)
-    bandwidth = probe.weight_bytes / statistics.median(probe.probes_s) / 1e9
+    bandwidth = next(row for row in rows if row.probes).bandwidth / 1e9
     title = f"SmolLM2-135M shape, {options.threads} thread(s), context {options.context}"
     Console().print(report(rows, f"{title}; the weights read at {bandwidth:.1f} GB/s"))
 

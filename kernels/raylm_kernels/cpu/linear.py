@@ -50,9 +50,10 @@ class PackedLinear:
         self._library.raylm_linear_forward(self._handle, x.data_ptr(), len(x), y.data_ptr())
         return y
 
-    def read_weights(self) -> int:
-        """Stream the weights and do nothing else: the probe for a benchmark's bound."""
-        return int(self._library.raylm_linear_read(self._handle))
+    def read_weights(self, streams: int = 1) -> int:
+        """Stream the weights and do nothing else, in 1 or 4 places at once: the faster of the two
+        is a benchmark's bound."""
+        return int(self._library.raylm_linear_read(self._handle, streams))
 
 
 def peak_products(bits: int) -> float:

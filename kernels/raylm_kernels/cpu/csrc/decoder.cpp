@@ -95,9 +95,9 @@ void Decoder::load_vector(VectorKind kind, int layer, const float* values, int c
     std::copy_n(values, count, target.data());
 }
 
-std::uint64_t Decoder::read_weights() {
+std::uint64_t Decoder::read_weights(int streams) {
     std::atomic<std::uint64_t> sum{0};
-    team_.run([&](int member) { sum ^= arenas_[member].checksum(); });
+    team_.run([&](int member) { sum ^= arenas_[member].checksum(streams); });
     return sum;
 }
 

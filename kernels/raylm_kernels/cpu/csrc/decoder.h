@@ -56,7 +56,7 @@ public:
     Finding forward(const Batch& batch, const Logits& logits);
 
     // Streams all weights once and does nothing else: the probe for a benchmark's bandwidth bound.
-    std::uint64_t read_weights();
+    std::uint64_t read_weights(int streams);
 
     std::size_t weight_bytes() const { return weight_bytes_; }
 

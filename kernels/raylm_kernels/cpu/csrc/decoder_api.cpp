@@ -19,7 +19,9 @@ RAYLM_API std::size_t raylm_decoder_weight_bytes(const Decoder* decoder) {
     return decoder->weight_bytes();
 }
 
-RAYLM_API std::uint64_t raylm_decoder_read(Decoder* decoder) { return decoder->read_weights(); }
+RAYLM_API std::uint64_t raylm_decoder_read(Decoder* decoder, std::int32_t streams) {
+    return decoder->read_weights(streams);
+}
 
 RAYLM_API void raylm_decoder_load_rows(Decoder* decoder, std::int32_t kind, std::int32_t layer,
                                        std::int32_t first_row, std::int32_t rows,

@@ -9,30 +9,43 @@
 namespace raylm {
 namespace {
 
+// From one row block to the next.
+template <int Bits>
+std::size_t stride_of(const Activations& x) {
+    return std::size_t(x.depth() / kBlockDepth) * block_bytes(Bits);
+}
+
 template <int Bits, int M>
 void stream(const std::uint8_t* unit, const Activations& x, int row, float* y) {
-    const std::size_t stride = std::size_t(x.depth() / kBlockDepth) * block_bytes(Bits);
+    const std::size_t stride = stride_of<Bits>(x);
     multiply_blocks<Bits, M, 1>(unit, stride, x, row, y);
     multiply_blocks<Bits, M, 1>(unit + stride, stride, x, row, y + kRowBlock);
 }
 
 template <int Bits, int M>
 void tile(const std::uint8_t* unit, const Activations& x, int row, float* y) {
-    const std::size_t stride = std::size_t(x.depth() / kBlockDepth) * block_bytes(Bits);
     if constexpr (kTileBlocks == 2) {
-        multiply_blocks<Bits, M, 2>(unit, stride, x, row, y);
+        multiply_blocks<Bits, M, 2>(unit, stride_of<Bits>(x), x, row, y);
     } else {
         stream<Bits, M>(unit, x, row, y);
     }
 }
 
+template <int Bits>
+void streams(const std::uint8_t* units, std::size_t apart, const Activations& x, float* y) {
+    const std::size_t stride = stride_of<Bits>(x);
+    for (int at = 0; at < 2 * kUnitRows; at += kRowBlock, units += stride) {
+        multiply_blocks<Bits, 1, kStreams>(units, apart, x, 0, y + at, 2 * kUnitRows);
+    }
+}
+
 template <int Bits, int... M>
-constexpr std::array<UnitKernel, sizeof...(M)> streams(std::integer_sequence<int, M...>) {
+constexpr std::array<UnitKernel, sizeof...(M)> stream_kernels(std::integer_sequence<int, M...>) {
     return {stream<Bits, M + 1>...};
 }
 
 template <int Bits, int... M>
-constexpr std::array<UnitKernel, sizeof...(M)> tiles(std::integer_sequence<int, M...>) {
+constexpr std::array<UnitKernel, sizeof...(M)> tile_kernels(std::integer_sequence<int, M...>) {
     return {tile<Bits, M + 1>...};
 }
 
@@ -75,15 +88,17 @@ double measure_peak() {
 double peak_products(int bits) { return bits == 4 ? measure_peak<4>() : measure_peak<8>(); }
 
 UnitKernel stream_kernel(int bits, int rows) {
-    static constexpr auto int4 = streams<4>(std::make_integer_sequence<int, kStreamRows>());
-    static constexpr auto int8 = streams<8>(std::make_integer_sequence<int, kStreamRows>());
+    static constexpr auto int4 = stream_kernels<4>(std::make_integer_sequence<int, kStreamRows>());
+    static constexpr auto int8 = stream_kernels<8>(std::make_integer_sequence<int, kStreamRows>());
     return (bits == 4 ? int4 : int8)[rows - 1];
 }
 
 UnitKernel tile_kernel(int bits, int rows) {
-    static constexpr auto int4 = tiles<4>(std::make_integer_sequence<int, kTileRows>());
-    static constexpr auto int8 = tiles<8>(std::make_integer_sequence<int, kTileRows>());
+    static constexpr auto int4 = tile_kernels<4>(std::make_integer_sequence<int, kTileRows>());
+    static constexpr auto int8 = tile_kernels<8>(std::make_integer_sequence<int, kTileRows>());
     return (bits == 4 ? int4 : int8)[rows - 1];
 }
+
+StreamsKernel streams_kernel(int bits) { return bits == 4 ? streams<4> : streams<8>; }
 
 }  // namespace raylm

@@ -58,9 +58,9 @@ public:
         return total;
     }
 
-    std::uint64_t read() {
+    std::uint64_t read(int streams) {
         std::atomic<std::uint64_t> sum{0};
-        run_members(threads_, [&](int member) { sum ^= arenas_[member].checksum(); });
+        run_members(threads_, [&](int member) { sum ^= arenas_[member].checksum(streams); });
         return sum;
     }
 
@@ -86,7 +86,9 @@ RAYLM_API void raylm_linear_forward(Linear* linear, const float* x, std::int32_t
 }
 RAYLM_API std::size_t raylm_linear_weight_bytes(const Linear* linear) { return linear->bytes(); }
 RAYLM_API double raylm_peak_products(std::int32_t bits) { return peak_products(bits); }
-RAYLM_API std::uint64_t raylm_linear_read(Linear* linear) { return linear->read(); }
+RAYLM_API std::uint64_t raylm_linear_read(Linear* linear, std::int32_t streams) {
+    return linear->read(streams);
+}
 
 RAYLM_API void raylm_quantize(const float* x, std::int32_t rows, std::int32_t width,
                               std::int8_t* codes, float* scales) {

@@ -7,8 +7,8 @@
 //   quad    16 rows x 4 k in 64 bytes: lane r holds row r's four weights, unsigned
 //
 // Int4 (scale * code + minimum) keeps quads 2j and 2j+1 in the low and high nibbles of one line,
-// int8 (scale * (code - 128)) one quad a line. Every line is touched in strictly ascending order:
-// interleaving two streams, or revisiting lines, was measured to halve the rate at which DRAM
+// int8 (scale * (code - 128)) one quad a line. Lines are touched in strictly ascending order, in as
+// many streams as suit the machine: revisiting lines was measured to halve the rate at which DRAM
 // delivers.
 #pragma once
 

@@ -87,15 +87,16 @@ template <int Bits, int M, int B>
     }
 }
 
-// y[m][b * 16 + lane] for blocks `stride` bytes apart. With B = 1 the weights are touched in
-// ascending lines and fetched ahead, as a stream from memory wants; B = 2 reuses each activation
-// twice and suits weights that lie in cache. Both sum the groups in one order: same bits.
+// y[m * 32 + b * y_stride + lane] for blocks `stride` bytes apart. With B = 1 the weights are touched
+// in ascending lines and fetched ahead, as a stream from memory wants; more blocks reuse each
+// activation, or are streams of their own. All sum the groups in one order: same bits.
 //
 // Scales follow the codes of both groups. One or two rows, whose time is the memory's, touch them
 // after these: on Zen 3 int4 then reaches 0.72 of the rate of reading alone, 0.56 otherwise.
 template <int Bits, int M, int B>
 void multiply_blocks(const std::uint8_t* block, std::size_t stride, const Activations& from,
-                     int row, float* y) {
+                     int row, float* y, int y_stride = kRowBlock) {
+    constexpr bool kScalesLast = M == 1 || M * B == 2;
     const ActivationRows x(from, row);
     f32x16 sum[M][B];
     RAYLM_UNROLL
@@ -106,15 +107,15 @@ void multiply_blocks(const std::uint8_t* block, std::size_t stride, const Activa
     for (int group = 0; group < x.groups; group += 2, block += block_bytes(Bits)) {
         Dots<Bits, M, B> first, second;
         multiply_group<Bits, M, B>(block, stride, 0, x, group, first);
-        if constexpr (M * B > 2) add_group<Bits, M, B>(block, stride, 0, x, group, first, sum);
+        if constexpr (!kScalesLast) add_group<Bits, M, B>(block, stride, 0, x, group, first, sum);
         multiply_group<Bits, M, B>(block, stride, 1, x, group + 1, second);
-        if constexpr (M * B <= 2) add_group<Bits, M, B>(block, stride, 0, x, group, first, sum);
+        if constexpr (kScalesLast) add_group<Bits, M, B>(block, stride, 0, x, group, first, sum);
         add_group<Bits, M, B>(block, stride, 1, x, group + 1, second, sum);
     }
     RAYLM_UNROLL
     for (int m = 0; m < M; ++m) {
         RAYLM_UNROLL
-        for (int b = 0; b < B; ++b) store(y + m * kUnitRows + b * kRowBlock, sum[m][b]);
+        for (int b = 0; b < B; ++b) store(y + m * kUnitRows + b * y_stride, sum[m][b]);
     }
 }
 

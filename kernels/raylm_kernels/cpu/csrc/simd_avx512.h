@@ -16,9 +16,11 @@ constexpr int kValueLanes = 4;
 constexpr int kProductRows = 6;  // 6 x 4 accumulators, 4 of the right matrix
 constexpr int kProductLanes = 4;
 
-// How far ahead of its use a line of weights is asked for. Matrices follow one another in the arena,
-// so this also fetches the start of the next one. Zen 5, GB/s of int4 matvec from DRAM at 1 and 8
-// rows: none 32 and 14, 2 KB 34 and 17, 8 KB 39 and 25, 16 KB the same.
+// Places of a matrix that one row is multiplied with side by side, and how far ahead of its use a line
+// is asked for. Matrices follow one another in the arena, so this also fetches the start of the next
+// one. Zen 5, GB/s of int4 matvec from DRAM at 1 and 8 rows: none 32 and 14, 2 KB 34 and 17, 8 KB 39
+// and 25, 16 KB the same; two streams half of one.
+constexpr int kStreams = 1;
 constexpr int kPrefetchBytes = 8192;
 
 inline const char* instruction_set() { return "avx512_vnni"; }

@@ -14,6 +14,7 @@ constexpr int kValueLanes = 2;
 constexpr int kProductRows = 2;
 constexpr int kProductLanes = 1;
 
+constexpr int kStreams = 1;
 constexpr int kPrefetchBytes = 0;
 
 inline const char* instruction_set() { return "portable"; }

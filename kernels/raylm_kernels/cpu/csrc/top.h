@@ -23,12 +23,11 @@ class Top {
 public:
     explicit Top(int count) : best_(count) {}
 
-    // Indices rise from call to call.
     void offer(const float* values, int count, int first_index) {
         for (int i = 0; i < count; i += kLanes) {
             const f32x16 some = load(values + i);
             const f32x16 most = first_lanes(count - i, some, splat(-HUGE_VALF));
-            if (reduce_max(most) <= best_.back().value) continue;
+            if (reduce_max(most) < best_.back().value) continue;
             for (int j = i; j < std::min(i + kLanes, count); ++j) {
                 insert({values[j], first_index + j});
             }
