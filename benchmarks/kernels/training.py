@@ -1,6 +1,6 @@
 """Memory-bound training ops against the rate at which torch copies.
 
-    python -m benchmarks.kernels.training [--mib 32] [--rounds 9]
+    python -m benchmarks.kernels.training [--mib 128] [--rounds 9]
 
 An op's rate counts what it must read and write once; freed memory is kept, as a run's allocator
 keeps it, for a page that is touched first costs more than the op. The copy is of
@@ -87,7 +87,7 @@ def tensors_of(arguments: tuple[object, ...]) -> list[Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mib", type=int, default=32, help="of each tensor")
+    parser.add_argument("--mib", type=int, default=128, help="of each tensor")
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     torch.manual_seed(0)

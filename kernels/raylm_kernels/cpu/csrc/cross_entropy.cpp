@@ -1,8 +1,9 @@
 // Cross-entropy over rows of logits, and its gradient, over the C interface.
-#include <atomic>
 #include <cmath>
+#include <vector>
 
 #include "api.h"
+#include "buffer.h"
 #include "output.h"
 #include "parallel.h"
 
@@ -13,24 +14,39 @@ namespace {
 constexpr std::int64_t kIgnored = -100;
 constexpr long kGrain = 8192;  // values; fewer are done sooner than another thread is woken
 
-// exp(x - shift) * scale is the softmax of a row, log_sum the logarithm of its sum of exponentials.
-struct Softmax {
-    float shift;
-    float scale;
-    float log_sum;
+// The softmax of one row after another of `width` logits. One pass over a row suffices: its next part
+// is fetched while the exponentials of one are summed; these are kept, for they cost more than memory
+// does, with the shift that was known so far.
+class Softmax {
+public:
+    Softmax(long width, bool keeps)
+        : width_(width), powers_(keeps ? width : 0), shifts_((width + kPart - 1) / kPart) {}
 
-    // One pass: the row's next part is fetched while the exponentials of one are summed.
-    Softmax(const float* x, long width) : shift(-HUGE_VALF) {
-        float total = 0.0f;
-        for (long first = 0; first < width; first += kPart) {
-            const long count = std::min(kPart, width - first);
+    // Returns the logarithm of the sum of exponentials.
+    float read(const float* x) {
+        float shift = -HUGE_VALF;
+        total_ = 0.0f;
+        for (long first = 0; first < width_; first += kPart) {
+            const long count = std::min(kPart, width_ - first);
             const float before = shift;
             shift = std::max(shift, largest(x + first, count));
-            total = total * (before == shift ? 1.0f : std::exp(before - shift)) +
-                    sum(x + first, count);
+            total_ *= before == shift ? 1.0f : std::exp(before - shift);
+            total_ += sum(x + first, count, shift, first);
+            shifts_[first / kPart] = shift;
         }
-        scale = 1.0f / total;
-        log_sum = shift + std::log(total);
+        return shift + std::log(total_);
+    }
+
+    // Of the row that was read: each(at, probabilities * weight, lanes).
+    template <class Each>
+    void for_probabilities(float weight, Each&& each) const {
+        for (long first = 0; first < width_; first += kPart) {
+            const float behind = shifts_[first / kPart] - shifts_.back();
+            const f32x16 scale = splat(std::exp(behind) / total_ * weight);
+            for_lanes(std::min(kPart, width_ - first), [&](long at, auto lanes) {
+                each(first + at, load(powers_.data() + first + at, lanes) * scale, lanes);
+            });
+        }
     }
 
 private:
@@ -45,16 +61,23 @@ private:
         return reduce_max(most);
     }
 
-    float sum(const float* x, long count) const {
+    float sum(const float* x, long count, float shift, long first) {
         const f32x16 least = splat(shift == -HUGE_VALF ? 0.0f : shift);  // so far nothing counts
+        float* const kept = powers_.size() ? powers_.data() + first : nullptr;
         f32x16 total = splat(0.0f);
         for_lanes(count, [&](long at, auto lanes) {
             prefetch(x + at + kPart);
             const f32x16 p = exp(load(x + at, lanes) - least);
+            if (kept) store(kept + at, p, lanes);
             total = total + (lanes == kLanes ? p : first_lanes(lanes, p, splat(0.0f)));
         });
         return reduce_add(total);
     }
+
+    long width_;
+    float total_ = 0.0f;
+    Buffer<float> powers_;
+    std::vector<float> shifts_;
 };
 
 // The first row whose target is no place in it, or -1.
@@ -66,32 +89,18 @@ long wrong_target(const std::int64_t* targets, long rows, long width) {
     return -1;
 }
 
-// The loss of a row, and (softmax - one_hot(target)) * weight where `gradient` is not null; it may
-// be where the logits are.
-float row_loss(const float* x, long width, std::int64_t target, float weight, const Output* gradient,
-               long first) {
-    if (target == kIgnored) {
-        if (!gradient) return 0.0f;
-        for_lanes(width,
-                  [&](long at, auto lanes) { gradient->put(first + at, splat(0.0f), lanes); });
-        return 0.0f;
-    }
-    const Softmax softmax(x, width);
-    const float picked = x[target];
-    if (gradient) {
-        const f32x16 scale = splat(softmax.scale * weight);
-        for_lanes(width, [&](long at, auto lanes) {
-            f32x16 p = exp(load(x + at, lanes) - splat(softmax.shift)) * scale;
-            if (target >= at && target < at + kLanes) {
-                float values[kLanes];
-                store(values, p);
-                values[target - at] -= weight;
-                p = load(values);
-            }
-            gradient->put(first + at, p, lanes);
-        });
-    }
-    return softmax.log_sum - picked;
+// (softmax - one_hot(target)) * weight of the row that `softmax` has read, to `first` on.
+void put_gradient(const Softmax& softmax, std::int64_t target, float weight, const Output& out,
+                  long first) {
+    softmax.for_probabilities(weight, [&](long at, f32x16 p, auto lanes) {
+        if (target >= at && target < at + kLanes) {
+            float values[kLanes];
+            store(values, p);
+            values[target - at] -= weight;
+            p = load(values);
+        }
+        out.put(first + at, p, lanes);
+    });
 }
 
 }  // namespace
@@ -103,8 +112,11 @@ RAYLM_API std::int64_t raylm_cross_entropy(const float* logits, const std::int64
                                            std::int32_t threads) {
     if (const long wrong = wrong_target(targets, rows, width); wrong >= 0) return wrong;
     for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
+        Softmax softmax(width, false);
         for (long row = begin; row < end; ++row) {
-            losses[row] = row_loss(logits + row * width, width, targets[row], 0.0f, nullptr, 0);
+            const float* x = logits + row * width;
+            const bool counts = targets[row] != kIgnored;
+            losses[row] = counts ? softmax.read(x) - x[targets[row]] : 0.0f;
         }
     });
     return -1;
@@ -118,9 +130,19 @@ RAYLM_API std::int64_t raylm_cross_entropy_gradient(const float* logits,
     if (const long wrong = wrong_target(targets, rows, width); wrong >= 0) return wrong;
     const Output out(gradient, rows * width, width);
     for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
+        Softmax softmax(width, true);
         for (long row = begin; row < end; ++row) {
             const long first = row * width;
-            losses[row] = row_loss(logits + first, width, targets[row], weights[row], &out, first);
+            if (targets[row] != kIgnored) {
+                const float picked = logits[first + targets[row]];
+                losses[row] = softmax.read(logits + first) - picked;
+                put_gradient(softmax, targets[row], weights[row], out, first);
+            } else {
+                losses[row] = 0.0f;
+                for_lanes(width, [&](long at, auto lanes) {
+                    out.put(first + at, splat(0.0f), lanes);
+                });
+            }
         }
         out.finish();
     });

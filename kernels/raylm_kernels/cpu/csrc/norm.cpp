@@ -25,13 +25,20 @@ public:
         return residual_ ? x + raylm::load(residual_ + i, lanes) : x;
     }
 
-    float inverse_rms(long row, float eps) const {
+    // What the next row has where this one is used: meanwhile memory delivers it.
+    void prefetch_after(long row, long at) const {
+        const long i = (row + 1) * width_ + at;
+        prefetch(x_ + i);
+        if (residual_) prefetch(residual_ + i);
+    }
+
+    f32x16 squares(long row) const {
         f32x16 sum = splat(0.0f);
         for_lanes(width_, [&](long at, auto lanes) {
             const f32x16 x = load(row, at, lanes);
             sum = fmadd(x, x, sum);
         });
-        return 1.0f / std::sqrt(reduce_add(sum) / float(width_) + eps);
+        return sum;
     }
 
 private:
@@ -39,6 +46,10 @@ private:
     const float* residual_;
     int width_;
 };
+
+float inverse_rms(f32x16 squares, int width, float eps) {
+    return 1.0f / std::sqrt(reduce_add(squares) / float(width) + eps);
+}
 
 }  // namespace
 
@@ -51,8 +62,9 @@ RAYLM_API void raylm_rms_norm(const float* x, const float* residual, const float
     const Output out(y, long(rows) * width, width);
     for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
         for (long row = begin; row < end; ++row) {
-            const f32x16 scale = splat(from.inverse_rms(row, eps));
+            const f32x16 scale = splat(inverse_rms(from.squares(row), width, eps));
             for_lanes(width, [&](long at, auto lanes) {
+                from.prefetch_after(row, at);
                 const f32x16 value = from.load(row, at, lanes);
                 if (total) sum.put(row * width + at, value, lanes);
                 out.put(row * width + at, value * scale * load(weight + at, lanes), lanes);
@@ -77,20 +89,25 @@ RAYLM_API void raylm_rms_norm_backward(const float* grad, const float* addend, c
         float* sum = sums.data() + part * stride;
         for (long row = begin; row < end; ++row) {
             const float* g = grad + row * width;
-            const float s = from.inverse_rms(row, eps);
+            f32x16 squares = splat(0.0f);
             f32x16 products = splat(0.0f);
             for_lanes(width, [&](long at, auto lanes) {
-                const f32x16 gx = load(g + at, lanes) * from.load(row, at, lanes);
-                products = fmadd(gx, load(weight + at, lanes), products);
-                store(sum + at, fmadd(gx, splat(s), load(sum + at)));
+                const f32x16 value = from.load(row, at, lanes);
+                squares = fmadd(value, value, squares);
+                products = fmadd(value * load(g + at, lanes), load(weight + at, lanes), products);
             });
+            const float s = inverse_rms(squares, width, eps);
             const f32x16 scale = splat(s);
             const f32x16 shift = splat(-s * s * s * reduce_add(products) / float(width));
             for_lanes(width, [&](long at, auto lanes) {
-                f32x16 value = load(g + at, lanes) * load(weight + at, lanes) * scale;
-                value = fmadd(from.load(row, at, lanes), shift, value);
-                if (addend) value = value + load(addend + row * width + at, lanes);
-                out.put(row * width + at, value, lanes);
+                from.prefetch_after(row, at);
+                prefetch(g + width + at);
+                const f32x16 value = from.load(row, at, lanes);
+                const f32x16 scaled = load(g + at, lanes) * scale;
+                store(sum + at, fmadd(scaled, value, load(sum + at)));
+                f32x16 result = fmadd(value, shift, scaled * load(weight + at, lanes));
+                if (addend) result = result + load(addend + row * width + at, lanes);
+                out.put(row * width + at, result, lanes);
             });
         }
         out.finish();

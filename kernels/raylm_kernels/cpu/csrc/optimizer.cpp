@@ -57,17 +57,18 @@ RAYLM_API void raylm_lion_step(float* parameters, const float* gradients, float*
     });
 }
 
-// Lanes sum up to `kGrain` values in fp32, those sums are added in fp64.
+// Lanes sum up to `kSummed` values in fp32, those sums are added in fp64.
 RAYLM_API double raylm_squared_norm(const float* x, std::int64_t count, std::int32_t threads) {
+    constexpr long kSummed = 65536;  // streams of 64 KB
     std::vector<double> sums(threads);
     for_parts(count, kGrain, threads, [&](long begin, long end, int part) {
-        for (long first = begin; first < end; first += kGrain) {
-            f32x16 sum = splat(0.0f);
-            for_lanes(std::min(kGrain, end - first), [&](long at, auto lanes) {
+        for (long first = begin; first < end; first += kSummed) {
+            f32x16 sum[kReadStreams] = {};
+            for_streams(std::min(kSummed, end - first), [&](long at, auto lanes, int stream) {
                 const f32x16 value = load(x + first + at, lanes);
-                sum = fmadd(value, value, sum);
+                sum[stream] = fmadd(value, value, sum[stream]);
             });
-            sums[part] += double(reduce_add(sum));
+            sums[part] += double(reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3])));
         }
     });
     double total = 0.0;
