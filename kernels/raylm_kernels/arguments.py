@@ -1,5 +1,6 @@
 """Arguments that do not fit together: an error that names op, argument, expected and found."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -29,20 +30,25 @@ def require_shape(op: str, name: str, tensor: Tensor, shape: tuple[Any, ...]) ->
 
 
 def require_like(op: str, name: str, tensor: Tensor, other: Tensor) -> None:
-    """Shape and device of `other`."""
-    require(tensor.shape == other.shape, op, name, f"shape {list(other.shape)}", tensor)
-    require_beside(op, name, tensor, other)
+    """The shape of `other`."""
+    require_shape(op, name, tensor, tuple(other.shape))
 
 
 def require_last(op: str, name: str, vector: Tensor, x: Tensor) -> None:
     """One element for each in the last dimension of x."""
     require(x.ndim >= 1, op, "x", "at least one dimension", x)
     require_shape(op, name, vector, (x.shape[-1],))
-    require_beside(op, name, vector, x)
 
 
-def require_beside(op: str, name: str, tensor: Tensor, other: Tensor) -> None:
-    require(tensor.device == other.device, op, name, f"a tensor on {other.device}", tensor.device)
+def require_one_device(op: str, names: Sequence[str], args: Sequence[Any]) -> None:
+    """All tensors, also those in lists, are where the first one is; scalars may be anywhere."""
+    device = None
+    for name, arg in zip(names, args, strict=True):
+        for tensor in arg if isinstance(arg, list | tuple) else (arg,):
+            if not isinstance(tensor, Tensor) or tensor.ndim == 0:
+                continue
+            device = device or tensor.device
+            require(tensor.device == device, op, name, f"a tensor on {device}", tensor)
 
 
 def require_integers(op: str, name: str, tensor: Tensor) -> None:

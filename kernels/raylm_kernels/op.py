@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from raylm_kernels import registry
+from raylm_kernels.arguments import require_one_device
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _NAMESPACE = "raylm"
@@ -57,7 +58,8 @@ class Op:
         self.name = reference.__name__
         self.reference = reference
         self._check, self._fake = check, fake or reference
-        places = {name: place for place, name in enumerate(signature(reference).parameters)}
+        self._names = tuple(signature(reference).parameters)
+        places = {name: place for place, name in enumerate(self._names)}
         self._wanted = tuple(places[name] for name in gradients)
         registry.define(self.name, reference, [places[name] for name in mutates], self._wanted)
         schema = torch.library.infer_schema(reference, mutates_args=list(mutates))
@@ -78,6 +80,7 @@ class Op:
     def _complete(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """The dispatcher leaves out the last ones where they are the defaults."""
         whole = registry.entry(self.name).complete(args)
+        require_one_device(self.name, self._names, whole)
         if self._check is not None:
             self._check(*whole)
         return whole

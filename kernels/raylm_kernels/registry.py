@@ -114,7 +114,7 @@ class Registry:
                 if signature not in self._settled:
                     self._prove(entry, chosen, args)
                 return self._settle(signature, chosen).function(*args)
-            except (torch.OutOfMemoryError, ArgumentError):
+            except (torch.OutOfMemoryError, MemoryError, ArgumentError):
                 raise
             except Exception as error:
                 if entry.mutates and self._is_proven(chosen, args):
@@ -220,7 +220,7 @@ class Registry:
             call = partial(one.function, *(_cloned(args) if entry.mutates else args))
             try:
                 call()  # which may compile
-            except torch.OutOfMemoryError:
+            except (torch.OutOfMemoryError, MemoryError):
                 raise
             except Exception as error:
                 if name == REFERENCE:

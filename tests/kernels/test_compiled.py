@@ -252,6 +252,43 @@ def test_a_forked_process_has_threads_of_its_own(two_threads):
     assert os.waitpid(child, 0)[1] == 0
 
 
+WITHOUT_MEMORY = """
+import resource
+from ctypes import byref
+import torch
+from raylm_kernels.cpu import build, norm, sparse_attention
+from raylm_kernels.cpu.compiled import address, kernels
+
+torch.set_num_threads(2)
+x, weight = torch.randn(4096, 64), torch.randn(64)
+build.available()
+q, keys = torch.randn(1, 1, 2, 16), torch.zeros(1, 2**20, 2, 16)
+blocks = torch.zeros(1, 1, 1, dtype=torch.bool)
+shape = sparse_attention._shape(q, keys, blocks, 2**20, True, 0.0)
+tensors = q, q, keys, keys, blocks, torch.empty_like(q), keys, keys
+pages = int(open("/proc/self/statm").read().split()[0])
+used = pages * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 4 * 2**20, -1))
+
+norm.rms_norm(x, weight, 1e-6)
+print("no thread could start")
+try:
+    kernels().raylm_sparse_attention_backward(byref(shape), *map(address, tensors), 2)
+except MemoryError as error:
+    print(error)
+"""
+
+
+def test_a_lack_of_memory_for_threads_and_for_what_they_work_in_is_survived():
+    """A thread's stack has no place in 4 MB; nor have gradients of 64 MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MEMORY], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    expected = ["no thread could start", "sparse_attention_backward: std::bad_alloc"]
+    assert done.stdout.splitlines() == expected
+
+
 WITHOUT_COMPILER = """
 import warnings
 import torch

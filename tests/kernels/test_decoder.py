@@ -116,11 +116,11 @@ def test_a_bias_on_the_output_projection_is_used(toy, isa):
     assert relative(found, without) > 0.1
 
 
-@pytest.mark.parametrize("bits", [4, 8])
-def test_chunks_batches_and_threads_do_not_change_a_bit(toy, isa, bits):
+@pytest.mark.parametrize(("bits", "kv_bits"), [(4, 16), (8, 16), (4, 8)])
+def test_chunks_batches_and_threads_do_not_change_a_bit(toy, isa, bits, kv_bits):
     model = toy(head_dim=64)
     prompts = [random_tokens(count, seed) for seed, count in enumerate((37, 300, 1, 12))]
-    options = {"weight_bits": bits, "isa": isa, "num_blocks": 100}
+    options = {"weight_bits": bits, "kv_bits": kv_bits, "isa": isa, "num_blocks": 100}
     alone = [run(model.packed(**options), prompt) for prompt in prompts]
 
     together = run(model.packed(**options, threads=2), *prompts)

@@ -89,3 +89,20 @@ def test_only_one_of_both_is_trained():
     linear_cross_entropy_sum(hidden.detach(), weight, targets).backward()
     assert weight.grad is not None
     assert hidden.grad is None
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+def test_it_compiles_whole():
+    hidden, weight, targets = inputs()
+
+    def step(hidden, weight, targets):
+        return linear_cross_entropy_sum(hidden * 2, weight, targets)
+
+    expected = step(hidden, weight, targets)
+    expected.backward()
+    wanted = hidden.grad.clone(), weight.grad.clone()
+    hidden.grad = weight.grad = None
+    found = torch.compile(step, fullgraph=True, backend="aot_eager")(hidden, weight, targets)
+    found.backward()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close((hidden.grad, weight.grad), wanted, rtol=1e-4, atol=1e-5)

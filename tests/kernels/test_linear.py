@@ -23,8 +23,19 @@ def test_product_is_exact_up_to_fp32_rounding(isa, bits, out_features, in_featur
 
 
 @pytest.mark.parametrize("bits", [4, 8])
+def test_a_nan_stays_in_its_row_and_is_seen(isa, bits):
+    linear = PackedLinear(quantize_weight(torch.randn(96, 64), bits), isa=isa)
+    x = torch.randn(3, 64)
+    expected = linear(x)
+    x[1, 50] = torch.nan
+    found = linear(x)
+    assert found[1].isnan().all()
+    assert torch.equal(found[::2], expected[::2])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
 def test_rows_and_threads_do_not_change_a_bit(isa, bits):
-    weight = quantize_weight(torch.randn(224, 288), bits)
+    weight = quantize_weight(torch.randn(672, 288), bits)  # some of a row's streams, and a rest
     x = torch.randn(23, 288)
     whole = PackedLinear(weight, isa=isa)(x)
     pair = PackedLinear(weight, isa=isa, threads=2)

@@ -30,6 +30,16 @@ def test_quantize_activations():
     assert torch.equal(codes, expected_codes)
 
 
+@pytest.mark.parametrize("place", [40, 55])
+def test_a_group_with_a_nan_has_it_for_a_scale(place):
+    x = torch.randn(3, 96)
+    x[1, place] = torch.nan
+    _, scales = activations.quantize_int8(x)
+    expected = reference("quantize_int8")(x)[1]
+    torch.testing.assert_close(scales, expected, equal_nan=True)
+    assert scales.isnan().sum() == 1
+
+
 @pytest.mark.parametrize("head_dim", [2, 20, 64, 128])
 def test_rope(head_dim):
     x = torch.randn(6, 3, head_dim)
@@ -97,3 +107,22 @@ def test_attention_over_int8_is_exact_where_int8_is():
     )
     expected = reference("paged_attention")(q, keys, values, torch.arange(20), torch.tensor([19]))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("of", ["key", "value"])
+def test_what_is_not_finite_is_seen_through_an_int8_cache(value, of):
+    q, keys, values = torch.randn(20, 1, 64), torch.randn(20, 1, 64), torch.randn(20, 1, 64)
+    options = {"num_blocks": 2, "block_size": 16, "kv_bits": 8}
+    table = torch.tensor([1, 0])
+    before = causal_attention(q, keys, values, table, **options)
+    (keys if of == "key" else values)[17, 0, 40] = value
+    found = causal_attention(q, keys, values, table, **options)
+    assert torch.equal(found[:12], before[:12])  # of rows that share no tile with it
+    assert not found[17:].isfinite().all(-1).any()
+
+
+def test_a_cache_that_no_memory_holds_is_an_error():
+    one = torch.randn(1, 1, 512)
+    with pytest.raises(MemoryError, match="attention: std::bad_alloc"):
+        causal_attention(one, one, one, torch.tensor([0]), num_blocks=2**31 - 1, block_size=4096)

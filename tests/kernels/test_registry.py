@@ -79,6 +79,54 @@ def test_times_are_taken_once_for_all_processes(tmp_path):
     assert len(calls) == taken
 
 
+def test_a_choice_is_remembered_by_all_that_conditions_ask_about(registry):
+    asked = []
+
+    def takes(x, factor):
+        asked.append((x.stride(), factor))
+        return x.is_contiguous() and factor > 0
+
+    registry.define("scale", lambda x, factor: x * factor)
+    registry.add(Implementation("scale", "quick", lambda x, factor: x * factor, when=takes))
+    for factor in (1.0, 2.0, 3.5):
+        registry.call("scale", (torch.ones(4, 4), factor))
+    once = len(asked)
+    registry.call("scale", (torch.zeros(4, 4), 7.0))
+    assert len(asked) == once
+    for x, factor in ((torch.ones(4, 4).T, 1.0), (torch.ones(4, 5), 1.0), (torch.ones(4, 4), -1.0)):
+        before = len(asked)
+        registry.call("scale", (x, factor))
+        assert len(asked) > before
+
+
+def test_what_was_remembered_ends_with_a_new_or_failed_implementation(registry):
+    served = []
+
+    def broken(x):
+        if served:
+            raise RuntimeError("now it fails")
+        return x * 2
+
+    add(registry, "quick", broken)
+    registry.call("double", (X,))
+    served.append(1)
+    with pytest.warns(UserWarning, match="now it fails"):
+        registry.call("double", (X,))
+    add(registry, "late", lambda x: served.append("late") or x + x)
+    registry.call("double", (X,))
+    assert "late" in served
+
+
+def test_a_lack_of_memory_disables_nothing(registry):
+    def hungry(x):
+        raise MemoryError("quantize: std::bad_alloc")
+
+    add(registry, "hungry", hungry, priority=9)
+    with pytest.raises(MemoryError):
+        registry.call("double", (X,))
+    assert not registry.explain("double").rows[1].obstacle
+
+
 def test_a_new_implementation_is_timed(tmp_path):
     first = new_registry(tmp_path)
     add(first, "slow", slowly)

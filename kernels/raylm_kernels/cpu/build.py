@@ -108,47 +108,62 @@ def _cpu_flags() -> set[str]:
 
 
 def _declare(lib: CDLL) -> None:
-    pointer, size = c_void_p, c_int32
+    pointer, size, done = c_void_p, c_int32, c_bool
     lib.raylm_instruction_set.restype = c_char_p
     lib.raylm_last_error.restype = c_char_p
-    _function(lib.raylm_decoder_create, pointer, POINTER(ShapeStruct), *[size] * 4)
-    _function(lib.raylm_decoder_free, None, pointer)
-    _function(lib.raylm_decoder_weight_bytes, c_size_t, pointer)
-    _function(lib.raylm_decoder_read, c_uint64, pointer, size)
     rows = POINTER(QuantizedRowsStruct)
-    _function(lib.raylm_decoder_load_rows, None, pointer, *[size] * 4, rows)
-    _function(lib.raylm_decoder_load_vector, None, pointer, size, size, pointer, size)
+    shape = POINTER(ShapeStruct)
+    _function(lib, "decoder_create", pointer, shape, *[size] * 4)
+    _function(lib, "decoder_free", None, pointer)
+    _function(lib, "decoder_weight_bytes", c_size_t, pointer)
+    _function(lib, "decoder_read", c_uint64, pointer, size)
+    _function(lib, "decoder_load_rows", done, pointer, *[size] * 4, rows)
+    _function(lib, "decoder_load_vector", done, pointer, size, size, pointer, size)
     batch, logits, finding = POINTER(BatchStruct), POINTER(LogitsStruct), POINTER(FindingStruct)
-    _function(lib.raylm_decoder_forward, c_bool, pointer, batch, logits, finding)
-    _function(lib.raylm_linear_create, pointer, *[size] * 4, rows)
-    _function(lib.raylm_linear_free, None, pointer)
-    _function(lib.raylm_linear_weight_bytes, c_size_t, pointer)
-    _function(lib.raylm_linear_read, c_uint64, pointer, size)
-    _function(lib.raylm_peak_products, c_double, size)
-    _function(lib.raylm_linear_forward, None, pointer, pointer, size, pointer)
-    _function(lib.raylm_quantize, None, pointer, size, size, pointer, pointer)
-    _function(lib.raylm_rope, None, *[pointer] * 3, c_float, *[size] * 3)
-    _function(lib.raylm_attention, None, *[pointer] * 4, *[size] * 8, pointer)
+    _function(lib, "decoder_forward", done, pointer, batch, logits, finding)
+    _function(lib, "linear_create", pointer, *[size] * 4, rows)
+    _function(lib, "linear_free", None, pointer)
+    _function(lib, "linear_weight_bytes", c_size_t, pointer)
+    _function(lib, "linear_read", c_uint64, pointer, size)
+    _function(lib, "peak_products", c_double, size)
+    _function(lib, "linear_forward", done, pointer, pointer, size, pointer)
+    _function(lib, "quantize", done, pointer, size, size, pointer, pointer)
+    _function(lib, "rope", done, *[pointer] * 3, c_float, *[size] * 3)
+    _function(lib, "attention", done, *[pointer] * 4, *[size] * 8, pointer)
     _declare_training(lib)
 
 
 def _declare_training(lib: CDLL) -> None:
-    pointer, size, count, real = c_void_p, c_int32, c_int64, c_float
+    pointer, size, count, real, done = c_void_p, c_int32, c_int64, c_float, c_bool
     rows = count, size, real
-    _function(lib.raylm_rms_norm, None, *[pointer] * 3, *rows, pointer, pointer, size)
-    _function(lib.raylm_rms_norm_backward, None, *[pointer] * 5, *rows, pointer, pointer, size)
-    _function(lib.raylm_swiglu, None, pointer, pointer, count, pointer, size)
-    _function(lib.raylm_swiglu_backward, None, *[pointer] * 3, count, pointer, pointer, size)
-    matrix = count, count, pointer
-    _function(lib.raylm_cross_entropy, count, pointer, pointer, *matrix, size)
-    _function(lib.raylm_cross_entropy_gradient, count, *[pointer] * 3, *matrix, pointer, size)
-    _function(lib.raylm_adamw_step, None, *[pointer] * 4, count, *[real] * 8, size)
-    _function(lib.raylm_lion_step, None, *[pointer] * 3, count, *[real] * 4, size)
-    _function(lib.raylm_squared_norm, c_double, pointer, count, size)
+    _function(lib, "rms_norm", done, *[pointer] * 3, *rows, pointer, pointer, size)
+    _function(lib, "rms_norm_backward", done, *[pointer] * 5, *rows, pointer, pointer, size)
+    _function(lib, "swiglu", done, pointer, pointer, count, pointer, size)
+    _function(lib, "swiglu_backward", done, *[pointer] * 3, count, pointer, pointer, size)
+    row = POINTER(count)
+    _function(lib, "cross_entropy", done, *[pointer] * 2, count, count, pointer, row, size)
+    inputs = [pointer] * 3
+    _function(
+        lib, "cross_entropy_gradient", done, *inputs, count, count, pointer, pointer, row, size
+    )
+    _function(lib, "adamw_step", done, *[pointer] * 4, count, *[real] * 8, size)
+    _function(lib, "lion_step", done, *[pointer] * 3, count, *[real] * 4, size)
+    _function(lib, "squared_norm", done, pointer, count, POINTER(c_double), size)
     shape = POINTER(SparseShapeStruct)
-    _function(lib.raylm_sparse_attention, None, shape, *[pointer] * 5, size)
-    _function(lib.raylm_sparse_attention_backward, None, shape, *[pointer] * 8, size)
+    _function(lib, "sparse_attention", done, shape, *[pointer] * 5, size)
+    _function(lib, "sparse_attention_backward", done, shape, *[pointer] * 8, size)
 
 
-def _function(function: Any, result: Any, *arguments: Any) -> None:
+def _function(lib: CDLL, name: str, result: Any, *arguments: Any) -> None:
+    """One that says whether it was done, or returns what it made, raises MemoryError where it was
+    not: nothing else can go wrong inside."""
+    function = getattr(lib, f"raylm_{name}")
     function.restype, function.argtypes = result, arguments
+    if result in (c_bool, c_void_p):
+
+        def require(found: Any, *_: Any) -> Any:
+            if not found:
+                raise MemoryError(f"{name}: {lib.raylm_last_error().decode()}")
+            return found
+
+        function.errcheck = require

@@ -77,9 +77,6 @@ class PackedDecoder:
         self._handle = self._library.raylm_decoder_create(
             byref(_shape(dims, weight_bits)), threads, num_blocks, block_size, kv_bits
         )
-        if not self._handle:
-            reason = self._library.raylm_last_error().decode()
-            raise MemoryError(f"the packed decoder's memory could not be mapped: {reason}")
         self._finalizer = weakref.finalize(self, self._library.raylm_decoder_free, self._handle)
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -151,11 +148,9 @@ class PackedDecoder:
             raise RuntimeError("this PackedDecoder belongs to the process that forked this one")
         finding = FindingStruct()
         with self._lock:
-            done = self._library.raylm_decoder_forward(
+            self._library.raylm_decoder_forward(
                 self._handle, byref(batch), byref(logits), byref(finding)
             )
-        if not done:
-            raise MemoryError(self._library.raylm_last_error().decode())
         if finding.fault:
             text = _FAULTS[Fault(finding.fault)]
             raise ValueError(

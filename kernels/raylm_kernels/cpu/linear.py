@@ -33,8 +33,6 @@ class PackedLinear:
         self._handle = self._library.raylm_linear_create(
             self.out_features, self.in_features, bits, threads, byref(packed_rows(weight))
         )
-        if not self._handle:
-            raise MemoryError(self._library.raylm_last_error().decode())
         weakref.finalize(self, self._library.raylm_linear_free, self._handle)
 
     @property

@@ -1,6 +1,7 @@
 """Cross-entropy, and its gradient."""
 
 from collections.abc import Sequence
+from ctypes import byref, c_int64
 
 import torch
 from torch import Tensor
@@ -14,10 +15,15 @@ from raylm_kernels.reference import loss
 def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
     logits, targets = logits_NV.contiguous(), targets_N.long().contiguous()
     losses = logits.new_empty(len(logits))
-    wrong = kernels().raylm_cross_entropy(
-        address(logits), address(targets), *logits.shape, address(losses), torch.get_num_threads()
+    wrong = c_int64()
+    kernels().raylm_cross_entropy(
+        *map(address, (logits, targets)),
+        *logits.shape,
+        address(losses),
+        byref(wrong),
+        torch.get_num_threads(),
     )
-    _require_places("cross_entropy", targets, wrong, logits.shape[1])
+    _require_places("cross_entropy", targets, wrong.value, logits.shape[1])
     return losses
 
 
@@ -71,14 +77,16 @@ def _put_gradient(
     """Losses; (softmax - one_hot) * weight goes to `gradient_NV`, which may be `logits_NV`."""
     targets, weights = targets_N.long().contiguous(), weights_N.contiguous()
     losses = logits_NV.new_empty(len(targets))
-    wrong = kernels().raylm_cross_entropy_gradient(
+    wrong = c_int64()
+    kernels().raylm_cross_entropy_gradient(
         *map(address, (logits_NV, targets, weights)),
         *logits_NV.shape,
         address(losses),
         address(gradient_NV),
+        byref(wrong),
         torch.get_num_threads(),
     )
-    _require_places(name, targets, wrong, logits_NV.shape[1], first)
+    _require_places(name, targets, wrong.value, logits_NV.shape[1], first)
     return losses
 
 

@@ -1,5 +1,7 @@
 """Optimizer steps over flat shards in one pass, and the norm of gradients."""
 
+from ctypes import byref, c_double
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def adamw_step(
     gradients: Tensor,
     average: Tensor,
     square: Tensor,
-    step: int,
+    step: float,
     lr: float,
     beta1: float,
     beta2: float,
@@ -60,7 +62,10 @@ def lion_step(
 
 @compiled(optimizer.squared_norm, lambda gradients: _are_flat(*gradients))
 def squared_norm(gradients: list[Tensor]) -> Tensor:
-    threads = torch.get_num_threads()
-    norm = kernels().raylm_squared_norm
-    total = sum(norm(address(g), g.numel(), threads) for g in gradients)
+    total, part = 0.0, c_double()
+    for gradient in gradients:
+        kernels().raylm_squared_norm(
+            address(gradient), gradient.numel(), byref(part), torch.get_num_threads()
+        )
+        total += part.value
     return gradients[0].new_tensor(total)

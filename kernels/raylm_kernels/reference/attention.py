@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from raylm_kernels.arguments import require, require_beside, require_integers, require_shape
+from raylm_kernels.arguments import require, require_integers, require_shape
 from raylm_kernels.op import op
 from raylm_kernels.reference.numbers import wide
 
@@ -28,7 +28,6 @@ def _check_attention(
         require_integers(name, "starts", starts)
         packed = len(q_BTHD) == 1 and q_BTHD.shape[1] == k_BSKD.shape[1]
         require(packed, name, "q_BTHD", "one row of as many queries as keys", q_BTHD)
-        require_beside(name, "starts", starts, q_BTHD)
 
 
 @op(gradients=("q_BTHD", "k_BSKD", "v_BSKD"), check=_check_attention)
@@ -112,7 +111,6 @@ def _check_paged_attention(
     require(slots_L.ndim == 1, name, "slots_L", "one dimension", slots_L)
     require_integers(name, "slots_L", slots_L)
     require_shape(name, "positions_N", positions_N, (len(q_NHD),))
-    require_beside(name, "slots_L", slots_L, q_NHD)
 
 
 @op(check=_check_paged_attention)
@@ -167,5 +165,3 @@ def _check_heads(
     require(divides, op, k_name, f"a number of heads that divides {heads}", k)
     require_shape(op, k_name, k, (*k.shape[:-1], q.shape[-1]))
     require_shape(op, v_name, v, tuple(k.shape))
-    require_beside(op, k_name, k, q)
-    require_beside(op, v_name, v, q)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from raylm_kernels.arguments import require, require_beside, require_shape
+from raylm_kernels.arguments import require, require_shape
 from raylm_kernels.op import op
 from raylm_kernels.quantize import GROUP, QuantizedWeight, dequantize_weight
 from raylm_kernels.reference.numbers import wide
@@ -21,8 +21,6 @@ def _check(name: str, x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor |
         require_shape(name, "minima", minima, groups)
     wanted = torch.int8 if minima is None else torch.uint8
     require(codes.dtype == wanted, name, "codes", f"{wanted} without or with minima", codes)
-    for label, tensor in (("codes", codes), ("scales", scales)):
-        require_beside(name, label, tensor, x)
 
 
 @op(

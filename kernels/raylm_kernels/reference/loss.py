@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from raylm_kernels.arguments import require, require_beside, require_integers, require_shape
+from raylm_kernels.arguments import require, require_integers, require_shape
 from raylm_kernels.op import op
 from raylm_kernels.reference.numbers import wide
 
@@ -21,7 +21,6 @@ def _check_targets(op: str, name: str, rows: Tensor, targets_N: Tensor) -> None:
     require(rows.ndim == 2, op, name, "two dimensions", rows)
     require_integers(op, "targets_N", targets_N)
     require_shape(op, "targets_N", targets_N, (rows.shape[0],))
-    require_beside(op, "targets_N", targets_N, rows)
 
 
 def _check_cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> None:
@@ -42,7 +41,6 @@ def _check_linear_cross_entropy(hidden_NE: Tensor, weight_VE: Tensor, targets_N:
     _check_targets(name, "hidden_NE", hidden_NE, targets_N)
     require(weight_VE.ndim == 2, name, "weight_VE", "two dimensions", weight_VE)
     require_shape(name, "weight_VE", weight_VE, (weight_VE.shape[0], hidden_NE.shape[1]))
-    require_beside(name, "weight_VE", weight_VE, hidden_NE)
 
 
 def _linear_cross_entropy_backward(
@@ -75,7 +73,6 @@ def _check_gradients(
     _check_linear_cross_entropy(hidden_NE, weight_VE, targets_N)
     name = "linear_cross_entropy_gradients"
     require_shape(name, "weights_N", weights_N, (len(hidden_NE),))
-    require_beside(name, "weights_N", weights_N, hidden_NE)
 
 
 @op(check=_check_gradients)

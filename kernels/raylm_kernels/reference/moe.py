@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from raylm_kernels.arguments import require, require_beside, require_integers, require_shape
+from raylm_kernels.arguments import require, require_integers, require_shape
 from raylm_kernels.op import op
 from raylm_kernels.reference.numbers import wide
 
@@ -31,7 +31,6 @@ def _check_permute(x_NE: Tensor, experts_NK: Tensor, num_experts: int) -> None:
     require(experts_NK.ndim == 2, name, "experts_NK", "two dimensions", experts_NK)
     require_shape(name, "experts_NK", experts_NK, (x_NE.shape[0], experts_NK.shape[1]))
     require_integers(name, "experts_NK", experts_NK)
-    require_beside(name, "experts_NK", experts_NK, x_NE)
     require(num_experts >= 1, name, "num_experts", "1 or more", num_experts)
 
 
@@ -54,7 +53,6 @@ def _check_unpermute(y_ME: Tensor, places_M: Tensor, weights_NK: Tensor) -> None
     require_shape(name, "y_ME", y_ME, (weights_NK.shape[0] * weights_NK.shape[1], y_ME.shape[1]))
     require_shape(name, "places_M", places_M, (y_ME.shape[0],))
     require_integers(name, "places_M", places_M)
-    require_beside(name, "weights_NK", weights_NK, y_ME)
 
 
 @op(gradients=("y_ME", "weights_NK"), check=_check_unpermute)
@@ -76,7 +74,6 @@ def _check_grouped(x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor) -> None:
     require_shape(name, "weight_XOI", weight_XOI, wanted)
     require_shape(name, "counts_X", counts_X, (weight_XOI.shape[0],))
     require_integers(name, "counts_X", counts_X)
-    require_beside(name, "weight_XOI", weight_XOI, x_MI)
 
 
 def _grouped_backward(

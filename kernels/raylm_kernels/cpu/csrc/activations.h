@@ -41,8 +41,9 @@ public:
         quantize_group(row, group, load(x), load(x + kLanes));
     }
 
+    // The scale of values among which is a NaN is one, and so is what they are multiplied to.
     void quantize_group(int row, int group, f32x16 low, f32x16 high) {
-        const float largest = reduce_max(max(abs(low), abs(high)));
+        const float largest = largest_magnitude(low, high);
         const f32x16 inverse = splat(largest > 0.0f ? 127.0f / largest : 0.0f);
         const i32x16 low_codes = to_int(round(low * inverse));
         const i32x16 high_codes = to_int(round(high * inverse));

@@ -10,7 +10,7 @@ namespace raylm {
 
 inline thread_local std::string last_error;
 
-// An exception must not cross the C interface: a null result, and its text in last_error.
+// An exception must not cross the C interface: a null or false result, its text in last_error.
 template <class Body>
 auto guarded(Body&& body) -> decltype(body()) {
     try {
@@ -19,6 +19,15 @@ auto guarded(Body&& body) -> decltype(body()) {
         last_error = error.what();
         return {};
     }
+}
+
+// Whether a body without a result was done.
+template <class Body>
+bool completed(Body&& body) {
+    return guarded([&] {
+        body();
+        return true;
+    });
 }
 
 }  // namespace raylm

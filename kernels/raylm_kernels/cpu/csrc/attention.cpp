@@ -239,14 +239,14 @@ void attend_pages(const Pages& pages, const AttentionRows& rows, float* scores, 
 }  // namespace
 
 void attend(const KvCache& cache, int layer, int head, const std::int32_t* block_table,
-            const AttentionRows& rows, AttentionDesk& desk) {
-    float* scores = desk.scores.data();
+            const AttentionRows& rows, AttentionWorkspace& workspace) {
+    float* scores = workspace.scores.data();
     if (cache.bits() == 16) {
         const Bf16Pages pages(cache, layer, head, block_table, rows);
-        attend_pages(pages, rows, scores, desk.stride);
+        attend_pages(pages, rows, scores, workspace.stride);
     } else {
-        const Int8Pages pages(cache, layer, head, block_table, rows, desk.queries);
-        attend_pages(pages, rows, scores, desk.stride);
+        const Int8Pages pages(cache, layer, head, block_table, rows, workspace.queries);
+        attend_pages(pages, rows, scores, workspace.stride);
     }
 }
 

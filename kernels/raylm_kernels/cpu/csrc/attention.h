@@ -15,9 +15,9 @@ struct AttentionRows {
 };
 
 // What one thread works in: rows of `stride` scores, a multiple of 16 that covers every length.
-struct AttentionDesk {
-    AttentionDesk() = default;
-    AttentionDesk(int length, int head_dim)
+struct AttentionWorkspace {
+    AttentionWorkspace() = default;
+    AttentionWorkspace(int length, int head_dim)
         : stride(round_up(length, kLanes)),
           scores(std::size_t(kAttentionRows) * stride),
           queries(kAttentionRows, head_dim) {}
@@ -28,6 +28,6 @@ struct AttentionDesk {
 };
 
 void attend(const KvCache& cache, int layer, int head, const std::int32_t* block_table,
-            const AttentionRows& rows, AttentionDesk& desk);
+            const AttentionRows& rows, AttentionWorkspace& workspace);
 
 }  // namespace raylm

@@ -12,8 +12,6 @@ using namespace raylm;
 namespace {
 
 constexpr std::int64_t kIgnored = -100;
-constexpr long kGrain = 8192;  // values; fewer are done sooner than another thread is woken
-
 // The softmax of one row after another of `width` logits. One pass over a row suffices: its next part
 // is fetched while the exponentials of one are summed; these are kept, for they cost more than memory
 // does, with the shift that was known so far.
@@ -103,48 +101,51 @@ void put_gradient(const Softmax& softmax, std::int64_t target, float weight, con
     });
 }
 
-}  // namespace
-
-// Both return the first row whose target is no place in it, having done nothing, else -1.
-
-RAYLM_API std::int64_t raylm_cross_entropy(const float* logits, const std::int64_t* targets,
-                                           std::int64_t rows, std::int64_t width, float* losses,
-                                           std::int32_t threads) {
-    if (const long wrong = wrong_target(targets, rows, width); wrong >= 0) return wrong;
-    for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
-        Softmax softmax(width, false);
-        for (long row = begin; row < end; ++row) {
-            const float* x = logits + row * width;
-            const bool counts = targets[row] != kIgnored;
-            losses[row] = counts ? softmax.read(x) - x[targets[row]] : 0.0f;
-        }
-    });
-    return -1;
+void put_zeros(const Output& out, long first, long count) {
+    for_lanes(count, [&](long at, auto lanes) { out.put(first + at, splat(0.0f), lanes); });
 }
 
-RAYLM_API std::int64_t raylm_cross_entropy_gradient(const float* logits,
-                                                    const std::int64_t* targets,
-                                                    const float* weights, std::int64_t rows,
-                                                    std::int64_t width, float* losses,
-                                                    float* gradient, std::int32_t threads) {
-    if (const long wrong = wrong_target(targets, rows, width); wrong >= 0) return wrong;
-    const Output out(gradient, rows * width, width);
-    for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
-        Softmax softmax(width, true);
-        for (long row = begin; row < end; ++row) {
-            const long first = row * width;
-            if (targets[row] != kIgnored) {
+}  // namespace
+
+// Both put into `wrong` the first row whose target is no place in it, having done nothing, else -1.
+
+RAYLM_API bool raylm_cross_entropy(const float* logits, const std::int64_t* targets,
+                                   std::int64_t rows, std::int64_t width, float* losses,
+                                   std::int64_t* wrong, std::int32_t threads) {
+    return completed([&] {
+        if ((*wrong = wrong_target(targets, rows, width)) >= 0) return;
+        for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
+            Softmax softmax(width, false);
+            for (long row = begin; row < end; ++row) {
+                const float* x = logits + row * width;
+                const bool counts = targets[row] != kIgnored;
+                losses[row] = counts ? softmax.read(x) - x[targets[row]] : 0.0f;
+            }
+        });
+    });
+}
+
+RAYLM_API bool raylm_cross_entropy_gradient(const float* logits, const std::int64_t* targets,
+                                            const float* weights, std::int64_t rows,
+                                            std::int64_t width, float* losses, float* gradient,
+                                            std::int64_t* wrong, std::int32_t threads) {
+    return completed([&] {
+        if ((*wrong = wrong_target(targets, rows, width)) >= 0) return;
+        const Output out(gradient, rows * width, width);
+        for_parts(rows, kGrain / width, threads, [&](long begin, long end, int) {
+            Softmax softmax(width, true);
+            for (long row = begin; row < end; ++row) {
+                const long first = row * width;
+                if (targets[row] == kIgnored) {
+                    losses[row] = 0.0f;
+                    put_zeros(out, first, width);
+                    continue;
+                }
                 const float picked = logits[first + targets[row]];
                 losses[row] = softmax.read(logits + first) - picked;
                 put_gradient(softmax, targets[row], weights[row], out, first);
-            } else {
-                losses[row] = 0.0f;
-                for_lanes(width, [&](long at, auto lanes) {
-                    out.put(first + at, splat(0.0f), lanes);
-                });
             }
-        }
-        out.finish();
+            out.finish();
+        });
     });
-    return -1;
 }

@@ -21,7 +21,7 @@ Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int blo
     place_weights();
     const int own_rows = threads == 1 ? kTileTokens : kRedundantRows;
     for (int member = 0; member < threads; ++member) {
-        desks_.push_back({Activations(own_rows, shape.hidden_size),
+        workspaces_.push_back({Activations(own_rows, shape.hidden_size),
                           Buffer<float>(std::size_t(kTileTokens) * kGroup),
                           {}});
     }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "batch.h"
-#include "linear.h"
+#include "gemm.h"
 #include "team.h"
 #include "top.h"
 
@@ -83,10 +83,10 @@ private:
     };
 
     // What one member of the team works in.
-    struct Desk {
+    struct Workspace {
         Activations normalized;
         Buffer<float> gated;
-        AttentionDesk attention;
+        AttentionWorkspace attention;
         std::vector<Top> tops;  // of the logits of its part of the vocabulary
     };
 
@@ -127,7 +127,7 @@ private:
 
     Tile tile_;
     std::vector<int> every_token_;
-    std::vector<Desk> desks_;
+    std::vector<Workspace> workspaces_;
     Buffer<float> hidden_;
     Buffer<float> turns_;
     Buffer<float> qkv_;

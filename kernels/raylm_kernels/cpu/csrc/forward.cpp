@@ -28,9 +28,9 @@ Finding Decoder::forward(const Batch& batch, const Logits& logits) {
     const Finding finding = batch.check(shape_.vocab_size, cache_.blocks(), cache_.block_size());
     if (finding.fault != Fault::kNone) return finding;
     const int longest = batch.longest();
-    for (Desk& desk : desks_) {
-        if (longest > desk.attention.stride) {
-            desk.attention = AttentionDesk(longest, shape_.padded_head_dim);
+    for (Workspace& workspace : workspaces_) {
+        if (longest > workspace.attention.stride) {
+            workspace.attention = AttentionWorkspace(longest, shape_.padded_head_dim);
         }
     }
     for (int first = 0; first < batch.tokens_count; first += kTileTokens) {
@@ -77,7 +77,7 @@ void Decoder::embed(int member, const Batch& batch) {
 const Activations& Decoder::normalize(int member, int rows, const int* tokens,
                                       const float* weight) {
     const bool alone = team_.size() == 1 || rows <= kRedundantRows;
-    Activations& out = alone ? desks_[member].normalized : normalized_;
+    Activations& out = alone ? workspaces_[member].normalized : normalized_;
     const Range own = alone ? Range{0, rows} : share(rows, member, team_.size());
     for (int row = own.begin; row < own.end; ++row) {
         rms_norm_quantize(hidden(tokens[row]), weight, shape_.hidden_size, shape_.norm_eps, row,
@@ -153,7 +153,7 @@ void Decoder::attend_items(int member, int index, const Batch& batch) {
             rows.outputs[row] = outputs + row * width;
         }
         attend(cache_, index, item.kv_head, batch.table(item.sequence), rows,
-               desks_[member].attention);
+               workspaces_[member].attention);
         for (int row = 0; row < item.rows; ++row) {
             for (int i = 0; i < width; i += kGroup) {
                 attended_.quantize_group(tokens[row], (heads[row] * width + i) / kGroup,
@@ -170,7 +170,7 @@ void Decoder::project_out(int member, const Layer& layer) {
 }
 
 void Decoder::gate_up(int member, const Layer& layer, const Activations& x) {
-    float* gated = desks_[member].gated.data();
+    float* gated = workspaces_[member].gated.data();
     multiply(layer.gate_up, member, x, tile_.count,
              [&](int unit, int first, int rows, const float* y) {
                  const bool starts_group = unit % kGatedUnits == 0;
@@ -201,7 +201,7 @@ void Decoder::add_to_hidden(int member, const PackedMatrix& weights, const Activ
 
 void Decoder::project_head(int member, const Logits& logits) {
     const int count = int(tile_.logit_tokens.size());
-    std::vector<Top>& tops = desks_[member].tops;
+    std::vector<Top>& tops = workspaces_[member].tops;
     for (int first_row = 0; first_row < count; first_row += kTileTokens) {
         const int part = std::min(kTileTokens, count - first_row);
         const Activations& x =
@@ -231,7 +231,7 @@ void Decoder::project_head(int member, const Logits& logits) {
 
 void Decoder::merge_tops(int output, int row, const Logits& logits) {
     Top all(logits.top);
-    for (const Desk& desk : desks_) all.merge(desk.tops[row]);
+    for (const Workspace& workspace : workspaces_) all.merge(workspace.tops[row]);
     std::size_t at = std::size_t(output) * logits.top;
     for (const Best& one : all.best()) {
         logits.values[at] = one.value;

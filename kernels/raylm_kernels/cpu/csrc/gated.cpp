@@ -9,8 +9,6 @@ using namespace raylm;
 
 namespace {
 
-constexpr long kGrain = 16384;  // values; fewer are done sooner than another thread is woken
-
 // Calls each(at, lanes) for all of `count` values, a whole number of lanes to each thread.
 template <class Each>
 void for_values(long count, int threads, std::initializer_list<Output> outs, Each&& each) {
@@ -25,25 +23,29 @@ void for_values(long count, int threads, std::initializer_list<Output> outs, Eac
 
 }  // namespace
 
-RAYLM_API void raylm_swiglu(const float* gate, const float* up, std::int64_t count, float* y,
+RAYLM_API bool raylm_swiglu(const float* gate, const float* up, std::int64_t count, float* y,
                             std::int32_t threads) {
-    const Output out(y, count, kLanes);
-    for_values(count, threads, {out}, [&](long i, auto lanes) {
-        out.put(i, silu(load(gate + i, lanes)) * load(up + i, lanes), lanes);
+    return completed([&] {
+        const Output out(y, count, kLanes);
+        for_values(count, threads, {out}, [&](long i, auto lanes) {
+            out.put(i, silu(load(gate + i, lanes)) * load(up + i, lanes), lanes);
+        });
     });
 }
 
-RAYLM_API void raylm_swiglu_backward(const float* grad, const float* gate, const float* up,
+RAYLM_API bool raylm_swiglu_backward(const float* grad, const float* gate, const float* up,
                                      std::int64_t count, float* grad_gate, float* grad_up,
                                      std::int32_t threads) {
-    const Output to_gate(grad_gate, count, kLanes);
-    const Output to_up(grad_up, count, kLanes);
-    for_values(count, threads, {to_gate, to_up}, [&](long i, auto lanes) {
-        const f32x16 g = load(grad + i, lanes);
-        const f32x16 x = load(gate + i, lanes);
-        const f32x16 share = 1.0f / (1.0f + exp(-x));
-        const f32x16 slope = share * fmadd(x, 1.0f - share, splat(1.0f));
-        to_gate.put(i, g * load(up + i, lanes) * slope, lanes);
-        to_up.put(i, g * x * share, lanes);
+    return completed([&] {
+        const Output to_gate(grad_gate, count, kLanes);
+        const Output to_up(grad_up, count, kLanes);
+        for_values(count, threads, {to_gate, to_up}, [&](long i, auto lanes) {
+            const f32x16 g = load(grad + i, lanes);
+            const f32x16 x = load(gate + i, lanes);
+            const f32x16 share = 1.0f / (1.0f + exp(-x));
+            const f32x16 slope = share * fmadd(x, 1.0f - share, splat(1.0f));
+            to_gate.put(i, g * load(up + i, lanes) * slope, lanes);
+            to_up.put(i, g * x * share, lanes);
+        });
     });
 }

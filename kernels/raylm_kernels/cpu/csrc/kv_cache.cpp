@@ -13,14 +13,14 @@ struct Group {
     std::uint16_t scale;
 };
 
-// Rounded to 8 bits by the scale that is kept.
+// Rounded to 8 bits by the scale that is kept, which is NaN where a value is not finite.
 Group quantize(const float* x) {
-    float largest = 0.0f;
-    for (int i = 0; i < kGroup; ++i) largest = std::max(largest, std::abs(x[i]));
-    Group out;
-    out.scale = to_half(std::min(largest / 127.0f, kLargestHalf));
+    const float largest = largest_magnitude(load(x), load(x + kLanes));
+    Group out = {};
+    out.scale = to_half(std::isfinite(largest) ? std::min(largest / 127.0f, kLargestHalf) : NAN);
     const float kept = from_half(out.scale);
-    const float inverse = kept > 0.0f ? 1.0f / kept : 0.0f;
+    if (!(kept > 0.0f)) return out;
+    const float inverse = 1.0f / kept;
     for (int i = 0; i < kGroup; ++i) {
         out.codes[i] = std::int8_t(std::clamp(std::nearbyint(x[i] * inverse), -127.0f, 127.0f));
     }

@@ -1,104 +1,89 @@
-#include "linear.h"
+// A linear layer over packed weights, over the C interface.
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <vector>
 
-#include <array>
-#include <chrono>
-#include <utility>
+#include "api.h"
+#include "gemm.h"
+#include "parallel.h"
 
-#include "product.h"
+using namespace raylm;
 
-namespace raylm {
 namespace {
 
-// From one row block to the next.
-template <int Bits>
-std::size_t stride_of(const Activations& x) {
-    return std::size_t(x.depth() / kBlockDepth) * block_bytes(Bits);
-}
-
-template <int Bits, int M>
-void stream(const std::uint8_t* unit, const Activations& x, int row, float* y) {
-    const std::size_t stride = stride_of<Bits>(x);
-    multiply_blocks<Bits, M, 1>(unit, stride, x, row, y);
-    multiply_blocks<Bits, M, 1>(unit + stride, stride, x, row, y + kRowBlock);
-}
-
-template <int Bits, int M>
-void tile(const std::uint8_t* unit, const Activations& x, int row, float* y) {
-    if constexpr (kTileBlocks == 2) {
-        multiply_blocks<Bits, M, 2>(unit, stride_of<Bits>(x), x, row, y);
-    } else {
-        stream<Bits, M>(unit, x, row, y);
-    }
-}
-
-template <int Bits>
-void streams(const std::uint8_t* units, std::size_t apart, const Activations& x, float* y) {
-    const std::size_t stride = stride_of<Bits>(x);
-    for (int at = 0; at < 2 * kUnitRows; at += kRowBlock, units += stride) {
-        multiply_blocks<Bits, 1, kStreams>(units, apart, x, 0, y + at, 2 * kUnitRows);
-    }
-}
-
-template <int Bits, int... M>
-constexpr std::array<UnitKernel, sizeof...(M)> stream_kernels(std::integer_sequence<int, M...>) {
-    return {stream<Bits, M + 1>...};
-}
-
-template <int Bits, int... M>
-constexpr std::array<UnitKernel, sizeof...(M)> tile_kernels(std::integer_sequence<int, M...>) {
-    return {tile<Bits, M + 1>...};
-}
-
-// Chains enough to hide the latency of each; what is added changes, so that all of it is done.
-constexpr int kChains = kRegisterBytes == 64 ? 8 : 4;
-
-template <int Bits>
-std::int32_t add_products(const std::uint8_t* lines, int rounds) {
-    Dot<Bits> dots[kChains];
-    for (int round = 0; round < rounds; ++round) {
-        const i32x16 quad = splat(round);
-        RAYLM_UNROLL
-        for (int chain = 0; chain < kChains; ++chain) {
-            dots[chain].add(load_as<u8x64>(lines + chain * kLine), quad);
+// y = x W^T with W packed for a team.
+class Linear {
+public:
+    Linear(int rows, int width, int bits, int threads, const QuantizedRows& from)
+        : width_(width), threads_(threads), weights_(rows, width, bits, 1, threads) {
+        for (int member = 0; member < threads; ++member) {
+            arenas_.emplace_back(weights_.share_bytes(member));
+            weights_.place(member, arenas_.back());
         }
+        run_members(threads, [&](int member) { weights_.pack(member, 0, rows, from); });
     }
-    std::int32_t sum = 0;
-    for (const Dot<Bits>& dot : dots) sum += reduce_add(dot.total());
-    return sum;
-}
 
-template <int Bits>
-double measure_peak() {
-    constexpr int kRounds = 2'000'000;
-    Buffer<std::uint8_t> lines(kChains * kLine);
-    for (std::size_t i = 0; i < lines.size(); ++i) lines[i] = i % 16;
-    volatile std::int32_t kept = 0;
-    double best_s = 1e9;
-    for (int run = 0; run < 5; ++run) {
-        const auto began = std::chrono::steady_clock::now();
-        kept = kept + add_products<Bits>(lines.data(), kRounds);
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-        best_s = std::min(best_s, took.count());
+    void forward(const float* x, int rows, float* y) {
+        const std::lock_guard one_at_a_time(busy_);
+        if (rows > capacity_) {
+            capacity_ = rows;
+            x_ = Activations(rows, width_);
+        }
+        for_parts(rows, kGrain / width_, threads_, [&](long begin, long end, int) {
+            for (long row = begin; row < end; ++row) {
+                for (int k = 0; k < width_; k += kGroup) {
+                    x_.quantize_group(int(row), k / kGroup, x + row * width_ + k);
+                }
+            }
+        });
+        run_members(threads_, [&](int member) {
+            multiply(weights_, member, x_, rows,
+                     [&](int unit, int first, int count, const float* part) {
+                         for (int row = first; row < first + count; ++row, part += kUnitRows) {
+                             float* to = y + std::size_t(row) * weights_.rows() + unit * kUnitRows;
+                             std::copy_n(part, kUnitRows, to);
+                         }
+                     });
+        });
     }
-    return 64.0 * kChains * kRounds / best_s;
-}
+
+    std::size_t bytes() const {
+        std::size_t total = 0;
+        for (int member = 0; member < threads_; ++member) total += weights_.share_bytes(member);
+        return total;
+    }
+
+    std::uint64_t read(int streams) {
+        std::atomic<std::uint64_t> sum{0};
+        run_members(threads_, [&](int member) { sum ^= arenas_[member].checksum(streams); });
+        return sum;
+    }
+
+private:
+    const int width_;
+    const int threads_;
+    std::mutex busy_;
+    int capacity_ = 0;
+    std::vector<Arena> arenas_;
+    PackedMatrix weights_;
+    Activations x_;
+};
 
 }  // namespace
 
-double peak_products(int bits) { return bits == 4 ? measure_peak<4>() : measure_peak<8>(); }
-
-UnitKernel stream_kernel(int bits, int rows) {
-    static constexpr auto int4 = stream_kernels<4>(std::make_integer_sequence<int, kStreamRows>());
-    static constexpr auto int8 = stream_kernels<8>(std::make_integer_sequence<int, kStreamRows>());
-    return (bits == 4 ? int4 : int8)[rows - 1];
+RAYLM_API Linear* raylm_linear_create(std::int32_t rows, std::int32_t width, std::int32_t bits,
+                                      std::int32_t threads, const QuantizedRows* from) {
+    return guarded([&] { return new Linear(rows, width, bits, threads, *from); });
 }
-
-UnitKernel tile_kernel(int bits, int rows) {
-    static constexpr auto int4 = tile_kernels<4>(std::make_integer_sequence<int, kTileRows>());
-    static constexpr auto int8 = tile_kernels<8>(std::make_integer_sequence<int, kTileRows>());
-    return (bits == 4 ? int4 : int8)[rows - 1];
+RAYLM_API void raylm_linear_free(Linear* linear) { delete linear; }
+RAYLM_API bool raylm_linear_forward(Linear* linear, const float* x, std::int32_t rows, float* y) {
+    return completed([&] {
+        linear->forward(x, rows, y);
+    });
 }
-
-StreamsKernel streams_kernel(int bits) { return bits == 4 ? streams<4> : streams<8>; }
-
-}  // namespace raylm
+RAYLM_API std::size_t raylm_linear_weight_bytes(const Linear* linear) { return linear->bytes(); }
+RAYLM_API double raylm_peak_products(std::int32_t bits) { return peak_products(bits); }
+RAYLM_API std::uint64_t raylm_linear_read(Linear* linear, std::int32_t streams) {
+    return linear->read(streams);
+}

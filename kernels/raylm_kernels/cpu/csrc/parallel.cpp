@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <memory>
+#include <system_error>
 
 namespace raylm {
 namespace {
@@ -24,12 +25,17 @@ Shared*& shared() {
 }  // namespace
 
 BorrowedTeam::BorrowedTeam(int size) {
+    if (size == 1) return;
     Shared& mine = *shared();
     turn_ = std::unique_lock(mine.busy, std::try_to_lock);
     if (!turn_) return;
     if (!mine.team || mine.team->size() != size) {
         mine.team.reset();
-        mine.team = std::make_unique<Team>(size);
+        try {
+            mine.team = std::make_unique<Team>(size);
+        } catch (const std::system_error&) {
+            return;
+        }
     }
     team_ = mine.team.get();
 }

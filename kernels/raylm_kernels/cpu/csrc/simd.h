@@ -48,7 +48,7 @@ inline Vector select(Mask mask, Vector yes, Vector no) {
         return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
     }
 }
-// b where one is NaN.
+// Of floats b where one is NaN.
 template <class Half>
 inline Pair<Half> max(Pair<Half> a, Pair<Half> b) {
     return {max(a.low, b.low), max(a.high, b.high)};
@@ -108,7 +108,7 @@ inline auto reduce_add(Pair<Half> x) {
     return reduce_add(x.low + x.high);
 }
 template <class Half>
-inline float reduce_max(Pair<Half> x) {
+inline auto reduce_max(Pair<Half> x) {
     return reduce_max(max(x.low, x.high));
 }
 
@@ -143,7 +143,14 @@ inline void store_past_cache(float* to, Pair<Half> x) {
 
 inline void prefetch(const void* line) { __builtin_prefetch(line); }
 
-inline f32x16 abs(f32x16 x) { return bits_as<f32x16>(bits_as<u32x16>(x) & 0x7fffffffu); }
+// Of the magnitudes of two vectors; NaN where one is, for as an integer it is larger than infinity.
+inline float largest_magnitude(f32x16 a, f32x16 b) {
+    const auto magnitude = [](f32x16 x) {
+        return bits_as<i32x16>(bits_as<u32x16>(x) & 0x7fffffffu);
+    };
+    const std::int32_t bits = reduce_max(max(magnitude(a), magnitude(b)));
+    return load_as<float>(&bits);
+}
 
 // Adding 1.5 * 2^23 leaves the nearest integer (ties to even) in the low mantissa bits.
 inline f32x16 round(f32x16 x) { return (x + 12582912.0f) - 12582912.0f; }

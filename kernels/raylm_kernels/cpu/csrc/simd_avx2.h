@@ -29,6 +29,7 @@ using i32x8 = Register<std::int32_t>;
 inline f32x8 fmadd(f32x8 a, f32x8 b, f32x8 c) { return _mm256_fmadd_ps(a, b, c); }
 
 inline f32x8 max(f32x8 a, f32x8 b) { return _mm256_max_ps(a, b); }
+inline i32x8 max(i32x8 a, i32x8 b) { return (i32x8)_mm256_max_epi32((__m256i)a, (__m256i)b); }
 inline f32x8 min(f32x8 a, f32x8 b) { return _mm256_min_ps(a, b); }
 inline f32x8 sqrt(f32x8 x) { return _mm256_sqrt_ps(x); }
 
@@ -44,6 +45,13 @@ inline float reduce_max(f32x8 x) {
     const __m128 four = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+inline std::int32_t reduce_max(i32x8 x) {
+    const __m256i all = (__m256i)x;
+    const __m128i four =
+        _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    const __m128i two = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
+    return std::max(_mm_cvtsi128_si32(two), _mm_extract_epi32(two, 1));
 }
 inline std::int32_t reduce_add(i32x8 x) {
     const __m256i all = (__m256i)x;

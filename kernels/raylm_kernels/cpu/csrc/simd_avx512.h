@@ -28,11 +28,13 @@ inline const char* instruction_set() { return "avx512_vnni"; }
 inline f32x16 fmadd(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
 
 inline f32x16 max(f32x16 a, f32x16 b) { return _mm512_max_ps(a, b); }
+inline i32x16 max(i32x16 a, i32x16 b) { return (i32x16)_mm512_max_epi32((__m512i)a, (__m512i)b); }
 inline f32x16 min(f32x16 a, f32x16 b) { return _mm512_min_ps(a, b); }
 inline f32x16 sqrt(f32x16 x) { return _mm512_sqrt_ps(x); }
 
 inline float reduce_add(f32x16 x) { return _mm512_reduce_add_ps(x); }
 inline std::int32_t reduce_add(i32x16 x) { return _mm512_reduce_add_epi32((__m512i)x); }
+inline std::int32_t reduce_max(i32x16 x) { return _mm512_reduce_max_epi32((__m512i)x); }
 inline float reduce_max(f32x16 x) { return _mm512_reduce_max_ps(x); }
 
 inline f32x16 register_of_halves(const void* from) {

@@ -27,6 +27,7 @@ using u32x4 = Register<std::uint32_t>;
 inline f32x4 fmadd(f32x4 a, f32x4 b, f32x4 c) { return a * b + c; }
 
 inline f32x4 max(f32x4 a, f32x4 b) { return a > b ? a : b; }
+inline i32x4 max(i32x4 a, i32x4 b) { return a > b ? a : b; }
 inline f32x4 min(f32x4 a, f32x4 b) { return a < b ? a : b; }
 inline f32x4 sqrt(f32x4 x) {
     return f32x4{__builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]),
@@ -35,20 +36,26 @@ inline f32x4 sqrt(f32x4 x) {
 
 inline float reduce_add(f32x4 x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 inline std::int32_t reduce_add(i32x4 x) { return x[0] + x[1] + x[2] + x[3]; }
+inline std::int32_t reduce_max(i32x4 x) {
+    return std::max(std::max(x[0], x[2]), std::max(x[1], x[3]));
+}
 inline float reduce_max(f32x4 x) {
     const float even = x[0] > x[2] ? x[0] : x[2];
     const float odd = x[1] > x[3] ? x[1] : x[3];
     return even > odd ? even : odd;
 }
 
-// A half moved 13 bits left is a float whose exponent is 112 too small; subnormals come out right.
+// A half moved 13 bits left is a float whose exponent is 112 too small; subnormals come out right, and
+// what is not finite has the largest exponent here and there.
 inline f32x4 register_of_halves(const void* from) {
     std::uint16_t halves[4];
     std::memcpy(halves, from, sizeof(halves));
     f32x4 out;
     for (int i = 0; i < 4; ++i) {
         const std::uint32_t h = halves[i];
-        const std::uint32_t bits = (h & 0x8000u) << 16 | (h & 0x7fffu) << 13;
+        const bool is_finite = (h & 0x7c00u) != 0x7c00u;
+        const std::uint32_t exponent = is_finite ? 0 : 0x7f800000u;
+        const std::uint32_t bits = (h & 0x8000u) << 16 | (h & 0x7fffu) << 13 | exponent;
         float x;
         std::memcpy(&x, &bits, sizeof(x));
         out[i] = x * 0x1p112f;

@@ -29,17 +29,17 @@ f32x16 exponential(f32x16 score, f32x16 shift) {
 }
 
 // What one member works in. Rows of keys have 64 lanes of queries, other rows head_dim.
-struct Desk {
-    explicit Desk(int head_dim)
+struct Workspace {
+    explicit Workspace(int head_dim)
         : queries(kQueryTile * head_dim),
-          turned(kQueryTile * head_dim),
+          transposed(kQueryTile * head_dim),
           sums(kQueryTile * head_dim),
           scores(kKeyTile * kQueryTile),
           largest(kQueryTile),
           totals(kQueryTile) {}
 
     Buffer<float> queries;  // scaled
-    Buffer<float> turned;   // the same, a row for each dimension
+    Buffer<float> transposed;   // the same, a row for each dimension
     Buffer<float> sums;     // of values, each times exp(score - largest)
     Buffer<float> scores;
     Buffer<float> largest;
@@ -58,14 +58,14 @@ void load_rows(const SparseShape& shape, const QueryTile& tile, const float* fro
 }
 
 // The same, a row for each dimension; sixteen of them stay in the first cache while they fill.
-void load_turned(const SparseShape& shape, const QueryTile& tile, const float* from, float scale,
-                 float* turned) {
-    for (int first = 0; first < shape.head_dim; first += kLanes, turned += kLanes * kQueryTile) {
+void load_transposed(const SparseShape& shape, const QueryTile& tile, const float* from, float scale,
+                 float* transposed) {
+    for (int first = 0; first < shape.head_dim; first += kLanes, transposed += kLanes * kQueryTile) {
         for (int row = 0; row < tile.count; ++row) {
             const float* x =
                 from + shape.query_at(tile.sequence, tile.first + row, tile.head) + first;
             RAYLM_UNROLL
-            for (int d = 0; d < kLanes; ++d) turned[d * kQueryTile + row] = x[d] * scale;
+            for (int d = 0; d < kLanes; ++d) transposed[d * kQueryTile + row] = x[d] * scale;
         }
     }
 }
@@ -75,34 +75,34 @@ public:
     Attention(const SparseShape& shape, const float* q, const float* k, const float* v)
         : shape_(shape), q_(q), k_(k), v_(v) {}
 
-    // Leaves a tile's unnormalised results in the desk.
-    void attend(const QueryTile& tile, Desk& desk) const {
+    // Leaves a tile's unnormalised results in `work`.
+    void attend(const QueryTile& tile, Workspace& work) const {
         const int width = shape_.head_dim;
-        load_turned(shape_, tile, q_, shape_.scale, desk.turned.data());
-        std::fill_n(desk.largest.data(), kQueryTile, -HUGE_VALF);
-        std::fill_n(desk.totals.data(), kQueryTile, 0.0f);
-        if (tile.spans.empty()) std::fill_n(desk.sums.data(), kQueryTile * width, 0.0f);
+        load_transposed(shape_, tile, q_, shape_.scale, work.transposed.data());
+        std::fill_n(work.largest.data(), kQueryTile, -HUGE_VALF);
+        std::fill_n(work.totals.data(), kQueryTile, 0.0f);
+        if (tile.spans.empty()) std::fill_n(work.sums.data(), kQueryTile * width, 0.0f);
         for (const Span& span : tile.spans) {
             const bool is_first = &span == &tile.spans.front();
-            put_scores(tile, span, desk);
-            add_exponentials(tile, span, desk, is_first);
-            product({desk.scores.data(), 1, kQueryTile}, tile.count, rows_of(v_, tile, span),
-                    span.count, width, {desk.sums.data(), width}, !is_first);
+            put_scores(tile, span, work);
+            add_exponentials(tile, span, work, is_first);
+            product({work.scores.data(), 1, kQueryTile}, tile.count, rows_of(v_, tile, span),
+                    span.count, width, {work.sums.data(), width}, !is_first);
         }
     }
 
-    void load_queries(const QueryTile& tile, Desk& desk) const {
-        load_rows(shape_, tile, q_, shape_.scale, desk.queries.data());
+    void load_queries(const QueryTile& tile, Workspace& work) const {
+        load_rows(shape_, tile, q_, shape_.scale, work.queries.data());
     }
 
     // k q^T scale, minus infinity where a query does not see a key.
-    void put_scores(const QueryTile& tile, const Span& span, Desk& desk) const {
+    void put_scores(const QueryTile& tile, const Span& span, Workspace& work) const {
         const Right keys = rows_of(k_, tile, span);
-        product({keys.data, keys.row, 1}, span.count, {desk.turned.data(), kQueryTile},
-                shape_.head_dim, lanes_of(tile), {desk.scores.data(), kQueryTile}, false);
+        product({keys.data, keys.row, 1}, span.count, {work.transposed.data(), kQueryTile},
+                shape_.head_dim, lanes_of(tile), {work.scores.data(), kQueryTile}, false);
         const int seen_by_all = last_seen(shape_, tile.first) + 1 - span.first;
         for (int key = std::max(seen_by_all, 0); key < span.count; ++key) {
-            float* scores = desk.scores.data() + key * kQueryTile;
+            float* scores = work.scores.data() + key * kQueryTile;
             const int blind = std::min(key - seen_by_all + 1, tile.count);
             std::fill_n(scores, blind, -HUGE_VALF);
         }
@@ -121,12 +121,12 @@ public:
 
 private:
     // Scores become exponentials; what was summed before is brought to the same largest score.
-    void add_exponentials(const QueryTile& tile, const Span& span, Desk& desk,
+    void add_exponentials(const QueryTile& tile, const Span& span, Workspace& work,
                           bool is_first) const {
-        float shrink[kQueryTile];
+        float rescale[kQueryTile];
         for (int lane = 0; lane < lanes_of(tile); lane += kLanes) {
-            float* scores = desk.scores.data() + lane;
-            const f32x16 before = load(desk.largest.data() + lane);
+            float* scores = work.scores.data() + lane;
+            const f32x16 before = load(work.largest.data() + lane);
             f32x16 largest = before;
             for (int key = 0; key < span.count; ++key) {
                 largest = max(largest, load(scores + key * kQueryTile));
@@ -139,16 +139,16 @@ private:
                 store(scores + key * kQueryTile, p);
             }
             const f32x16 factor = exp(before - shift);
-            store(shrink + lane, factor);
-            store(desk.totals.data() + lane,
-                  fmadd(load(desk.totals.data() + lane), factor, total));
-            store(desk.largest.data() + lane, largest);
+            store(rescale + lane, factor);
+            store(work.totals.data() + lane,
+                  fmadd(load(work.totals.data() + lane), factor, total));
+            store(work.largest.data() + lane, largest);
         }
         for (int row = 0; row < tile.count && !is_first; ++row) {
-            if (shrink[row] == 1.0f) continue;
-            float* sums = desk.sums.data() + row * shape_.head_dim;
+            if (rescale[row] == 1.0f) continue;
+            float* sums = work.sums.data() + row * shape_.head_dim;
             for (int d = 0; d < shape_.head_dim; d += kLanes) {
-                store(sums + d, load(sums + d) * shrink[row]);
+                store(sums + d, load(sums + d) * rescale[row]);
             }
         }
     }
@@ -172,69 +172,69 @@ public:
         : attention_(attention), shape_(attention.shape()), grad_(grad) {}
 
     // grad_q of one tile; adds to the gradients of the keys and values that it sees. `other` holds
-    // the gradient of the tile's results as `desk` holds its queries.
-    void add_tile(const QueryTile& tile, Desk& desk, Desk& other, float* grad_q,
+    // the gradient of the tile's results as `work` holds its queries.
+    void add_tile(const QueryTile& tile, Workspace& work, Workspace& other, float* grad_q,
                   KeyGradients& into) const {
         const int width = shape_.head_dim;
-        attention_.attend(tile, desk);
-        attention_.load_queries(tile, desk);
+        attention_.attend(tile, work);
+        attention_.load_queries(tile, work);
         load_rows(shape_, tile, grad_, 1.0f, other.queries.data());
-        load_turned(shape_, tile, grad_, 1.0f, other.turned.data());
-        put_inner(tile, desk, other);
-        std::fill_n(desk.sums.data(), kQueryTile * width, 0.0f);
+        load_transposed(shape_, tile, grad_, 1.0f, other.transposed.data());
+        put_delta(tile, work, other);
+        std::fill_n(work.sums.data(), kQueryTile * width, 0.0f);
         for (const Span& span : tile.spans) {
             const long first = long(span.first) * width;
-            attention_.put_scores(tile, span, desk);
+            attention_.put_scores(tile, span, work);
             const Right values = attention_.rows_of(attention_.values(), tile, span);
-            product({values.data, values.row, 1}, span.count, {other.turned.data(), kQueryTile},
+            product({values.data, values.row, 1}, span.count, {other.transposed.data(), kQueryTile},
                     width, lanes_of(tile), {other.scores.data(), kQueryTile}, false);
-            to_weights(tile, span, desk, other);
-            product({desk.scores.data(), kQueryTile, 1}, span.count, {other.queries.data(), width},
+            to_weights(tile, span, work, other);
+            product({work.scores.data(), kQueryTile, 1}, span.count, {other.queries.data(), width},
                     tile.count, width, {into.values.data() + first, width}, true);
             product({other.scores.data(), kQueryTile, 1}, span.count,
-                    {desk.queries.data(), width}, tile.count, width,
+                    {work.queries.data(), width}, tile.count, width,
                     {into.keys.data() + first, width}, true);
             product({other.scores.data(), 1, kQueryTile}, tile.count,
                     attention_.rows_of(attention_.keys(), tile, span), span.count, width,
-                    {desk.sums.data(), width}, true);
+                    {work.sums.data(), width}, true);
         }
         for (int row = 0; row < tile.count; ++row) {
             float* to = grad_q + shape_.query_at(tile.sequence, tile.first + row, tile.head);
             for (int d = 0; d < width; d += kLanes) {
-                store(to + d, load(desk.sums.data() + row * width + d) * shape_.scale);
+                store(to + d, load(work.sums.data() + row * width + d) * shape_.scale);
             }
         }
     }
 
 private:
     // Into `other.totals`: the products of each row's result and its gradient.
-    void put_inner(const QueryTile& tile, const Desk& desk, Desk& other) const {
+    void put_delta(const QueryTile& tile, const Workspace& work, Workspace& other) const {
         for (int row = 0; row < tile.count; ++row) {
             const long at = long(row) * shape_.head_dim;
             f32x16 sum = splat(0.0f);
             for (int d = 0; d < shape_.head_dim; d += kLanes) {
-                sum = fmadd(load(other.queries.data() + at + d), load(desk.sums.data() + at + d),
+                sum = fmadd(load(other.queries.data() + at + d), load(work.sums.data() + at + d),
                             sum);
             }
-            const float total = desk.totals[row];
+            const float total = work.totals[row];
             other.totals[row] = total == 0.0f ? 0.0f : reduce_add(sum) / total;
         }
     }
 
-    // The desk's scores become softmax weights w, the other's products with values become
-    // w (product - inner).
-    void to_weights(const QueryTile& tile, const Span& span, Desk& desk, Desk& other) const {
+    // `work`'s scores become softmax weights w, the other's products with values become
+    // w (product - delta).
+    void to_weights(const QueryTile& tile, const Span& span, Workspace& work, Workspace& other) const {
         for (int lane = 0; lane < lanes_of(tile); lane += kLanes) {
-            const f32x16 shift = finite(load(desk.largest.data() + lane));
-            const f32x16 total = load(desk.totals.data() + lane);
+            const f32x16 shift = finite(load(work.largest.data() + lane));
+            const f32x16 total = load(work.totals.data() + lane);
             const f32x16 scale = select(total > splat(0.0f), 1.0f / total, total);
-            const f32x16 inner = load(other.totals.data() + lane);
+            const f32x16 delta = load(other.totals.data() + lane);
             for (int key = 0; key < span.count; ++key) {
-                float* scores = desk.scores.data() + key * kQueryTile + lane;
+                float* scores = work.scores.data() + key * kQueryTile + lane;
                 float* products = other.scores.data() + key * kQueryTile + lane;
                 const f32x16 w = exponential(load(scores), shift) * scale;
                 store(scores, w);
-                store(products, w * (load(products) - inner));
+                store(products, w * (load(products) - delta));
             }
         }
     }
@@ -256,59 +256,63 @@ void add_rows(const SparseShape& shape, int unit, const Buffer<float>& from, flo
 
 }  // namespace
 
-RAYLM_API void raylm_sparse_attention(const SparseShape* shape, const float* q, const float* k,
+RAYLM_API bool raylm_sparse_attention(const SparseShape* shape, const float* q, const float* k,
                                       const float* v, const bool* blocks, float* out,
                                       std::int32_t threads) {
-    const Attention attention(*shape, q, k, v);
-    const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
-    std::atomic<std::size_t> next{0};
-    run_members(threads, [&](int) {
-        Desk desk(shape->head_dim);
-        for (std::size_t i; (i = next.fetch_add(1)) < tiles.size();) {
-            const QueryTile& tile = tiles[i];
-            attention.attend(tile, desk);
-            for (int row = 0; row < tile.count; ++row) {
-                const float total = desk.totals[row];
-                const float* sums = desk.sums.data() + row * shape->head_dim;
-                float* to = out + shape->query_at(tile.sequence, tile.first + row, tile.head);
-                const f32x16 scale = splat(total == 0.0f ? 0.0f : 1.0f / total);
-                for (int d = 0; d < shape->head_dim; d += kLanes) {
-                    store(to + d, load(sums + d) * scale);
+    return completed([&] {
+        const Attention attention(*shape, q, k, v);
+        const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
+        std::atomic<std::size_t> next{0};
+        run_members(threads, [&](int) {
+            Workspace work(shape->head_dim);
+            for (std::size_t i; (i = next.fetch_add(1)) < tiles.size();) {
+                const QueryTile& tile = tiles[i];
+                attention.attend(tile, work);
+                for (int row = 0; row < tile.count; ++row) {
+                    const float total = work.totals[row];
+                    const float* sums = work.sums.data() + row * shape->head_dim;
+                    float* to = out + shape->query_at(tile.sequence, tile.first + row, tile.head);
+                    const f32x16 scale = splat(total == 0.0f ? 0.0f : 1.0f / total);
+                    for (int d = 0; d < shape->head_dim; d += kLanes) {
+                        store(to + d, load(sums + d) * scale);
+                    }
                 }
             }
-        }
+        });
     });
 }
 
 // grad_k and grad_v arrive as zeros. A key head's gradients are summed in one order: those of the
 // tiles of one member, then of the next.
-RAYLM_API void raylm_sparse_attention_backward(const SparseShape* shape, const float* grad,
+RAYLM_API bool raylm_sparse_attention_backward(const SparseShape* shape, const float* grad,
                                                const float* q, const float* k, const float* v,
                                                const bool* blocks, float* grad_q, float* grad_k,
                                                float* grad_v, std::int32_t threads) {
-    const Attention attention(*shape, q, k, v);
-    const Gradients gradients(attention, grad);
-    const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
-    const std::vector<int> bounds = even_parts(tiles, threads);
-    const std::size_t size = std::size_t(shape->keys) * shape->head_dim;
-    std::vector<std::vector<KeyGradients>> parts(threads);
-    run_members(threads, [&](int member) {
-        Desk desk(shape->head_dim);
-        Desk other(shape->head_dim);
-        auto& mine = parts[member];
-        for (int i = bounds[member]; i < bounds[member + 1]; ++i) {
-            const QueryTile& tile = tiles[i];
-            const int unit = tile.sequence * shape->kv_heads + shape->kv_head(tile.head);
-            if (mine.empty() || mine.back().unit != unit) {
-                mine.push_back({unit, Buffer<float>(size), Buffer<float>(size)});
+    return completed([&] {
+        const Attention attention(*shape, q, k, v);
+        const Gradients gradients(attention, grad);
+        const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
+        const std::vector<int> bounds = even_parts(tiles, threads);
+        const std::size_t size = std::size_t(shape->keys) * shape->head_dim;
+        std::vector<std::vector<KeyGradients>> parts(threads);
+        run_members(threads, [&](int member) {
+            Workspace work(shape->head_dim);
+            Workspace other(shape->head_dim);
+            auto& mine = parts[member];
+            for (int i = bounds[member]; i < bounds[member + 1]; ++i) {
+                const QueryTile& tile = tiles[i];
+                const int unit = tile.sequence * shape->kv_heads + shape->kv_head(tile.head);
+                if (mine.empty() || mine.back().unit != unit) {
+                    mine.push_back({unit, Buffer<float>(size), Buffer<float>(size)});
+                }
+                gradients.add_tile(tile, work, other, grad_q, mine.back());
             }
-            gradients.add_tile(tile, desk, other, grad_q, mine.back());
+        });
+        for (const auto& part : parts) {
+            for (const KeyGradients& one : part) {
+                add_rows(*shape, one.unit, one.keys, grad_k);
+                add_rows(*shape, one.unit, one.values, grad_v);
+            }
         }
     });
-    for (const auto& part : parts) {
-        for (const KeyGradients& one : part) {
-            add_rows(*shape, one.unit, one.keys, grad_k);
-            add_rows(*shape, one.unit, one.values, grad_v);
-        }
-    }
 }

@@ -29,29 +29,37 @@ void Signal::wait_past(std::uint32_t seen) const {
     count_.wait(seen, std::memory_order_acquire);
 }
 
-Team::Team(int size) : size_(size) {
-    for (int member = 1; member < size; ++member) {
-        threads_.emplace_back([this, member] { work(member); });
+Team::Team(int size) : size_(size), started_(size) {
+    try {
+        for (int member = 1; member < size; ++member) {
+            threads_.emplace_back([this, member] { work(member); });
+        }
+    } catch (...) {
+        stop();
+        throw;
     }
 }
 
-Team::~Team() {
+Team::~Team() { stop(); }
+
+void Team::stop() {
     entry_ = nullptr;
-    started_.raise();
+    for (Signal& started : started_) started.raise();
     for (auto& thread : threads_) thread.join();
 }
 
-void Team::start(Entry entry, void* context) {
+void Team::start(Entry entry, void* context, int members) {
     entry_ = entry;
     context_ = context;
-    started_.raise();
+    members_ = members;
+    for (int member = 1; member < members; ++member) started_[member].raise();
     entry(context, 0);
     barrier();
 }
 
 void Team::work(int member) {
     for (std::uint32_t seen = 0;; ++seen) {
-        started_.wait_past(seen);
+        started_[member].wait_past(seen);
         if (entry_ == nullptr) return;
         entry_(context_, member);
         barrier();
@@ -59,9 +67,9 @@ void Team::work(int member) {
 }
 
 void Team::barrier() {
-    if (size_ == 1) return;
+    if (members_ == 1) return;
     const std::uint32_t seen = released_.value();
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
         arrived_.store(0, std::memory_order_relaxed);
         released_.raise();
     } else {

@@ -22,6 +22,7 @@ private:
 
 class Team {
 public:
+    // Raises std::system_error where the system gives no more threads.
     explicit Team(int size);
     ~Team();
     Team(const Team&) = delete;
@@ -29,26 +30,34 @@ public:
 
     int size() const { return size_; }
 
-    // Runs job(member) on every member and returns when all are done.
+    // Runs job(member) on the first `members` and returns when all are done; the others sleep on.
+    // A job must not throw.
+    template <class Job>
+    void run(int members, Job&& job) {
+        using Callable = std::remove_reference_t<Job>;
+        start([](void* context, int member) { (*static_cast<Callable*>(context))(member); }, &job,
+              members);
+    }
     template <class Job>
     void run(Job&& job) {
-        using Callable = std::remove_reference_t<Job>;
-        start([](void* context, int member) { (*static_cast<Callable*>(context))(member); }, &job);
+        run(size_, job);
     }
 
-    // Inside a job: returns once every member has arrived.
+    // Inside a job: returns once every member that runs it has arrived.
     void barrier();
 
 private:
     using Entry = void (*)(void* context, int member);
 
-    void start(Entry entry, void* context);
+    void start(Entry entry, void* context, int members);
     void work(int member);
+    void stop();
 
     const int size_;
     Entry entry_ = nullptr;
     void* context_ = nullptr;
-    Signal started_;
+    int members_ = 0;
+    std::vector<Signal> started_;  // for each member
     Signal released_;
     alignas(64) std::atomic<int> arrived_{0};
     std::vector<std::thread> threads_;
