@@ -6,53 +6,26 @@ def mine(x, weight, eps): ...
 print(rk.registry.explain("rms_norm", x, weight, 1e-6))
 """
 
-import difflib
-import inspect
 import os
 import threading
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import torch
 
 from raylm_kernels.arguments import ArgumentError
 from raylm_kernels.choices import Choices, Times
-from raylm_kernels.comparison import fault
+from raylm_kernels.entry import Entry
 from raylm_kernels.explanation import Explanation, Row
 from raylm_kernels.implementation import REFERENCE, Implementation, first_tensor
-from raylm_kernels.shape_class import shape_class
-from raylm_kernels.timing import best_seconds
+from raylm_kernels.names import parse_forced, unknown
+from raylm_kernels.shape_class import shape_class, signature
+from raylm_kernels.trial import require_works, seconds
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CLOSE = 1.03  # times the best: no difference, so that the priority decides
 _MOST_SETTLED = 4096
-
-
-@dataclass
-class Entry:
-    """An op. `mutates`: the places of the arguments it changes; `gradients`: of those it is
-    differentiable by."""
-
-    name: str
-    mutates: tuple[int, ...] = ()
-    gradients: tuple[int, ...] = ()
-    implementations: dict[str, Implementation] = field(default_factory=dict)
-
-    @property
-    def reference(self) -> Callable[..., Any]:
-        return self.implementations[REFERENCE].function
-
-    @cached_property
-    def _defaults(self) -> list[Any]:
-        parameters = inspect.signature(self.reference).parameters.values()
-        return [parameter.default for parameter in parameters]
-
-    def complete(self, args: Sequence[Any]) -> tuple[Any, ...]:
-        """With the defaults of those that are left out."""
-        return (*args, *self._defaults[len(args) :])
 
 
 class Registry:
@@ -63,7 +36,7 @@ class Registry:
     ) -> None:
         self._entries: dict[str, Entry] = {}
         self._choices = choices or Choices()
-        self._forced = _parse(forced)
+        self._forced = parse_forced(forced)
         self._checks = checks
         self._disabled: dict[tuple[str, str], str] = {}
         self._proven: set[tuple[str, str, str]] = set()
@@ -98,22 +71,22 @@ class Registry:
 
     def entry(self, op: str) -> Entry:
         if op not in self._entries:
-            raise ValueError(f"there is no op {_unknown(op, self._entries)}")
+            raise ValueError(f"there is no op {unknown(op, self._entries)}")
         return self._entries[op]
 
     def call(self, op: str, args: Sequence[Any]) -> Any:
         """The result of the chosen implementation. One that fails is not asked again, unless it is
         the arguments that it refuses (`ArgumentError`)."""
         entry = self.entry(op)
-        signature = (op, torch.get_num_threads(), *map(_signature, args))
+        key = op, torch.get_num_threads(), signature(args)
         while True:
-            chosen = self._settled.get(signature) or self.choose(op, args)
+            chosen = self._settled.get(key) or self.choose(op, args)
             if chosen.name == REFERENCE:
-                return self._settle(signature, chosen).function(*args)
+                return self._settle(key, chosen).function(*args)
             try:
-                if signature not in self._settled:
+                if key not in self._settled:
                     self._prove(entry, chosen, args)
-                return self._settle(signature, chosen).function(*args)
+                return self._settle(key, chosen).function(*args)
             except (torch.OutOfMemoryError, MemoryError, ArgumentError):
                 raise
             except Exception as error:
@@ -167,12 +140,12 @@ class Registry:
         ]
         return Explanation(op, shape_class(args), tuple(rows))
 
-    def _settle(self, signature: tuple[Any, ...], chosen: Implementation) -> Implementation:
+    def _settle(self, key: tuple[Any, ...], chosen: Implementation) -> Implementation:
         """Asked again for arguments like these, it need not be chosen again."""
-        if signature not in self._settled and not _is_capturing():
+        if key not in self._settled and not _is_capturing():
             if len(self._settled) >= _MOST_SETTLED:
                 self._settled.clear()
-            self._settled[signature] = chosen
+            self._settled[key] = chosen
         return chosen
 
     def _able(self, entry: Entry, args: Sequence[Any]) -> dict[str, Implementation]:
@@ -187,7 +160,7 @@ class Registry:
         if name not in entry.implementations:
             raise ValueError(
                 f"RAYLM_KERNELS: {entry.name} has no implementation "
-                f"{_unknown(name, entry.implementations)}"
+                f"{unknown(name, entry.implementations)}"
             )
         if obstacle := entry.implementations[name].obstacle(args):
             raise ValueError(f"RAYLM_KERNELS forces {entry.name}={name}, which {obstacle}")
@@ -208,39 +181,15 @@ class Registry:
         with self._lock:
             known = self._choices.times(key) or {}  # another thread may have taken them
             if not able.keys() <= known.keys():
-                known = {**known, **self._measure(entry, able, args)}
+                known = {**known, **seconds(entry, able, args, self.disable)}
                 self._choices.remember(key, known)
         return known
 
-    def _measure(
-        self, entry: Entry, able: Mapping[str, Implementation], args: Sequence[Any]
-    ) -> Times:
-        calls = {}
-        for name, one in able.items():
-            call = partial(one.function, *(_cloned(args) if entry.mutates else args))
-            try:
-                call()  # which may compile
-            except (torch.OutOfMemoryError, MemoryError):
-                raise
-            except Exception as error:
-                if name == REFERENCE:
-                    raise
-                self.disable(one, f"{type(error).__name__}: {error}")
-            else:
-                calls[name] = call
-        return best_seconds(calls, first_tensor(args).device)
-
     def _prove(self, entry: Entry, chosen: Implementation, args: Sequence[Any]) -> None:
-        """Raises what it raises, and ArithmeticError where its results are wrong."""
+        """Before it is let at arguments that it changes, or where all are checked."""
         if not (self._checks or entry.mutates) or self._is_proven(chosen, args):
             return
-        own, others = _cloned(args), _cloned(args)
-        found = chosen.function(*own)
-        if self._checks:
-            wanted = entry.reference(*others)
-            changed = [[of[place] for place in entry.mutates] for of in (own, others)]
-            if wrong := fault(found, wanted) or fault(changed[0], changed[1]):
-                raise ArithmeticError(wrong)
+        require_works(entry, chosen, args, compares=self._checks)
         self._proven.add((chosen.op, chosen.name, shape_class(args)))
 
     def _is_proven(self, chosen: Implementation, args: Sequence[Any]) -> bool:
@@ -260,48 +209,8 @@ def _key(op: str, args: Sequence[Any]) -> str:
     return f"{op}@{where}:{shape_class(args)}"
 
 
-def _signature(arg: Any) -> Any:
-    """All of an argument that `when` may ask about."""
-    match arg:
-        case torch.Tensor():
-            return arg.shape, arg.stride(), arg.dtype, arg.device
-        case list() | tuple():
-            return tuple(map(_signature, arg))
-        case float():
-            return (arg > 0) - (arg < 0)
-    return arg
-
-
-def _cloned(args: Sequence[Any]) -> list[Any]:
-    return [_clone(arg) for arg in args]
-
-
-def _clone(arg: Any) -> Any:
-    if isinstance(arg, list | tuple):
-        return [_clone(item) for item in arg]
-    return arg.clone() if isinstance(arg, torch.Tensor) else arg
-
-
 def _is_capturing() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
-
-
-def _parse(forced: str) -> dict[str, str]:
-    """Raises ValueError for what is not `op=implementation,...`."""
-    pairs = [part.partition("=") for part in forced.split(",") if part.strip()]
-    for op, equals, name in pairs:
-        if not (op.strip() and equals and name.strip()):
-            raise ValueError(
-                f"RAYLM_KERNELS has {op + equals + name!r}; write op=implementation, for example "
-                "RAYLM_KERNELS=rms_norm=torch"
-            )
-    return {op.strip(): name.strip() for op, _, name in pairs}
-
-
-def _unknown(name: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(sorted(known))}"
-    return f"{name!r}; {hint}"
 
 
 _default = Registry(

@@ -1,4 +1,4 @@
-"""The class of calls for which one choice of implementation holds (pure)."""
+"""The class of calls for which one choice of implementation holds, by size or exactly (pure)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +11,11 @@ def shape_class(args: Sequence[Any]) -> str:
     """Sizes and integers count by their power of two, flags and names as they are, real numbers
     not at all: `float32[8,1024]|float32[1024]|True`."""
     return "|".join(part for part in map(_part, args) if part)
+
+
+def signature(args: Sequence[Any]) -> tuple[Any, ...]:
+    """All of a call that a condition of an implementation may ask about."""
+    return tuple(map(_exactly, args))
 
 
 def bucket(size: int) -> int:
@@ -31,3 +36,14 @@ def _part(arg: Any) -> str:
         case list() | tuple():
             return f"({','.join(map(_part, arg))})"
     return ""
+
+
+def _exactly(arg: Any) -> Any:
+    match arg:
+        case Tensor():
+            return arg.shape, arg.stride(), arg.dtype, arg.device
+        case list() | tuple():
+            return tuple(map(_exactly, arg))
+        case float():
+            return (arg > 0) - (arg < 0)
+    return arg
