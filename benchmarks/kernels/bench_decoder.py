@@ -3,8 +3,9 @@
     python -m benchmarks.kernels.bench_decoder --threads 1 --context 256
 
 Every round measures each row once, and the probe (a plain read of the same weights, the faster of
-one stream and four) beside it, so that a machine whose speed drifts distorts the ratios little. One thread is timed by its CPU
-clock. Torch's row runs the linear layers and the head alone: no attention, no norms.
+one stream and four) beside it, so that a machine whose speed drifts distorts the ratios little. One
+thread is timed by its CPU clock. Torch's row runs the linear layers and the head alone: no
+attention, no norms.
 """
 
 import argparse

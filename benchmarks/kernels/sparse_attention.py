@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from benchmarks.kernels.interleaved import median_seconds
+from benchmarks.kernels.memory import keep_freed
 from raylm_kernels import block_sparse_attention
 from raylm_kernels.cpu.build import best_isa
 
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     torch.manual_seed(0)
+    keep_freed()
     heads = [f"time a block at {density}" for density in DENSITIES]
     title = f"block-sparse attention, {torch.get_num_threads()} threads, {best_isa()}"
     table = Table("tokens", "dense", "of SDPA's speed", *heads, "", title=title)

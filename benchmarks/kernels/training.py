@@ -2,13 +2,11 @@
 
     python -m benchmarks.kernels.training [--mib 128] [--rounds 9]
 
-An op's rate counts what it must read and write once; freed memory is kept, as a run's allocator
-keeps it, for a page that is touched first costs more than the op. The copy is of
-one tensor of the same size, in turns with the op and with PyTorch's own.
+An op's rate counts what it must read and write once. The copy is of one tensor of the same size, in
+turns with the op and with PyTorch's own.
 """
 
 import argparse
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,11 +14,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.kernels.interleaved import Result, median_seconds, print_fractions
+from benchmarks.kernels.memory import keep_freed
 from raylm_kernels import catalog
 from raylm_kernels.cpu.build import best_isa
 
 BAR = 0.80
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 WIDTH, VOCABULARY = 2048, 49152
 
 
@@ -74,12 +72,6 @@ def measure(case: Case, rounds: int) -> Result:
     )
 
 
-def keep_freed_memory() -> None:
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, 2**30)
-    libc.mallopt(M_TRIM_THRESHOLD, -1)
-
-
 def tensors_of(arguments: tuple[object, ...]) -> list[Tensor]:
     flat = [item for arg in arguments for item in (arg if isinstance(arg, list) else [arg])]
     return [item for item in flat if isinstance(item, Tensor)]
@@ -91,7 +83,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     torch.manual_seed(0)
-    keep_freed_memory()
+    keep_freed()
     results = [measure(case, options.rounds) for case in cases(options.mib * 2**18)]
     title = f"memory-bound training ops, {torch.get_num_threads()} threads, {best_isa()}"
     print_fractions(title, "copy", results)
