@@ -263,6 +263,9 @@ class ServeConfig(Config):
     threads: Positive | None = Field(None, description="default: the cores less one, at least 1")
     max_model_len: Positive | None = Field(None, description="default: the model's own context")
     kv_cache_bytes: Positive = 512 * 2**20
+    kv_cache_dtype: Literal["auto", "int8"] = Field(
+        "auto", description="int8: about half the bytes a token; with int8 or int4 weights"
+    )
     block_size: Positive = 16
     max_running: Positive = Field(32, description="sequences decoded together")
     max_batch_tokens: Positive = Field(128, description="tokens of prompts and answers per step")

@@ -20,6 +20,7 @@ from raylm.models.decoder import Decoder
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm_kernels.cpu import build
+from raylm_kernels.cpu.decoder import KvBits
 
 log = logging.getLogger(__name__)
 
@@ -73,14 +74,20 @@ def _config(model: Model, options: Mapping[str, Any]) -> ServeConfig:
 
 
 def _choose_quantization(config: ServeConfig, spec: ModelSpec, device: str) -> str:
-    """`auto` is int8 where that can run, else none; what is asked for by name has no fallback."""
+    """`auto` is int8 where that can run, else none; what is asked for by name has no fallback, nor
+    has what needs it."""
     asked = config.quantization
     if asked == "none":
+        if config.kv_cache_dtype == "int8":
+            raise ConfigError(
+                "kv_cache_dtype int8 comes with int8 or int4 weights; quantization is none: "
+                "choose one of them, or kv_cache_dtype auto"
+            )
         return asked
     obstacle = _obstacle_to_packing(config, spec, device)
     if obstacle is None:
         return "int8" if asked == "auto" else asked
-    if asked != "auto":
+    if asked != "auto" or config.kv_cache_dtype == "int8":
         raise obstacle
     log.warning("serving %s without quantization: %s", config.model, obstacle)
     return "none"
@@ -125,12 +132,14 @@ def _runner(
         return TorchRunner(
             decoder, num_blocks=num_blocks, block_size=config.block_size, threads=threads
         )
+    kv_bits: KvBits = 8 if config.kv_cache_dtype == "int8" else 16
     return PackedRunner(
         source,
         weight_bits=8 if quantization == "int8" else 4,
-        num_blocks=_num_blocks(config, PackedRunner.token_bytes(source.spec), limit),
+        num_blocks=_num_blocks(config, PackedRunner.token_bytes(source.spec, kv_bits), limit),
         block_size=config.block_size,
         threads=threads,
+        kv_bits=kv_bits,
     )
 
 

@@ -7,10 +7,8 @@ from raylm.infer.runner import use_threads
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import inverse_frequencies
-from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
+from raylm_kernels.cpu.decoder import DecoderDims, KvBits, PackedDecoder
 from raylm_kernels.quantize import WeightBits
-
-_BF16_BYTES = 2  # the type of the packed decoder's cache
 
 
 class PackedRunner:
@@ -22,6 +20,7 @@ class PackedRunner:
         num_blocks: int,
         block_size: int,
         threads: int,
+        kv_bits: KvBits = 16,
     ) -> None:
         self.num_blocks = num_blocks
         self.block_size = block_size
@@ -33,13 +32,13 @@ class PackedRunner:
             threads=threads,
             num_blocks=num_blocks,
             block_size=block_size,
+            kv_bits=kv_bits,
         )
 
     @staticmethod
-    def token_bytes(spec: ModelSpec) -> int:
+    def token_bytes(spec: ModelSpec, kv_bits: KvBits = 16) -> int:
         """What one token takes in the cache."""
-        padded_head_dim = decoder_dims(spec).padded_head_dim
-        return 2 * spec.num_layers * spec.num_kv_heads * padded_head_dim * _BF16_BYTES
+        return decoder_dims(spec).cache_bytes(kv_bits)
 
     def forward(self, batch: Batch) -> Tensor:
         use_threads(self._threads)

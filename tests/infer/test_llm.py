@@ -78,11 +78,13 @@ def test_greedy_answers_are_those_of_transformers(
 
 
 @pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
-@pytest.mark.parametrize("quantization", ["int8", "int4"])
+@pytest.mark.parametrize(
+    ("quantization", "cache"), [("int8", "auto"), ("int4", "auto"), ("int8", "int8")]
+)
 def test_quantised_weights_nearly_always_choose_the_same_token(
-    smollm2: ModelSource, answers: list[RequestOutput], quantization: str
+    smollm2: ModelSource, answers: list[RequestOutput], quantization: str, cache: str
 ) -> None:
-    llm = LLM(smollm2, quantization=quantization, threads=1)
+    llm = LLM(smollm2, quantization=quantization, threads=1, kv_cache_dtype=cache)
     forced = [
         (answer.prompt_token_ids + answer.token_ids[:place], token)
         for answer in answers

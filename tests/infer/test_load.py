@@ -105,6 +105,27 @@ def test_a_bad_option_names_the_key_and_the_remedy(
         load(tiny_source, {"quantization": "none", **options})
 
 
+@needs_kernels
+def test_an_int8_cache_holds_nearly_twice_the_tokens(tiny_source: ModelSource) -> None:
+    spec = tiny_source.spec
+    wide = replace(spec, head_dim=64)
+    assert 1.8 < PackedRunner.token_bytes(wide) / PackedRunner.token_bytes(wide, 8) < 2
+    options = {"quantization": "int8", "kv_cache_bytes": 400_000, "kv_cache_dtype": "int8"}
+    blocks = load(tiny_source, options).engine.stats().total_blocks
+    assert blocks == 400_000 // (16 * PackedRunner.token_bytes(spec, 8))
+
+
+def test_an_int8_cache_needs_quantised_weights(tiny_source: ModelSource) -> None:
+    with pytest.raises(ConfigError, match="kv_cache_dtype int8 comes with int8 or int4 weights"):
+        load(tiny_source, {"quantization": "none", "kv_cache_dtype": "int8"})
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_an_int8_cache_has_no_fallback(tiny_source: ModelSource) -> None:
+    with pytest.raises(MissingDependencyError, match=r"no C\+\+ compiler"):
+        load(tiny_source, {"kv_cache_dtype": "int8"})
+
+
 def test_int8_on_a_gpu_is_an_error(tiny_source: ModelSource) -> None:
     with pytest.raises(ConfigError, match="run on the cpu, not on 'cuda'"):
         load(tiny_source, {"quantization": "int8"}, device="cuda")

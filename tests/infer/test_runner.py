@@ -32,14 +32,16 @@ def packed_runner(source: ModelSource) -> Runner:
     return PackedRunner(source, weight_bits=8, **SIZES)
 
 
+def int8_cache_runner(source: ModelSource) -> Runner:
+    return PackedRunner(source, weight_bits=8, kv_bits=8, **SIZES)
+
+
+needs_kernels = pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
 RUNNERS = [
     pytest.param(torch_runner, 1e-4, id="torch"),
-    pytest.param(
-        packed_runner,
-        0.25,  # int8 activations; a token read from a wrong block gives more than 1
-        id="packed",
-        marks=pytest.mark.skipif(not build.available()[0], reason=build.available()[1]),
-    ),
+    # int8 activations; a token read from a wrong block gives more than 1
+    pytest.param(packed_runner, 0.25, id="packed", marks=needs_kernels),
+    pytest.param(int8_cache_runner, 0.25, id="int8 cache", marks=needs_kernels),
 ]
 
 

@@ -5,7 +5,6 @@ import threading
 import weakref
 from collections.abc import Mapping
 from ctypes import byref
-from typing import Literal
 
 import torch
 
@@ -20,6 +19,7 @@ from raylm_kernels.cpu.binding import (
 )
 from raylm_kernels.cpu.build import best_isa, library
 from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
+from raylm_kernels.cpu.dims import KvBits as KvBits
 from raylm_kernels.cpu.weights import matrices, vectors
 from raylm_kernels.quantize import WeightBits, quantize_weight
 
@@ -34,9 +34,6 @@ _FAULTS = {
     Fault.BLOCK: "block_tables, flat index {index}, is {found}; expected a block in [0, {limit})",
     Fault.LOGIT_ROW: "logit_rows[{index}] is {found}; expected a row in [0, {limit})",
 }
-
-
-KvBits = Literal[8, 16]
 
 
 class PackedDecoder:

@@ -1,10 +1,13 @@
 """The shape of a Llama-family decoder, as the compiled kernels need to know it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 MAX_HEAD_DIM = 512
+
+KvBits = Literal[8, 16]
 
 
 def round_up(value: int, step: int) -> int:
@@ -48,6 +51,16 @@ class DecoderDims:
     @property
     def padded_head_dim(self) -> int:
         return round_up(self.head_dim, 32)
+
+    def cache_bytes(self, kv_bits: KvBits) -> int:
+        """Of the keys and values of one position; int8 ones have a half-precision scale per 32 and
+        fill whole groups of 64."""
+        if kv_bits == 16:
+            row = 2 * self.padded_head_dim
+        else:
+            depth = round_up(self.head_dim, 64)
+            row = depth + depth // 32 * 2
+        return 2 * self.num_layers * self.num_kv_heads * row
 
     @property
     def padded_intermediate_size(self) -> int:
