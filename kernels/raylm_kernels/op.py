@@ -77,10 +77,12 @@ class Op:
     def _pretend(self, *args: Any) -> Any:
         return _contiguous(self._fake(*self._complete(args)))
 
-    def _complete(self, args: Sequence[Any]) -> tuple[Any, ...]:
+    def _complete(
+        self, args: Sequence[Any], grads: Sequence[Tensor | None] = ()
+    ) -> tuple[Any, ...]:
         """The dispatcher leaves out the last ones where they are the defaults."""
         whole = registry.entry(self.name).complete(args)
-        require_one_device(self.name, self._names, whole)
+        require_one_device(self.name, (*self._names, "grads"), (*whole, grads))
         if self._check is not None:
             self._check(*whole)
         return whole
@@ -92,7 +94,9 @@ class Op:
         _define(
             name,
             f"(Tensor?[] grads, {arguments}) -> Tensor[]",
-            lambda grads, *args: _contiguous(registry.call(name, (grads, *self._complete(args)))),
+            lambda grads, *args: _contiguous(
+                registry.call(name, (grads, *self._complete(args, grads)))
+            ),
             lambda grads, *args: [_empty_like(t) for t in self._leaves(self._complete(args))],
         )
         backward = getattr(torch.ops.raylm, name).default

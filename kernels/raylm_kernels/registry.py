@@ -75,8 +75,8 @@ class Registry:
         return self._entries[op]
 
     def call(self, op: str, args: Sequence[Any]) -> Any:
-        """The result of the chosen implementation. One that fails is not asked again, unless it is
-        the arguments that it refuses (`ArgumentError`)."""
+        """The result of the chosen implementation. One that fails is not asked again, unless it
+        refuses the arguments (`ArgumentError`) or lacks memory."""
         entry = self.entry(op)
         key = op, torch.get_num_threads(), signature(args)
         while True:

@@ -57,6 +57,21 @@ def test_a_row_that_begins_with_what_is_masked(isa):
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_gradients_in_place_of_rows_that_are_not_finite(isa, value):
+    logits, targets = torch.randn(4, 5000), torch.tensor([4000, 3, -100, 7])
+    logits[1, 4500] = value
+    logits[3] = value
+    grads = [torch.rand(4)]
+    expected = registry.entry("cross_entropy_backward").reference(grads, logits, targets)[0]
+    loss._put_gradient("cross_entropy", logits, targets, grads[0], logits)
+    for row, wanted in zip(logits, expected, strict=True):
+        if wanted.isfinite().all():
+            torch.testing.assert_close(row, wanted, rtol=1e-5, atol=1e-6)
+        else:
+            assert not row.isfinite().all()
+
+
 def test_strided_arguments(isa):
     x, table = torch.randn(6, 3, 20), torch.arange(12, dtype=torch.int32).view(6, 2)
     inv_freq = torch.rand(20)[::2]
@@ -252,8 +267,28 @@ def test_a_forked_process_has_threads_of_its_own(two_threads):
     assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.fixture
+def four_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_jobs_for_fewer_threads_than_there_are(four_threads):
+    """Parts of 16384 values: one, two, three and all four threads have work."""
+    x, weight = torch.randn(64, 1024), torch.randn(1024)
+    rows = [16, 64, 32, 48, 33, 64, 17]
+    whole = norm.rms_norm(x, weight, 1e-6)
+    for _ in range(300):
+        for count in rows:
+            assert torch.equal(norm.rms_norm(x[:count], weight, 1e-6), whole[:count])
+
+
 WITHOUT_MEMORY = """
+import os
 import resource
+import sys
 from ctypes import byref
 import torch
 from raylm_kernels.cpu import build, norm, sparse_attention
@@ -262,30 +297,39 @@ from raylm_kernels.cpu.compiled import address, kernels
 torch.set_num_threads(2)
 x, weight = torch.randn(4096, 64), torch.randn(64)
 build.available()
+if sys.argv[1] == "threads are there":
+    norm.rms_norm(x, weight, 1e-6)
 q, keys = torch.randn(1, 1, 2, 16), torch.zeros(1, 2**20, 2, 16)
 blocks = torch.zeros(1, 1, 1, dtype=torch.bool)
 shape = sparse_attention._shape(q, keys, blocks, 2**20, True, 0.0)
 tensors = q, q, keys, keys, blocks, torch.empty_like(q), keys, keys
+threads = len(os.listdir("/proc/self/task"))
 pages = int(open("/proc/self/statm").read().split()[0])
 used = pages * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_STACK, (8 * 2**20, -1))
 resource.setrlimit(resource.RLIMIT_AS, (used + 4 * 2**20, -1))
 
-norm.rms_norm(x, weight, 1e-6)
-print("no thread could start")
+first = norm.rms_norm(x, weight, 1e-6).sum().item()
+print(len(os.listdir("/proc/self/task")) - threads, "threads more")
 try:
     kernels().raylm_sparse_attention_backward(byref(shape), *map(address, tensors), 2)
 except MemoryError as error:
     print(error)
+print(norm.rms_norm(x, weight, 1e-6).sum().item() == first)
 """
 
 
-def test_a_lack_of_memory_for_threads_and_for_what_they_work_in_is_survived():
+@pytest.mark.parametrize("threads", ["threads are there", "no thread can start"])
+def test_a_lack_of_memory_for_threads_and_for_what_they_work_in_is_survived(threads):
     """A thread's stack has no place in 4 MB; nor have gradients of 64 MB."""
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_MEMORY], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", WITHOUT_MEMORY, threads],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    expected = ["no thread could start", "sparse_attention_backward: std::bad_alloc"]
+    expected = ["0 threads more", "sparse_attention_backward: std::bad_alloc", "True"]
     assert done.stdout.splitlines() == expected
 
 

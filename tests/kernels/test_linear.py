@@ -58,6 +58,11 @@ def test_more_threads_than_units(isa):
     )
 
 
+def test_no_rows_have_no_products(isa):
+    weight = quantize_weight(torch.randn(32, 64), 4)
+    assert PackedLinear(weight, isa=isa)(torch.empty(0, 64)).shape == (0, 32)
+
+
 def test_wrong_shapes_are_named(isa):
     with pytest.raises(ValueError, match="weight has 33 rows"):
         PackedLinear(quantize_weight(torch.zeros(33, 64), 8), isa=isa)

@@ -124,8 +124,8 @@ def _declare(lib: CDLL) -> None:
     _function(lib, "linear_create", pointer, *[size] * 4, rows)
     _function(lib, "linear_free", None, pointer)
     _function(lib, "linear_weight_bytes", c_size_t, pointer)
-    _function(lib, "linear_read", c_uint64, pointer, size)
-    _function(lib, "peak_products", c_double, size)
+    _function(lib, "linear_read", done, pointer, size, POINTER(c_uint64))
+    _function(lib, "peak_products", done, size, POINTER(c_double))
     _function(lib, "linear_forward", done, pointer, pointer, size, pointer)
     _function(lib, "quantize", done, pointer, size, size, pointer, pointer)
     _function(lib, "rope", done, *[pointer] * 3, c_float, *[size] * 3)
@@ -156,7 +156,7 @@ def _declare_training(lib: CDLL) -> None:
 
 def _function(lib: CDLL, name: str, result: Any, *arguments: Any) -> None:
     """One that says whether it was done, or returns what it made, raises MemoryError where it was
-    not: nothing else can go wrong inside."""
+    not: inside, only memory and threads can be lacking."""
     function = getattr(lib, f"raylm_{name}")
     function.restype, function.argtypes = result, arguments
     if result in (c_bool, c_void_p):

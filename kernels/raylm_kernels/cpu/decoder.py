@@ -43,7 +43,8 @@ class PackedDecoder:
     kept at `weight_bits`, embedding and head at 8. Activations are int8 with a scale per 32; the
     cache is bf16, or int8 with such scales at `kv_bits` of 8. A token's result does not depend, to
     the bit, on what else is in the batch, on how its prompt was cut into chunks, or on the number
-    of threads.
+    of threads; keys and values that are not finite may reach rows of their chunk that do not see
+    them.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections.abc import MutableMapping
-from ctypes import byref
+from ctypes import byref, c_double, c_uint64
 from dataclasses import dataclass
 
 import torch
@@ -51,13 +51,17 @@ class PackedLinear:
     def read_weights(self, streams: int = 1) -> int:
         """Stream the weights and do nothing else, in 1 or 4 places at once: the faster of the two
         is a benchmark's bound."""
-        return int(self._library.raylm_linear_read(self._handle, streams))
+        checksum = c_uint64()
+        self._library.raylm_linear_read(self._handle, streams, byref(checksum))
+        return checksum.value
 
 
 def peak_products(bits: int) -> float:
     """Products of weights of 4 or 8 bits that one thread makes in a second from the first cache:
     the bound of what lies in cache."""
-    return float(library(best_isa()).raylm_peak_products(bits))
+    a_second = c_double()
+    library(best_isa()).raylm_peak_products(bits, byref(a_second))
+    return a_second.value
 
 
 _lock = threading.Lock()

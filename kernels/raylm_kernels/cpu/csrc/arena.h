@@ -49,8 +49,8 @@ public:
         return std::exchange(next_, next_ + bytes);
     }
 
-    // Reads every line, in 1 or 4 places at once: the higher of the two rates bounds what streams the
-    // arena.
+    // Reads every line, in 1 or 4 places at once: the higher of the two rates bounds what streams
+    // the arena.
     std::uint64_t checksum(int streams) const { return streams == 1 ? read<1>() : read<4>(); }
 
 private:

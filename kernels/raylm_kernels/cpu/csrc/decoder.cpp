@@ -8,8 +8,7 @@ Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int blo
     : shape_(shape),
       qkv_width_((shape.heads + 2 * shape.kv_heads) * shape.padded_head_dim),
       team_(threads),
-      cache_(shape.layers, num_blocks, shape.kv_heads, block_size, shape.padded_head_dim,
-             kv_bits),
+      cache_(shape.layers, num_blocks, shape.kv_heads, block_size, shape.padded_head_dim, kv_bits),
       every_token_(kTileTokens),
       hidden_(std::size_t(kTileTokens) * shape.hidden_size),
       turns_(std::size_t(kTileTokens) * shape.head_dim),
@@ -22,8 +21,8 @@ Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int blo
     const int own_rows = threads == 1 ? kTileTokens : kRedundantRows;
     for (int member = 0; member < threads; ++member) {
         workspaces_.push_back({Activations(own_rows, shape.hidden_size),
-                          Buffer<float>(std::size_t(kTileTokens) * kGroup),
-                          {}});
+                               Buffer<float>(std::size_t(kTileTokens) * kGroup),
+                               {}});
     }
 }
 

@@ -26,22 +26,17 @@ RAYLM_API std::uint64_t raylm_decoder_read(Decoder* decoder, std::int32_t stream
 RAYLM_API bool raylm_decoder_load_rows(Decoder* decoder, std::int32_t kind, std::int32_t layer,
                                        std::int32_t first_row, std::int32_t rows,
                                        const QuantizedRows* from) {
-    return completed([&] {
-        decoder->load_rows(static_cast<MatrixKind>(kind), layer, first_row, rows, *from);
-    });
+    return completed(
+        [&] { decoder->load_rows(static_cast<MatrixKind>(kind), layer, first_row, rows, *from); });
 }
 
 RAYLM_API bool raylm_decoder_load_vector(Decoder* decoder, std::int32_t kind, std::int32_t layer,
                                          const float* values, std::int32_t count) {
-    return completed([&] {
-        decoder->load_vector(static_cast<VectorKind>(kind), layer, values, count);
-    });
+    return completed(
+        [&] { decoder->load_vector(static_cast<VectorKind>(kind), layer, values, count); });
 }
 
 RAYLM_API bool raylm_decoder_forward(Decoder* decoder, const Batch* batch, const Logits* logits,
                                      Finding* finding) {
-    return guarded([&] {
-        *finding = decoder->forward(*batch, *logits);
-        return true;
-    });
+    return completed([&] { *finding = decoder->forward(*batch, *logits); });
 }

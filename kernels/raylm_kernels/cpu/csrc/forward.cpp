@@ -32,6 +32,10 @@ Finding Decoder::forward(const Batch& batch, const Logits& logits) {
         if (longest > workspace.attention.stride) {
             workspace.attention = AttentionWorkspace(longest, shape_.padded_head_dim);
         }
+        if (!logits.all) {
+            const int rows = std::min(kTileTokens, batch.logits_count);
+            workspace.tops.assign(rows, Top(logits.top));
+        }
     }
     for (int first = 0; first < batch.tokens_count; first += kTileTokens) {
         const int count = std::min(kTileTokens, batch.tokens_count - first);
@@ -206,7 +210,7 @@ void Decoder::project_head(int member, const Logits& logits) {
         const int part = std::min(kTileTokens, count - first_row);
         const Activations& x =
             normalize(member, part, tile_.logit_tokens.data() + first_row, final_norm_.data());
-        if (!logits.all) tops.assign(part, Top(logits.top));
+        if (!logits.all) std::for_each_n(tops.begin(), part, [](Top& top) { top.clear(); });
         multiply(head_, member, x, part, [&](int unit, int first, int rows, const float* y) {
             const int begin = unit * kUnitRows;
             const int width = std::min(kUnitRows, shape_.vocab_size - begin);
@@ -230,8 +234,8 @@ void Decoder::project_head(int member, const Logits& logits) {
 }
 
 void Decoder::merge_tops(int output, int row, const Logits& logits) {
-    Top all(logits.top);
-    for (const Workspace& workspace : workspaces_) all.merge(workspace.tops[row]);
+    Top& all = workspaces_.front().tops[row];
+    for (std::size_t i = 1; i < workspaces_.size(); ++i) all.merge(workspaces_[i].tops[row]);
     std::size_t at = std::size_t(output) * logits.top;
     for (const Best& one : all.best()) {
         logits.values[at] = one.value;

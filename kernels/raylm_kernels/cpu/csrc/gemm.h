@@ -39,10 +39,11 @@ int multiply_in_streams(const PackedMatrix& weights, int member, const Activatio
     return begin + kStreams * part;
 }
 
-// Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share: an even one is
-// followed by its neighbour.
+// Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share. Where that
+// begins with an even one, an even one is followed by its neighbour.
 template <class Use>
 void multiply(const PackedMatrix& weights, int member, const Activations& x, int rows, Use&& use) {
+    static_assert(kTileRows <= kStreamRows);
     alignas(64) float y[kStreamRows * kUnitRows];
     const int streamed = std::min(rows, kStreamRows);
     const UnitKernel stream = stream_kernel(weights.bits(), streamed);

@@ -6,8 +6,8 @@
 // the 32-bit lanes yields dimensions in their natural order.
 //
 // int8, with a half-precision scale per 32 dimensions: a tile's keys are the row blocks of a packed
-// matrix whose rows are positions. A value row keeps, per 64 dimensions, (i, i + 16, i + 32, i + 48)
-// side by side, and its scales after all of them.
+// matrix whose rows are positions. A value row keeps, per 64 dimensions, (i, i + 16, i + 32, i +
+// 48) side by side, and its scales after all of them.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +49,7 @@ public:
         return place(layer, block, head) + slot / kLanes * tile_bytes();
     }
     const std::uint8_t* value_row(int layer, int block, int head, int slot) const {
-        return place(layer, block, head) + block_size_ / kLanes * tile_bytes() +
-               slot * row_bytes();
+        return place(layer, block, head) + block_size_ / kLanes * tile_bytes() + slot * row_bytes();
     }
 
     // Of a value row's half-precision scales, which follow its codes.

@@ -46,20 +46,20 @@ using u32x16 = Lanes<std::uint32_t>;
 using u64x8 = Lanes<std::uint64_t>;
 using u8x64 = Lanes<std::uint8_t>;
 
-#define RAYLM_PAIRWISE(op)                                                          \
-    template <class Half>                                                           \
-    inline auto operator op(Pair<Half> a, Pair<Half> b) {                           \
-        return Pair<decltype(a.low op b.low)>{a.low op b.low, a.high op b.high};    \
-    }                                                                               \
-    template <class Half, class Scalar>                                             \
-        requires std::is_arithmetic_v<Scalar>                                       \
-    inline auto operator op(Pair<Half> a, Scalar b) {                               \
-        return Pair<decltype(a.low op b)>{a.low op b, a.high op b};                 \
-    }                                                                               \
-    template <class Half, class Scalar>                                             \
-        requires std::is_arithmetic_v<Scalar>                                       \
-    inline auto operator op(Scalar a, Pair<Half> b) {                               \
-        return Pair<decltype(a op b.low)>{a op b.low, a op b.high};                 \
+#define RAYLM_PAIRWISE(op)                                                       \
+    template <class Half>                                                        \
+    inline auto operator op(Pair<Half> a, Pair<Half> b) {                        \
+        return Pair<decltype(a.low op b.low)>{a.low op b.low, a.high op b.high}; \
+    }                                                                            \
+    template <class Half, class Scalar>                                          \
+        requires std::is_arithmetic_v<Scalar>                                    \
+    inline auto operator op(Pair<Half> a, Scalar b) {                            \
+        return Pair<decltype(a.low op b)>{a.low op b, a.high op b};              \
+    }                                                                            \
+    template <class Half, class Scalar>                                          \
+        requires std::is_arithmetic_v<Scalar>                                    \
+    inline auto operator op(Scalar a, Pair<Half> b) {                            \
+        return Pair<decltype(a op b.low)>{a op b.low, a op b.high};              \
     }
 RAYLM_PAIRWISE(+)
 RAYLM_PAIRWISE(-)

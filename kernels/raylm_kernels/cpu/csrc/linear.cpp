@@ -25,10 +25,11 @@ public:
     }
 
     void forward(const float* x, int rows, float* y) {
+        if (rows == 0) return;
         const std::lock_guard one_at_a_time(busy_);
         if (rows > capacity_) {
-            capacity_ = rows;
             x_ = Activations(rows, width_);
+            capacity_ = rows;
         }
         for_parts(rows, kGrain / width_, threads_, [&](long begin, long end, int) {
             for (long row = begin; row < end; ++row) {
@@ -78,12 +79,12 @@ RAYLM_API Linear* raylm_linear_create(std::int32_t rows, std::int32_t width, std
 }
 RAYLM_API void raylm_linear_free(Linear* linear) { delete linear; }
 RAYLM_API bool raylm_linear_forward(Linear* linear, const float* x, std::int32_t rows, float* y) {
-    return completed([&] {
-        linear->forward(x, rows, y);
-    });
+    return completed([&] { linear->forward(x, rows, y); });
 }
 RAYLM_API std::size_t raylm_linear_weight_bytes(const Linear* linear) { return linear->bytes(); }
-RAYLM_API double raylm_peak_products(std::int32_t bits) { return peak_products(bits); }
-RAYLM_API std::uint64_t raylm_linear_read(Linear* linear, std::int32_t streams) {
-    return linear->read(streams);
+RAYLM_API bool raylm_peak_products(std::int32_t bits, double* a_second) {
+    return completed([&] { *a_second = peak_products(bits); });
+}
+RAYLM_API bool raylm_linear_read(Linear* linear, std::int32_t streams, std::uint64_t* checksum) {
+    return completed([&] { *checksum = linear->read(streams); });
 }

@@ -13,7 +13,8 @@ RAYLM_API bool raylm_quantize(const float* x, std::int32_t rows, std::int32_t wi
     return completed([&] {
         Activations quantized(rows, width);
         for (int row = 0; row < rows; ++row) {
-            for (int k = 0; k < width; k += kGroup) quantized.quantize_group(row, k / kGroup, x + k);
+            for (int k = 0; k < width; k += kGroup)
+                quantized.quantize_group(row, k / kGroup, x + k);
             x += width;
             codes = std::copy_n(quantized.codes(row), width, codes);
             scales = std::copy_n(quantized.scales(row), width / kGroup, scales);

@@ -11,8 +11,8 @@ using namespace raylm;
 
 RAYLM_API bool raylm_adamw_step(float* parameters, const float* gradients, float* average,
                                 float* square, std::int64_t count, float rate, float part1,
-                                float beta2, float part2, float eps, float decay,
-                                float correction1, float correction2, std::int32_t threads) {
+                                float beta2, float part2, float eps, float decay, float correction1,
+                                float correction2, std::int32_t threads) {
     return completed([&] {
         const f32x16 kept = splat(1.0f - rate * decay);
         const f32x16 step = splat(-rate / correction1);
@@ -46,7 +46,8 @@ RAYLM_API bool raylm_lion_step(float* parameters, const float* gradients, float*
                 const f32x16 g = load(gradients + i, lanes);
                 const f32x16 before = load(average + i, lanes);
                 const f32x16 direction = fmadd(g - before, splat(part1), before);
-                const f32x16 down = select(direction < zero, splat(rate), direction);  // a NaN, or 0
+                const f32x16 down =
+                    select(direction < zero, splat(rate), direction);  // a NaN, or 0
                 const f32x16 step = select(direction > zero, splat(-rate), down);
                 store(average + i, fmadd(g - before, splat(part2), before), lanes);
                 store(parameters + i, fmadd(load(parameters + i, lanes), kept, step), lanes);
@@ -55,7 +56,7 @@ RAYLM_API bool raylm_lion_step(float* parameters, const float* gradients, float*
     });
 }
 
-// Lanes sum up to `kSummed` values in fp32, those sums are added in fp64.
+// All lanes together sum up to `kSummed` values in fp32, those sums are added in fp64.
 RAYLM_API bool raylm_squared_norm(const float* x, std::int64_t count, double* total,
                                   std::int32_t threads) {
     return completed([&] {
@@ -68,7 +69,7 @@ RAYLM_API bool raylm_squared_norm(const float* x, std::int64_t count, double* to
                     const f32x16 value = load(x + first + at, lanes);
                     sum[stream] = fmadd(value, value, sum[stream]);
                 });
-                sums[part] += double(reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3])));
+                for (const f32x16& one : sum) sums[part] += double(reduce_add(one));
             }
         });
         *total = 0.0;

@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 
+#include <exception>
 #include <memory>
-#include <system_error>
 
 namespace raylm {
 namespace {
@@ -33,7 +33,7 @@ BorrowedTeam::BorrowedTeam(int size) {
         mine.team.reset();
         try {
             mine.team = std::make_unique<Team>(size);
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) {
             return;
         }
     }

@@ -38,8 +38,8 @@ private:
     std::exception_ptr first_;
 };
 
-// Runs job(member) for `members` of at most `threads`, at once where the team is free, else one after
-// the other: waiting for it would take longer. A job must not wait for another member.
+// Runs job(member) for `members` of at most `threads`, at once where the team is free, else one
+// after the other: waiting for it would take longer. A job must not wait for another member.
 template <class Job>
 void run_members(int members, int threads, Job&& job) {
     const BorrowedTeam team(members > 1 ? threads : 1);
@@ -71,9 +71,8 @@ constexpr long kGrain = 16384;
 template <class Body>
 int for_parts(long count, long grain, int threads, Body&& body) {
     const int parts = int(std::clamp<long>(count / std::max(grain, 1l), 1, threads));
-    run_members(parts, threads, [&](int part) {
-        body(count * part / parts, count * (part + 1) / parts, part);
-    });
+    run_members(parts, threads,
+                [&](int part) { body(count * part / parts, count * (part + 1) / parts, part); });
     return parts;
 }
 

@@ -70,9 +70,9 @@ inline void product(Left a, int rows, Right b, int depth, int width, Result c, b
         const bool is_wide = width - column >= kProductLanes * kLanes;
         for (int row = 0; row < rows; row += kProductRows) {
             const int count = std::min(kProductRows, rows - row);
-            (is_wide ? wide : narrow)[count - 1](
-                {a.data + row * a.row, a.row, a.column}, {b.data + column, b.row}, depth,
-                {c.data + row * c.row + column, c.row}, adds);
+            (is_wide ? wide : narrow)[count - 1]({a.data + row * a.row, a.row, a.column},
+                                                 {b.data + column, b.row}, depth,
+                                                 {c.data + row * c.row + column, c.row}, adds);
         }
         column += is_wide ? kProductLanes * kLanes : kLanes;
     }

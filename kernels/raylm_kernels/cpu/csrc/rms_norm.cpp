@@ -86,36 +86,39 @@ RAYLM_API bool raylm_rms_norm_backward(const float* grad, const float* addend, c
         const Output out(grad_x, long(rows) * width, width);
         const long stride = round_up(width, kLanes);
         Buffer<float> sums(threads * stride);
-        const int parts = for_parts(rows, kGrain / width, threads, [&](long begin, long end, int part) {
-            float* sum = sums.data() + part * stride;
-            for (long row = begin; row < end; ++row) {
-                const float* g = grad + row * width;
-                f32x16 squares = splat(0.0f);
-                f32x16 products = splat(0.0f);
-                for_lanes(width, [&](long at, auto lanes) {
-                    const f32x16 value = from.load(row, at, lanes);
-                    squares = fmadd(value, value, squares);
-                    products = fmadd(value * load(g + at, lanes), load(weight + at, lanes), products);
-                });
-                const float s = inverse_rms(squares, width, eps);
-                const f32x16 scale = splat(s);
-                const f32x16 shift = splat(-s * s * s * reduce_add(products) / float(width));
-                for_lanes(width, [&](long at, auto lanes) {
-                    from.prefetch_after(row, at);
-                    prefetch(g + width + at);
-                    const f32x16 value = from.load(row, at, lanes);
-                    const f32x16 scaled = load(g + at, lanes) * scale;
-                    store(sum + at, fmadd(scaled, value, load(sum + at)));
-                    f32x16 result = fmadd(value, shift, scaled * load(weight + at, lanes));
-                    if (addend) result = result + load(addend + row * width + at, lanes);
-                    out.put(row * width + at, result, lanes);
-                });
-            }
-            out.finish();
-        });
+        const int parts =
+            for_parts(rows, kGrain / width, threads, [&](long begin, long end, int part) {
+                float* sum = sums.data() + part * stride;
+                for (long row = begin; row < end; ++row) {
+                    const float* g = grad + row * width;
+                    f32x16 squares = splat(0.0f);
+                    f32x16 products = splat(0.0f);
+                    for_lanes(width, [&](long at, auto lanes) {
+                        const f32x16 value = from.load(row, at, lanes);
+                        squares = fmadd(value, value, squares);
+                        products =
+                            fmadd(value * load(g + at, lanes), load(weight + at, lanes), products);
+                    });
+                    const float s = inverse_rms(squares, width, eps);
+                    const f32x16 scale = splat(s);
+                    const f32x16 shift = splat(-s * s * s * reduce_add(products) / float(width));
+                    for_lanes(width, [&](long at, auto lanes) {
+                        from.prefetch_after(row, at);
+                        prefetch(g + width + at);
+                        const f32x16 value = from.load(row, at, lanes);
+                        const f32x16 scaled = load(g + at, lanes) * scale;
+                        store(sum + at, fmadd(scaled, value, load(sum + at)));
+                        f32x16 result = fmadd(value, shift, scaled * load(weight + at, lanes));
+                        if (addend) result = result + load(addend + row * width + at, lanes);
+                        out.put(row * width + at, result, lanes);
+                    });
+                }
+                out.finish();
+            });
         for_lanes(width, [&](long at, auto lanes) {
             f32x16 sum = splat(0.0f);
-            for (int part = 0; part < parts; ++part) sum = sum + load(sums.data() + part * stride + at);
+            for (int part = 0; part < parts; ++part)
+                sum = sum + load(sums.data() + part * stride + at);
             store(grad_weight + at, sum, lanes);
         });
     });

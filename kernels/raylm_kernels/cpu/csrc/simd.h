@@ -88,9 +88,7 @@ inline void for_lanes(long count, Each&& each) {
     if (at < count) each(at, int(count - at));
 }
 
-// Calls each(at, lanes, stream) in four places of a row at once: a processor fetches ahead within a
-// page only, so that one stream waits for memory at the start of each.
-constexpr int kReadStreams = 4;
+// Calls each(at, lanes, stream) in kReadStreams places of a row at once.
 template <class Each>
 inline void for_streams(long count, Each&& each) {
     const long part = count / (kReadStreams * kLanes) * kLanes;

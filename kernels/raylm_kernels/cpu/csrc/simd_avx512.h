@@ -7,8 +7,8 @@ namespace raylm {
 #define RAYLM_UNROLL _Pragma("GCC unroll 8")
 
 // What 32 registers hold.
-constexpr int kStreamRows = 8;     // 8 + 8 accumulators; more rows would not hide more of the stream
-constexpr int kTileRows = 6;       // 12 + 12 accumulators over two row blocks
+constexpr int kStreamRows = 8;  // 8 + 8 accumulators; more rows would not hide more of the stream
+constexpr int kTileRows = 6;    // 12 + 12 accumulators over two row blocks
 constexpr int kTileBlocks = 2;
 constexpr int kAttentionRows = 6;  // 6 rows x 4 accumulators and 4 halves of a value row: 28
 constexpr int kValueLanes = 4;
@@ -16,11 +16,12 @@ constexpr int kValueLanes = 4;
 constexpr int kProductRows = 6;  // 6 x 4 accumulators, 4 of the right matrix
 constexpr int kProductLanes = 4;
 
-// Places of a matrix that one row is multiplied with side by side, and how far ahead of its use a line
-// is asked for. Matrices follow one another in the arena, so this also fetches the start of the next
-// one. Zen 5, GB/s of int4 matvec from DRAM at 1 and 8 rows: none 32 and 14, 2 KB 34 and 17, 8 KB 39
-// and 25, 16 KB the same; two streams half of one.
+// Places of a matrix that one row is multiplied with side by side, and how far ahead of its use a
+// line is asked for. Matrices follow one another in the arena, so this also fetches the start of
+// the next one. Zen 5, GB/s of int4 matvec from DRAM at 1 and 8 rows: none 32 and 14, 2 KB 34 and
+// 17, 8 KB 39 and 25, 16 KB the same; two streams half of one.
 constexpr int kStreams = 1;
+constexpr int kReadStreams = 1;
 constexpr int kPrefetchBytes = 8192;
 
 inline const char* instruction_set() { return "avx512_vnni"; }

@@ -15,6 +15,7 @@ constexpr int kProductRows = 2;
 constexpr int kProductLanes = 1;
 
 constexpr int kStreams = 1;
+constexpr int kReadStreams = 1;
 constexpr int kPrefetchBytes = 0;
 
 inline const char* instruction_set() { return "portable"; }
@@ -45,8 +46,8 @@ inline float reduce_max(f32x4 x) {
     return even > odd ? even : odd;
 }
 
-// A half moved 13 bits left is a float whose exponent is 112 too small; subnormals come out right, and
-// what is not finite has the largest exponent here and there.
+// A half moved 13 bits left is a float whose exponent is 112 too small; subnormals come out right,
+// and what is not finite has the largest exponent here and there.
 inline f32x4 register_of_halves(const void* from) {
     std::uint16_t halves[4];
     std::memcpy(halves, from, sizeof(halves));
@@ -90,9 +91,7 @@ public:
     explicit Dot(std::int32_t start) : start_(start) {}
 
     // Lane r: += weights[4r..4r+3] . quad[0..3].
-    void add(u8x64 weights, i32x16 quad) {
-        sum_ = sum_ + quad_products(weights, quad);
-    }
+    void add(u8x64 weights, i32x16 quad) { sum_ = sum_ + quad_products(weights, quad); }
     i32x16 total() const { return sum_ + start_; }
 
 private:

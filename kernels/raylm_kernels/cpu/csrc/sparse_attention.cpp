@@ -18,9 +18,7 @@ namespace {
 int lanes_of(const QueryTile& tile) { return round_up(tile.count, kLanes); }
 
 // What is subtracted from scores of which this is the largest: none where nothing was seen.
-f32x16 finite(f32x16 largest) {
-    return select(largest > splat(-HUGE_VALF), largest, splat(0.0f));
-}
+f32x16 finite(f32x16 largest) { return select(largest > splat(-HUGE_VALF), largest, splat(0.0f)); }
 
 // 0 for what is not seen, whatever is subtracted.
 f32x16 exponential(f32x16 score, f32x16 shift) {
@@ -38,9 +36,9 @@ struct Workspace {
           largest(kQueryTile),
           totals(kQueryTile) {}
 
-    Buffer<float> queries;  // scaled
-    Buffer<float> transposed;   // the same, a row for each dimension
-    Buffer<float> sums;     // of values, each times exp(score - largest)
+    Buffer<float> queries;     // scaled
+    Buffer<float> transposed;  // the same, a row for each dimension
+    Buffer<float> sums;        // of values, each times exp(score - largest)
     Buffer<float> scores;
     Buffer<float> largest;
     Buffer<float> totals;  // sums of exp(score - largest)
@@ -58,9 +56,10 @@ void load_rows(const SparseShape& shape, const QueryTile& tile, const float* fro
 }
 
 // The same, a row for each dimension; sixteen of them stay in the first cache while they fill.
-void load_transposed(const SparseShape& shape, const QueryTile& tile, const float* from, float scale,
-                 float* transposed) {
-    for (int first = 0; first < shape.head_dim; first += kLanes, transposed += kLanes * kQueryTile) {
+void load_transposed(const SparseShape& shape, const QueryTile& tile, const float* from,
+                     float scale, float* transposed) {
+    for (int first = 0; first < shape.head_dim;
+         first += kLanes, transposed += kLanes * kQueryTile) {
         for (int row = 0; row < tile.count; ++row) {
             const float* x =
                 from + shape.query_at(tile.sequence, tile.first + row, tile.head) + first;
@@ -140,8 +139,7 @@ private:
             }
             const f32x16 factor = exp(before - shift);
             store(rescale + lane, factor);
-            store(work.totals.data() + lane,
-                  fmadd(load(work.totals.data() + lane), factor, total));
+            store(work.totals.data() + lane, fmadd(load(work.totals.data() + lane), factor, total));
             store(work.largest.data() + lane, largest);
         }
         for (int row = 0; row < tile.count && !is_first; ++row) {
@@ -191,9 +189,8 @@ public:
             to_weights(tile, span, work, other);
             product({work.scores.data(), kQueryTile, 1}, span.count, {other.queries.data(), width},
                     tile.count, width, {into.values.data() + first, width}, true);
-            product({other.scores.data(), kQueryTile, 1}, span.count,
-                    {work.queries.data(), width}, tile.count, width,
-                    {into.keys.data() + first, width}, true);
+            product({other.scores.data(), kQueryTile, 1}, span.count, {work.queries.data(), width},
+                    tile.count, width, {into.keys.data() + first, width}, true);
             product({other.scores.data(), 1, kQueryTile}, tile.count,
                     attention_.rows_of(attention_.keys(), tile, span), span.count, width,
                     {work.sums.data(), width}, true);
@@ -223,7 +220,8 @@ private:
 
     // `work`'s scores become softmax weights w, the other's products with values become
     // w (product - delta).
-    void to_weights(const QueryTile& tile, const Span& span, Workspace& work, Workspace& other) const {
+    void to_weights(const QueryTile& tile, const Span& span, Workspace& work,
+                    Workspace& other) const {
         for (int lane = 0; lane < lanes_of(tile); lane += kLanes) {
             const f32x16 shift = finite(load(work.largest.data() + lane));
             const f32x16 total = load(work.totals.data() + lane);
@@ -250,7 +248,8 @@ void add_rows(const SparseShape& shape, int unit, const Buffer<float>& from, flo
     for (int key = 0; key < shape.keys; ++key) {
         const float* row = from.data() + long(key) * shape.head_dim;
         float* out = to + shape.key_at(sequence, key, head);
-        for (int d = 0; d < shape.head_dim; d += kLanes) store(out + d, load(out + d) + load(row + d));
+        for (int d = 0; d < shape.head_dim; d += kLanes)
+            store(out + d, load(out + d) + load(row + d));
     }
 }
 

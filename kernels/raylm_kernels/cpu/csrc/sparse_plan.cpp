@@ -45,11 +45,11 @@ std::vector<QueryTile> query_tiles(const SparseShape& shape, const bool* blocks)
                     {(block + 1) * shape.block_size, first + kQueryTile, int(shape.queries)});
                 const bool* kept = blocks + mask + long(block) * block_columns;
                 const std::vector<Span> spans = spans_of(shape, kept, next - 1);
-                const long keys = std::accumulate(
-                    spans.begin(), spans.end(), 0l,
-                    [](long sum, const Span& span) { return sum + span.count; });
-                tiles.push_back({sequence, head, first, next - first, spans,
-                                 (next - first) * keys});
+                const long keys =
+                    std::accumulate(spans.begin(), spans.end(), 0l,
+                                    [](long sum, const Span& span) { return sum + span.count; });
+                tiles.push_back(
+                    {sequence, head, first, next - first, spans, (next - first) * keys});
                 first = next;
             }
         }
@@ -58,9 +58,9 @@ std::vector<QueryTile> query_tiles(const SparseShape& shape, const bool* blocks)
 }
 
 std::vector<int> even_parts(const std::vector<QueryTile>& tiles, int parts) {
-    const long total = std::accumulate(
-        tiles.begin(), tiles.end(), 0l,
-        [](long sum, const QueryTile& tile) { return sum + tile.cost; });
+    const long total =
+        std::accumulate(tiles.begin(), tiles.end(), 0l,
+                        [](long sum, const QueryTile& tile) { return sum + tile.cost; });
     std::vector<int> bounds = {0};
     long before = 0;
     for (int i = 0; i < int(tiles.size()); ++i) {

@@ -67,9 +67,10 @@ void Team::work(int member) {
 }
 
 void Team::barrier() {
-    if (members_ == 1) return;
+    const int members = members_;  // once all have arrived, the next job may have others
+    if (members == 1) return;
     const std::uint32_t seen = released_.value();
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
         arrived_.store(0, std::memory_order_relaxed);
         released_.raise();
     } else {

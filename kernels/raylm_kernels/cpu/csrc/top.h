@@ -40,6 +40,8 @@ public:
         }
     }
 
+    void clear() { std::fill(best_.begin(), best_.end(), Best()); }
+
     const std::vector<Best>& best() const { return best_; }
 
 private:
