@@ -12,6 +12,7 @@ using namespace raylm;
 namespace {
 
 constexpr std::int64_t kIgnored = -100;
+
 // The softmax of one row after another of `width` logits. One pass over a row suffices: its next
 // part is fetched while the exponentials of one are summed; these are kept, for they cost more than
 // memory does, with the shift that was known so far.
