@@ -19,6 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from raylm.core.sampling import SamplingParams
 from raylm.infer.llm import LLM
+from raylm.models.hf_config import hf_config
 from raylm.models.source import ModelSource, open_model
 from raylm_kernels.cpu import build
 
@@ -77,7 +78,7 @@ def _raylm(source: ModelSource, quantization: str | None) -> Contender:
 
 
 def _transformers(source: ModelSource) -> Contender:
-    model = LlamaForCausalLM(LlamaConfig(**source.spec.to_hf_config()))
+    model = LlamaForCausalLM(LlamaConfig(**hf_config(source.spec)))
     model.load_state_dict(dict(source.weights), strict=False)
     model.tie_weights()
     model = model.to(torch.bfloat16).eval()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType as Kind
 
 from raylm.checkpoint.gguf_tokenizer import add_tokenizer
+from raylm.models.hf_config import hf_config
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import LinearScaling, YarnScaling, inverse_frequencies
@@ -43,7 +44,7 @@ def write_gguf(path: Path, model: ModelSource, matrices: Literal["f16", "q8_0"])
 
 def architecture(spec: ModelSpec) -> str:
     """The llama.cpp architecture with the mathematics of `spec`."""
-    return str(spec.to_hf_config()["model_type"]).replace("mistral", "llama")
+    return str(hf_config(spec)["model_type"]).replace("mistral", "llama")
 
 
 def interleave(rows: npt.NDArray[np.float32], heads: int) -> npt.NDArray[np.float32]:

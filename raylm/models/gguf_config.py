@@ -1,16 +1,15 @@
 """A model's shape as GGUF metadata spells it."""
 
-from typing import Any
-
 from raylm.core.errors import WeightsError
 from raylm.models.gguf_file import GgufFile
 from raylm.models.rope_config import rope_from_gguf
+from raylm.models.spec import ModelSpec
 
 _ARCHITECTURES = ("llama", "qwen2", "qwen3")
 
 
-def fields_from_gguf(file: GgufFile) -> dict[str, Any]:
-    """The fields of ModelSpec; raises WeightsError for what the decoder does not do."""
+def spec_from_gguf(file: GgufFile) -> ModelSpec:
+    """Raises WeightsError for what the decoder does not do."""
     arch = file.require("general.architecture", str)
     if arch not in _ARCHITECTURES:
         known = ", ".join(_ARCHITECTURES)
@@ -29,20 +28,20 @@ def fields_from_gguf(file: GgufFile) -> dict[str, Any]:
     if "token_embd.weight" not in file.tensors:
         raise WeightsError("the tensor 'token_embd.weight' is missing")
     rope_theta, rope_scaling = rope_from_gguf(file, arch)
-    return {
-        "vocab_size": file.tensors["token_embd.weight"].shape[0],
-        "hidden_size": hidden,
-        "intermediate_size": file.require(f"{arch}.feed_forward_length", int),
-        "num_layers": file.require(f"{arch}.block_count", int),
-        "num_heads": heads,
-        "num_kv_heads": file.get(f"{arch}.attention.head_count_kv", heads),
-        "head_dim": head_dim,
-        "max_positions": file.require(f"{arch}.context_length", int),
-        "rope_theta": rope_theta,
-        "rope_scaling": rope_scaling,
-        "norm_eps": file.require(f"{arch}.attention.layer_norm_rms_epsilon", float),
-        "qk_norm": "blk.0.attn_q_norm.weight" in file.tensors,
-        "attention_bias": "blk.0.attn_q.bias" in file.tensors,
-        "output_bias": "blk.0.attn_output.bias" in file.tensors,
-        "tie_embeddings": "output.weight" not in file.tensors,
-    }
+    return ModelSpec(
+        vocab_size=file.tensors["token_embd.weight"].shape[0],
+        hidden_size=hidden,
+        intermediate_size=file.require(f"{arch}.feed_forward_length", int),
+        num_layers=file.require(f"{arch}.block_count", int),
+        num_heads=heads,
+        num_kv_heads=file.get(f"{arch}.attention.head_count_kv", heads),
+        head_dim=head_dim,
+        max_positions=file.require(f"{arch}.context_length", int),
+        rope_theta=rope_theta,
+        rope_scaling=rope_scaling,
+        norm_eps=file.require(f"{arch}.attention.layer_norm_rms_epsilon", float),
+        qk_norm="blk.0.attn_q_norm.weight" in file.tensors,
+        attention_bias="blk.0.attn_q.bias" in file.tensors,
+        output_bias="blk.0.attn_output.bias" in file.tensors,
+        tie_embeddings="output.weight" not in file.tensors,
+    )

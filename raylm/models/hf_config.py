@@ -1,29 +1,28 @@
 """A model's shape as Hugging Face's config.json spells it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raylm.core.errors import WeightsError
 from raylm.models.rope_config import rope_from_hf, rope_to_hf
-
-if TYPE_CHECKING:
-    from raylm.models.spec import ModelSpec
+from raylm.models.spec import ModelSpec
 
 _TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
 
-def fields_from_hf(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of ModelSpec; raises WeightsError for what the decoder does not do."""
+def spec_from_hf(config: Mapping[str, Any]) -> ModelSpec:
+    """Raises WeightsError for what the decoder does not do."""
     kind = config.get("model_type")
     if kind not in _TYPES:
         raise WeightsError(f"config.json: model_type {kind!r} is not one of {', '.join(_TYPES)}")
     try:
         _refuse_unsupported(config)
-        return _fields(kind, config)
+        fields = _fields(kind, config)
     except KeyError as error:
         raise WeightsError(f"config.json: the key {error} is missing") from None
     except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
         raise WeightsError(f"config.json: a value of the wrong kind: {error}") from None
+    return ModelSpec(**fields)
 
 
 def _fields(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def _slides(config: Mapping[str, Any]) -> bool:
     return bool(used and window) and window < config.get("max_position_embeddings", 0)
 
 
-def hf_config(spec: "ModelSpec") -> dict[str, Any]:
+def hf_config(spec: ModelSpec) -> dict[str, Any]:
     """A config.json that transformers loads as the class whose mathematics is this model's."""
     kind = _type_of(spec)
     config = {
@@ -97,7 +96,7 @@ def hf_config(spec: "ModelSpec") -> dict[str, Any]:
     return config
 
 
-def _type_of(spec: "ModelSpec") -> str:
+def _type_of(spec: ModelSpec) -> str:
     if spec.attention_bias and not spec.output_bias:
         if spec.qk_norm:
             raise WeightsError("no Hugging Face model has QK-norm and a bias on q, k, v alone")

@@ -13,6 +13,7 @@ from raylm.core.errors import WeightsError
 from raylm.core.json_file import read_json_object, write_json_object
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
+from raylm.models.hf_config import hf_config
 from raylm.models.spec import ModelSpec
 from raylm.models.weights import Weights
 
@@ -96,7 +97,7 @@ def save_hf_description(
     folder.mkdir(parents=True, exist_ok=True)
     ids = {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
     kind = {"dtype": str(dtype).removeprefix("torch.")}
-    write_json_object(folder / "config.json", spec.to_hf_config() | ids | kind)
+    write_json_object(folder / "config.json", hf_config(spec) | ids | kind)
     stops = sorted(tokenizer.stop_ids)
     write_json_object(folder / "generation_config.json", ids | {"eos_token_id": stops})
     tokenizer.save(folder)

@@ -11,8 +11,10 @@ from raylm.core.json_file import read_json_object
 from raylm.core.suggest import did_you_mean
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
+from raylm.models.gguf_config import spec_from_gguf
 from raylm.models.gguf_file import GgufFile
 from raylm.models.gguf_weights import GgufWeights
+from raylm.models.hf_config import spec_from_hf
 from raylm.models.hf_weights import HfWeights
 from raylm.models.spec import ModelSpec
 from raylm.models.weights import Weights
@@ -57,7 +59,7 @@ def open_folder(path: Path, weights: Weights | None = None) -> ModelSource:
     weights = HfWeights(path) if weights is None else weights
     tokenizer = Tokenizer.from_folder(path)
     with _naming(path):
-        spec = ModelSpec.from_hf_config(config)
+        spec = spec_from_hf(config)
         _check(spec, weights, tokenizer)
         source = _template_source(path)
         template = ChatTemplate(source, tokenizer.special_tokens) if source else None
@@ -82,7 +84,7 @@ _NAMED = {"smollm2": _smollm2}
 def _open_gguf(path: Path, name: str) -> ModelSource:
     file = GgufFile.open(path)
     with _naming(path):
-        spec = ModelSpec.from_gguf(file)
+        spec = spec_from_gguf(file)
         weights = GgufWeights(file, spec)
         tokenizer = Tokenizer.from_gguf(file.metadata)
         _check(spec, weights, tokenizer)

@@ -1,15 +1,12 @@
 """The shape of a decoder: everything about a model but its weights and its vocabulary."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
 from raylm.core.errors import ConfigError, WeightsError
 from raylm.core.schema import ModelDims
-from raylm.models.gguf_config import fields_from_gguf
-from raylm.models.gguf_file import GgufFile
-from raylm.models.hf_config import fields_from_hf, hf_config
 from raylm.nn.rope_scaling import RopeScaling, inverse_frequencies
 
 
@@ -101,17 +98,6 @@ class ModelSpec:
             return cls(**sizes)
         except WeightsError as error:
             raise ConfigError(f"key 'model': {error}") from None
-
-    @classmethod
-    def from_hf_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**fields_from_hf(config))
-
-    @classmethod
-    def from_gguf(cls, file: GgufFile) -> Self:
-        return cls(**fields_from_gguf(file))
-
-    def to_hf_config(self) -> dict[str, Any]:
-        return hf_config(self)
 
 
 def _has_frequencies(spec: ModelSpec) -> bool:

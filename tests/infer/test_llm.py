@@ -11,6 +11,7 @@ from raylm.core.errors import RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.infer.llm import LLM
 from raylm.infer.outputs import RequestOutput
+from raylm.models.hf_config import hf_config
 from raylm.models.source import ModelSource, open_model
 from raylm_kernels.cpu import build
 
@@ -65,7 +66,7 @@ def test_greedy_answers_are_those_of_transformers(
     smollm2: ModelSource, answers: list[RequestOutput]
 ) -> None:
     """One forward over prompt and answer shows every step of its greedy search at once."""
-    reference = LlamaForCausalLM(LlamaConfig(**smollm2.spec.to_hf_config())).eval()
+    reference = LlamaForCausalLM(LlamaConfig(**hf_config(smollm2.spec))).eval()
     reference.load_state_dict(dict(smollm2.weights), strict=False)
     reference.tie_weights()
     for answer in answers:

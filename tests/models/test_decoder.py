@@ -4,6 +4,7 @@ import transformers
 from torch.nn import functional as F
 
 from raylm.models.decoder import Decoder
+from raylm.models.hf_config import spec_from_hf
 from raylm.models.spec import ModelSpec
 from raylm.nn.attention import CausalAttention
 
@@ -59,7 +60,7 @@ def oracle(config):
 
 
 def decoder_like(model) -> Decoder:
-    decoder = Decoder(ModelSpec.from_hf_config(model.config.to_dict()))
+    decoder = Decoder(spec_from_hf(model.config.to_dict()))
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     if decoder.spec.tie_embeddings:
         del state["lm_head.weight"]

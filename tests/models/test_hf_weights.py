@@ -10,6 +10,7 @@ from raylm.core.errors import WeightsError
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
 from raylm.models.decoder import Decoder
+from raylm.models.hf_config import hf_config
 from raylm.models.hf_weights import HfWeights, save_hf_folder
 from raylm.models.source import open_model
 from raylm.models.spec import ModelSpec
@@ -86,7 +87,7 @@ def test_bfloat16_folders_stay_bfloat16(tmp_path, tokenizer):
 
 @torch.no_grad()
 def test_a_sharded_folder_written_by_transformers(tmp_path, tokenizer):
-    config = transformers.Qwen3Config(**{**SPEC.to_hf_config(), "num_hidden_layers": 3})
+    config = transformers.Qwen3Config(**{**hf_config(SPEC), "num_hidden_layers": 3})
     model = transformers.Qwen3ForCausalLM(config).to(torch.float16)
     model.save_pretrained(tmp_path, max_shard_size="60KB")
     tokenizer.save(tmp_path)

@@ -7,7 +7,9 @@ from transformers import AutoConfig
 from raylm.core.errors import ConfigError, WeightsError
 from raylm.core.schema import ModelDims
 from raylm.models.decoder import Decoder
+from raylm.models.gguf_config import spec_from_gguf
 from raylm.models.gguf_file import GgufFile
+from raylm.models.hf_config import hf_config, spec_from_hf
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import FactorScaling, LinearScaling, Llama3Scaling, YarnScaling
 
@@ -47,15 +49,15 @@ HF = {
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_a_hugging_face_config_says_it_all(variant):
     spec = ModelSpec(**SHAPE | variant)
-    assert ModelSpec.from_hf_config(spec.to_hf_config()) == spec
+    assert spec_from_hf(hf_config(spec)) == spec
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_transformers_reads_the_config_as_meant(variant, recwarn):
     spec = ModelSpec(**SHAPE | variant)
-    config = spec.to_hf_config()
+    config = hf_config(spec)
     theirs = AutoConfig.for_model(**config)
-    assert ModelSpec.from_hf_config(theirs.to_dict()) == spec
+    assert spec_from_hf(theirs.to_dict()) == spec
     assert not recwarn.list
 
 
@@ -88,7 +90,7 @@ def test_num_parameters():
 
 
 def test_older_configs_keep_theta_at_the_top():
-    spec = ModelSpec.from_hf_config(
+    spec = spec_from_hf(
         HF | {"rope_theta": 500_000.0, "rope_scaling": {"type": "linear", "factor": 4.0}}
     )
     assert (spec.rope_theta, spec.rope_scaling) == (500_000.0, LinearScaling(4.0))
@@ -123,14 +125,14 @@ def test_older_configs_keep_theta_at_the_top():
 def test_what_the_decoder_does_not_do_is_refused(change, message):
     longer = {"max_position_embeddings": 4096}
     with pytest.raises(WeightsError) as caught:
-        ModelSpec.from_hf_config(HF | longer | change)
+        spec_from_hf(HF | longer | change)
     assert message in str(caught.value)
 
 
 def test_a_missing_key_is_named():
     config = {key: value for key, value in HF.items() if key != "vocab_size"}
     with pytest.raises(WeightsError, match="the key 'vocab_size' is missing"):
-        ModelSpec.from_hf_config(config)
+        spec_from_hf(config)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_a_missing_key_is_named():
 def test_a_gguf_file_says_it_all(tiny_spec, write_gguf, arch, variant):
     spec = dataclasses.replace(tiny_spec, **variant)
     path = write_gguf(spec, Decoder(spec).state_dict(), arch=arch)
-    read = ModelSpec.from_gguf(GgufFile.open(path))
+    read = spec_from_gguf(GgufFile.open(path))
     assert read == dataclasses.replace(spec, norm_eps=read.norm_eps)
     assert read.norm_eps == pytest.approx(spec.norm_eps)
 
@@ -174,7 +176,7 @@ def test_a_gguf_file_says_it_all(tiny_spec, write_gguf, arch, variant):
 def test_rope_scaling_of_a_gguf_file(tiny_spec, write_gguf, metadata, rope_factors, scaling):
     state = Decoder(tiny_spec).state_dict()
     path = write_gguf(tiny_spec, state, metadata=metadata, rope_factors=rope_factors)
-    assert ModelSpec.from_gguf(GgufFile.open(path)).rope_scaling == scaling
+    assert spec_from_gguf(GgufFile.open(path)).rope_scaling == scaling
 
 
 def test_divisors_of_another_kind_are_refused(tiny_spec, write_gguf):
@@ -183,7 +185,7 @@ def test_divisors_of_another_kind_are_refused(tiny_spec, write_gguf):
     stored = file.tensors["rope_freqs.weight"]
     file.tensors["rope_freqs.weight"] = dataclasses.replace(stored, kind=GGMLQuantizationType.F16)
     with pytest.raises(WeightsError, match=r"'rope_freqs\.weight' is of the kind F16, not F32"):
-        ModelSpec.from_gguf(file)
+        spec_from_gguf(file)
 
 
 @pytest.mark.parametrize(
@@ -202,5 +204,5 @@ def test_what_a_gguf_file_may_not_ask_for(tiny_spec, write_gguf, metadata, messa
     file = GgufFile.open(write_gguf(tiny_spec, Decoder(tiny_spec).state_dict()))
     file.metadata.update(metadata)
     with pytest.raises(WeightsError) as caught:
-        ModelSpec.from_gguf(file)
+        spec_from_gguf(file)
     assert message in str(caught.value)
