@@ -55,6 +55,8 @@ def aborted_beside_a_store(rank):
     dist.destroy_process_group()
     backend = GlooBackend()
     backend.form(PrefixStore("own", store), rank, 2, TIMEOUT_S)
+    store.set(f"formed {rank}", "")
+    store.wait(["formed 0", "formed 1"])  # an abort would end the other's forming
     backend.abort()
     store.set(f"rank {rank}", "here")
     return store.get(f"rank {1 - rank}")
