@@ -228,12 +228,21 @@ def test_packed_weights_go_with_the_codes():
     assert packed() is None
 
 
-@pytest.fixture
-def two_threads():
+def torch_threads(count):
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(count)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads():
+    yield from torch_threads(2)
+
+
+@pytest.fixture
+def four_threads():
+    yield from torch_threads(4)
 
 
 def test_threads_that_call_at_once(two_threads):
@@ -265,14 +274,6 @@ def test_a_forked_process_has_threads_of_its_own(two_threads):
         finally:
             os._exit(0 if is_same else 1)
     assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.fixture
-def four_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_jobs_for_fewer_threads_than_there_are(four_threads):
