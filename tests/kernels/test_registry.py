@@ -1,5 +1,6 @@
 """Which implementation serves: by ability, time, name and after a failure."""
 
+import os
 import subprocess
 import sys
 import time
@@ -273,7 +274,7 @@ def test_the_environment_forces_an_implementation_by_name(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PATH": "", "RAYLM_KERNELS": "rms_norm=torch", "RAYLM_CACHE_DIR": str(tmp_path)},
+        env=os.environ | {"RAYLM_KERNELS": "rms_norm=torch", "RAYLM_CACHE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,

@@ -48,9 +48,7 @@ void multiply(const PackedMatrix& weights, int member, const Activations& x, int
     const int streamed = std::min(rows, kStreamRows);
     const UnitKernel stream = stream_kernel(weights.bits(), streamed);
     int unit = weights.begin(member);
-    if constexpr (kStreams > 1) {
-        if (rows == 1) unit = multiply_in_streams(weights, member, x, use);
-    }
+    if (rows == 1 && multiplies_in_streams()) unit = multiply_in_streams(weights, member, x, use);
     for (; unit < weights.end(member); ++unit) {
         const std::uint8_t* lines = weights.unit(member, unit);
         stream(lines, x, 0, y);

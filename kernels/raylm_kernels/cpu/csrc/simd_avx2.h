@@ -19,6 +19,7 @@ constexpr int kProductLanes = 1;
 // line is asked for. Zen 3, a matvec from DRAM: two are 1.3 times as fast as one, four 1.5 times;
 // fetching ahead by 512 bytes to 64 KB changes nothing.
 constexpr int kStreams = 4;
+inline bool multiplies_in_streams() { return true; }
 constexpr int kPrefetchBytes = 0;
 
 // Places that a sum is read from at once: Zen 3 fetches ahead within a page only, and one stream

@@ -15,6 +15,7 @@ constexpr int kProductRows = 2;
 constexpr int kProductLanes = 1;
 
 constexpr int kStreams = 1;
+inline bool multiplies_in_streams() { return false; }
 constexpr int kReadStreams = 1;
 constexpr int kPrefetchBytes = 0;
 
