@@ -1,19 +1,23 @@
 """The engine: schedule, run, sample, update."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from raylm.core.errors import PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch
+from raylm.infer.batch import Batch, Drawn
 from raylm.infer.block_pool import BlockPool
 from raylm.infer.detokenizer import Detokenizer
+from raylm.infer.device_sampler import Draw
 from raylm.infer.outputs import Delta
-from raylm.infer.request import Request, requests_for
+from raylm.infer.request import UNKNOWN, Request, RequestState, requests_for
 from raylm.infer.runner import Runner
-from raylm.infer.sampler import Sample, sample
-from raylm.infer.scheduler import Limits, Scheduler
+from raylm.infer.sampler import Sample, reads_output, sample
+from raylm.infer.scheduler import Limits, Plan, Scheduler
 
 _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
@@ -26,6 +30,20 @@ class Stats:
     running: int
     free_blocks: int
     total_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What runs: the requests that gain a token, the place of each in its tokens, and how to wait
+    for it."""
+
+    requests: list[Request]
+    places: list[int]
+    samples: Callable[[], list[Sample]]
+    drawn: Drawn | None  # where the next step finds them before they are read
+
+
+Event = tuple[str, Delta]  # a request's id and what it gained
 
 
 class Engine:
@@ -47,6 +65,8 @@ class Engine:
         self._runner = runner
         self._scheduler = Scheduler(BlockPool(runner.num_blocks, runner.block_size), limits)
         self._texts: dict[Request, Detokenizer] = {}
+        self._under_way: deque[_Step] = deque()
+        self._settling: list[Request] = []
 
     @property
     def has_work(self) -> bool:
@@ -58,7 +78,9 @@ class Engine:
 
     @property
     def running_ids(self) -> set[str]:
-        return {request.id for request in self._scheduler.running}
+        """Of all whose tokens a failed step may have lost."""
+        unread = [request for request in self._settling if request in self._texts]
+        return {request.id for request in [*self._scheduler.running, *unread]}
 
     def stats(self) -> Stats:
         pool = self._scheduler.pool
@@ -104,24 +126,56 @@ class Engine:
         for request in [r for r in self._texts if r.id == request_id]:
             self._finish(request, FinishReason.ABORT)
 
-    def step(self) -> list[tuple[str, Delta]]:
-        """Run one batch: the next chunk of each prompt, the next token of each answer."""
+    def step(self) -> list[Event]:
+        """Launch one batch: the next chunk of each prompt, the next token of each answer. Gives
+        what the last one that need not be under way any longer has drawn."""
         plan = self._scheduler.schedule()
-        if not plan.chunks:
-            return []
-        logits_RV = self._runner.forward(Batch.of(plan))
-        samples = sample(logits_RV, plan.sampled)
+        events = self._launch(plan) if plan.chunks else []
+        events += self._settle(self._runner.lead if plan.chunks else 0)
+        return events if self.has_work else events + self._settle(0)
+
+    def _launch(self, plan: Plan) -> list[Event]:
+        """And what had to be settled first, for those who look back at their own tokens."""
+        last = self._under_way[-1].drawn if self._under_way else None
+        logits_RV = self._runner.forward(Batch.of(plan, last))
+        looks_back = any(reads_output(request.params) for request in plan.sampled)
+        events = self._settle(0) if looks_back else []
+        step = self._draw(logits_RV, plan.sampled)
         for chunk in plan.chunks:
             chunk.request.computed_length += chunk.length
-        return [
-            (request.id, self._extend(request, drawn))
-            for request, drawn in zip(plan.sampled, samples, strict=True)
-        ]
+        for request in plan.sampled:
+            request.token_ids.append(UNKNOWN)
+        self._under_way.append(step)
+        return events
 
-    def _extend(self, request: Request, drawn: Sample) -> Delta:
-        """Append the token, and finish the request if that was its last."""
-        request.token_ids.append(drawn.token_id)
-        reason = request.reason_to_finish()
+    def _draw(self, logits_RV: Tensor, requests: list[Request]) -> _Step:
+        places = [len(request.token_ids) for request in requests]
+        if self._runner.lead and requests:
+            draw = Draw(logits_RV, requests)
+            rows = {request: row for row, request in enumerate(requests)}
+            return _Step(requests, places, draw.samples, Drawn(draw.ids_R, rows))
+        samples = sample(logits_RV, requests)
+        return _Step(requests, places, lambda: samples, None)
+
+    def _settle(self, most: int) -> list[Event]:
+        """Read what the oldest steps have drawn, until at most so many are under way."""
+        events = []
+        while len(self._under_way) > most:
+            step = self._under_way.popleft()
+            self._settling = step.requests
+            drawn = zip(step.requests, step.places, step.samples(), strict=True)
+            events += [
+                (request.id, self._extend(request, place, one))
+                for request, place, one in drawn
+                if request.state is not RequestState.FINISHED
+            ]
+            self._settling = []
+        return events
+
+    def _extend(self, request: Request, place: int, drawn: Sample) -> Delta:
+        """Put the token in its place, and finish the request if that was its last."""
+        request.token_ids[place] = drawn.token_id
+        reason = request.reason_to_finish(place)
         texts = self._texts[request]
         text = "" if reason is FinishReason.STOP else texts.push(drawn.token_id)
         if texts.stopped:

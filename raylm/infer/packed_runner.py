@@ -12,6 +12,8 @@ from raylm_kernels.quantize import WeightBits
 
 
 class PackedRunner:
+    lead = 0
+
     def __init__(
         self,
         source: ModelSource,

@@ -8,6 +8,8 @@ from enum import Enum, auto
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.core.seeding import derive_seed
 
+UNKNOWN = -1  # in a request's tokens: drawn, but not read yet
+
 
 class RequestState(Enum):
     WAITING = auto()  # queued; holds no blocks
@@ -75,14 +77,20 @@ class Request:
         return len(self.token_ids) - self.computed_length
 
     @property
+    def complete(self) -> bool:
+        """Its last token is drawn, if perhaps not read."""
+        return len(self.token_ids) >= self.max_length
+
+    @property
     def shareable_length(self) -> int:
         """Prompt tokens that may come from the cache: all but the last, whose logits are needed."""
         return self.prompt_length - 1
 
-    def reason_to_finish(self) -> FinishReason | None:
-        if self.token_ids[-1] in self.stop_ids:
+    def reason_to_finish(self, place: int) -> FinishReason | None:
+        """Of the token at `place`, as if it were the last."""
+        if self.token_ids[place] in self.stop_ids:
             return FinishReason.STOP
-        if len(self.token_ids) >= self.max_length:
+        if place + 1 >= self.max_length:
             return FinishReason.LENGTH
         return None
 

@@ -35,8 +35,7 @@ def sample(logits_RV: Tensor, requests: Sequence[Request]) -> list[Sample]:
     if not requests:
         return []
     best = logits_RV.max(dim=-1)
-    if not all(map(math.isfinite, best.values.tolist())):
-        raise EngineError("the model produced logits that are not finite")
+    require_finite(best.values.tolist())
     return [
         Sample(likeliest, None) if _is_plain(request.params) else _sample(logits_RV[row], request)
         for row, (request, likeliest) in enumerate(
@@ -45,28 +44,46 @@ def sample(logits_RV: Tensor, requests: Sequence[Request]) -> list[Sample]:
     ]
 
 
+def require_finite(logits: Sequence[float]) -> None:
+    """Raises EngineError for the largest of a row that is no number."""
+    if not all(map(math.isfinite, logits)):
+        raise EngineError("the model produced logits that are not finite")
+
+
+def reads_output(params: SamplingParams) -> bool:
+    """Whether a token depends on which ones came before it, beyond the logits."""
+    return bool(
+        params.presence_penalty or params.frequency_penalty or params.repetition_penalty != 1.0
+    )
+
+
+def cuts(params: SamplingParams) -> bool:
+    """Whether some tokens are never drawn."""
+    return params.top_k > 0 or params.top_p < 1.0 or params.min_p > 0.0
+
+
+def uniform(request: Request) -> float:
+    """In [0, 1): what decides the next token of the request."""
+    return derive_seed(request.seed, "token", request.output_length) / _SEED_RANGE
+
+
 def _is_plain(params: SamplingParams) -> bool:
-    return params.greedy and params.logprobs is None and not _edits(params)
+    return params.greedy and params.logprobs is None and not edits(params)
 
 
 def _sample(logits_V: Tensor, request: Request) -> Sample:
     params = request.params
-    edited_V = _edited(logits_V, request) if _edits(params) else logits_V
+    edited_V = edited(logits_V, request) if edits(params) else logits_V
     token = int(edited_V.argmax()) if params.greedy else _draw(edited_V, request)
     logprob = None if params.logprobs is None else _logprob(logits_V, token, params.logprobs)
     return Sample(token, logprob)
 
 
-def _edits(params: SamplingParams) -> bool:
-    return bool(
-        params.logit_bias
-        or params.presence_penalty
-        or params.frequency_penalty
-        or params.repetition_penalty != 1.0
-    )
+def edits(params: SamplingParams) -> bool:
+    return bool(params.logit_bias) or reads_output(params)
 
 
-def _edited(logits_V: Tensor, request: Request) -> Tensor:
+def edited(logits_V: Tensor, request: Request) -> Tensor:
     """Bias, then OpenAI's two penalties on the output and CTRL's repetition penalty on all text."""
     params = request.params
     logits_V = logits_V.clone()
@@ -91,11 +108,10 @@ def _draw(logits_V: Tensor, request: Request) -> int:
     params = request.params
     # The maximum is taken off first: divided by a tiny temperature it would overflow.
     probs_V = ((logits_V - logits_V.max()) / params.temperature).softmax(dim=-1)
-    uniform = derive_seed(request.seed, "token", request.output_length) / _SEED_RANGE
-    if params.top_k == 0 and params.top_p == 1.0 and params.min_p == 0.0:
-        return _invert(probs_V, uniform)
+    if not cuts(params):
+        return _invert(probs_V, uniform(request))
     probs_K, ids_K = _candidates(probs_V, params)
-    return int(ids_K[_invert(probs_K, uniform)])
+    return int(ids_K[_invert(probs_K, uniform(request))])
 
 
 def _candidates(probs_V: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:

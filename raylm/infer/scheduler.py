@@ -78,7 +78,9 @@ class Scheduler:
         spare = self.limits.max_batch_tokens - len(self.running)
         chunks = []
         for request in list(self.running):
-            if request.state is RequestState.RUNNING and self._grow(request):
+            if request.complete or request.state is not RequestState.RUNNING:
+                continue
+            if self._grow(request):
                 chunks.append(_chunk(request, 1 + spare))
                 spare -= chunks[-1].length - 1
         while spare > 0 and (newcomer := self._admit()):

@@ -9,7 +9,7 @@ import torch
 
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch
+from raylm.infer.batch import Batch, known_tokens
 from raylm.infer.engine import Engine
 from raylm.infer.scheduler import Limits
 from raylm.models.decoder import Decoder
@@ -28,6 +28,7 @@ class EchoRunner:
     vocab_size: int
     num_blocks: int = 64
     block_size: int = 4
+    lead: int = 0
     fail: Exception | None = None
     forwards: list[Batch] = field(default_factory=list)
 
@@ -43,7 +44,8 @@ class EchoRunner:
         self.forwards.append(batch)
         if self.fail is not None:
             raise self.fail
-        tokens, positions = batch.tokens_N.tolist(), batch.positions_N.tolist()
+        tokens = known_tokens(batch.tokens_N, batch.drawn_ids_D).tolist()
+        positions = batch.positions_N.tolist()
         starts, tables = batch.sequence_starts_S1.tolist(), batch.block_tables_SB.tolist()
         wanted = set(batch.logit_rows_R.tolist())
         answers = []

@@ -61,7 +61,7 @@ def test_why_a_request_ends(
 ) -> None:
     (request,) = make(params)
     request.token_ids.append(token)
-    assert request.reason_to_finish() is reason
+    assert request.reason_to_finish(len(request.token_ids) - 1) is reason
 
 
 @pytest.mark.parametrize("max_tokens", [None, 7, 1000])

@@ -36,7 +36,7 @@ def complete(scheduler: Scheduler, plan: Plan) -> None:
         chunk.request.computed_length += chunk.length
         if chunk.samples:
             chunk.request.token_ids.append(7)
-            if chunk.request.reason_to_finish():
+            if chunk.request.reason_to_finish(len(chunk.request.token_ids) - 1):
                 scheduler.finish(chunk.request, FinishReason.LENGTH)
 
 
