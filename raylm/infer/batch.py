@@ -20,7 +20,7 @@ class Drawn:
     and which of them is whose."""
 
     ids_D: Tensor
-    places: Mapping[Request, int]
+    rows: Mapping[Request, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,18 @@ class Batch:
         tokens: list[int] = []
         positions: list[int] = []
         starts = [0]
-        logit_rows = []
+        logit_rows: list[int] = []
         for chunk in plan.chunks:
             end = chunk.start + chunk.length
             tokens += chunk.request.token_ids[chunk.start : end]
             if drawn is not None and tokens[-1] == UNKNOWN:
-                tokens[-1] = -1 - drawn.places[chunk.request]
-            positions += range(chunk.start, end)
-            starts.append(len(tokens))
+                tokens[-1] = -1 - drawn.rows[chunk.request]
             if chunk.samples:
-                logit_rows.append(len(tokens) - 1)
+                last = len(tokens) - 1
+                logit_rows += range(last, last + 1 + len(chunk.guesses))
+            tokens += chunk.guesses
+            positions += range(chunk.start, end + len(chunk.guesses))
+            starts.append(len(tokens))
         tables = [chunk.request.blocks for chunk in plan.chunks]
         longest = max(map(len, tables))
         padded = [table + [0] * (longest - len(table)) for table in tables]

@@ -1,8 +1,9 @@
 """The engine: schedule, run, sample, update."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from torch import Tensor
 
@@ -17,7 +18,9 @@ from raylm.infer.outputs import Delta
 from raylm.infer.request import UNKNOWN, Request, RequestState, requests_for
 from raylm.infer.runner import Runner
 from raylm.infer.sampler import Sample, reads_output, sample
-from raylm.infer.scheduler import Limits, Plan, Scheduler
+from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
+from raylm.infer.speculation import Speculator
+from raylm.infer.step import Step
 
 _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
@@ -30,17 +33,6 @@ class Stats:
     running: int
     free_blocks: int
     total_blocks: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What runs: the requests that gain a token, the place of each in its tokens, and how to wait
-    for it."""
-
-    requests: list[Request]
-    places: list[int]
-    samples: Callable[[], list[Sample]]
-    drawn: Drawn | None  # where the next step finds them before they are read
 
 
 Event = tuple[str, Delta]  # a request's id and what it gained
@@ -58,6 +50,7 @@ class Engine:
         vocab_size: int,
         max_model_len: int,
         limits: Limits,
+        speculator: Speculator | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
@@ -65,7 +58,9 @@ class Engine:
         self._runner = runner
         self._scheduler = Scheduler(BlockPool(runner.num_blocks, runner.block_size), limits)
         self._texts: dict[Request, Detokenizer] = {}
-        self._under_way: deque[_Step] = deque()
+        self._speculator = speculator
+        self._lead = 0 if speculator else runner.lead  # a guess follows what was read
+        self._under_way: deque[Step] = deque()
         self._settling: list[Request] = []
 
     @property
@@ -129,47 +124,64 @@ class Engine:
     def step(self) -> list[Event]:
         """Launch one batch: the next chunk of each prompt, the next token of each answer. Gives
         what the last one that need not be under way any longer has drawn."""
+        if self._speculator is not None:
+            self._speculator.guess(self._scheduler.running)
+        began = perf_counter()
         plan = self._scheduler.schedule()
         events = self._launch(plan) if plan.chunks else []
-        events += self._settle(self._runner.lead if plan.chunks else 0)
+        events += self._settle(self._lead if plan.chunks else 0)
+        if self._speculator is not None:
+            self._speculator.time(plan, perf_counter() - began)
         return events if self.has_work else events + self._settle(0)
 
     def _launch(self, plan: Plan) -> list[Event]:
         """And what had to be settled first, for those who look back at their own tokens."""
         last = self._under_way[-1].drawn if self._under_way else None
         logits_RV = self._runner.forward(Batch.of(plan, last))
-        looks_back = any(reads_output(request.params) for request in plan.sampled)
+        drawing = [chunk for chunk in plan.chunks if chunk.samples]
+        looks_back = any(reads_output(chunk.request.params) for chunk in drawing)
         events = self._settle(0) if looks_back else []
-        step = self._draw(logits_RV, plan.sampled)
+        self._under_way.append(self._draw(logits_RV, drawing))
         for chunk in plan.chunks:
             chunk.request.computed_length += chunk.length
-        for request in plan.sampled:
-            request.token_ids.append(UNKNOWN)
-        self._under_way.append(step)
+            if chunk.samples:
+                chunk.request.token_ids.append(UNKNOWN)
         return events
 
-    def _draw(self, logits_RV: Tensor, requests: list[Request]) -> _Step:
-        places = [len(request.token_ids) for request in requests]
-        if self._runner.lead and requests:
+    def _draw(self, logits_RV: Tensor, chunks: list[Chunk]) -> Step:
+        requests = [chunk.request for chunk in chunks]
+        starts = [len(request.token_ids) for request in requests]
+        if self._lead and chunks:
             draw = Draw(logits_RV, requests)
             rows = {request: row for row, request in enumerate(requests)}
-            return _Step(requests, places, draw.samples, Drawn(draw.ids_R, rows))
-        samples = sample(logits_RV, requests)
-        return _Step(requests, places, lambda: samples, None)
+            return Step(chunks, starts, draw.samples, Drawn(draw.ids_R, rows))
+        samples = sample(logits_RV, [place for chunk in chunks for place in chunk.places])
+        return Step(chunks, starts, lambda: samples)
 
     def _settle(self, most: int) -> list[Event]:
         """Read what the oldest steps have drawn, until at most so many are under way."""
         events = []
         while len(self._under_way) > most:
             step = self._under_way.popleft()
-            self._settling = step.requests
-            drawn = zip(step.requests, step.places, step.samples(), strict=True)
-            events += [
-                (request.id, self._extend(request, place, one))
-                for request, place, one in drawn
-                if request.state is not RequestState.FINISHED
-            ]
+            self._settling = [chunk.request for chunk in step.chunks]
+            for chunk, start, samples in step.results():
+                if chunk.request.state is not RequestState.FINISHED:
+                    events += self._take(chunk, start, samples)
             self._settling = []
+        return events
+
+    def _take(self, chunk: Chunk, start: int, samples: list[Sample]) -> list[Event]:
+        """The token that was due, and those after it whose guesses have held."""
+        request, events = chunk.request, []
+        if self._speculator is not None:
+            self._speculator.learn(request, len(chunk.guesses), len(samples) - 1)
+        for ahead, drawn in enumerate(samples):
+            if ahead:
+                request.computed_length += 1
+                request.token_ids.append(UNKNOWN)
+            events.append((request.id, self._extend(request, start + ahead, drawn)))
+            if events[-1][1].finish_reason is not None:
+                break
         return events
 
     def _extend(self, request: Request, place: int, drawn: Sample) -> Delta:
@@ -196,6 +208,8 @@ class Engine:
     def _finish(self, request: Request, reason: FinishReason) -> None:
         self._scheduler.finish(request, reason)
         del self._texts[request]
+        if self._speculator is not None:
+            self._speculator.forget(request)
 
     def _require_known(self, name: str, tokens: Sequence[int]) -> None:
         if tokens and not 0 <= min(tokens) <= max(tokens) < self.vocab_size:

@@ -44,6 +44,7 @@ class Request:
     index: int = 0
     donor: "Request | None" = None
     blocks: list[int] = field(default_factory=list)
+    guesses: list[int] = field(default_factory=list)  # of its next tokens, for one step
     computed_length: int = 0
     cached_length: int = 0
     finish_reason: FinishReason | None = None
@@ -93,6 +94,34 @@ class Request:
         if place + 1 >= self.max_length:
             return FinishReason.LENGTH
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A request as it will be if some guesses of its next tokens hold."""
+
+    request: Request
+    guesses: tuple[int, ...]
+
+    @property
+    def params(self) -> SamplingParams:
+        return self.request.params
+
+    @property
+    def seed(self) -> int:
+        return self.request.seed
+
+    @property
+    def token_ids(self) -> list[int]:
+        return [*self.request.token_ids, *self.guesses]
+
+    @property
+    def output_ids(self) -> list[int]:
+        return [*self.request.output_ids, *self.guesses]
+
+    @property
+    def output_length(self) -> int:
+        return self.request.output_length + len(self.guesses)
 
 
 def requests_for(

@@ -5,12 +5,12 @@ traffic gives the same plans.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from raylm.core.errors import ConfigError
 from raylm.core.sampling import FinishReason
 from raylm.infer.block_pool import BlockPool
-from raylm.infer.request import Request, RequestState
+from raylm.infer.request import Continued, Request, RequestState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,15 @@ class Chunk:
     start: int
     length: int
     samples: bool  # reaches the last known token, so a new one is drawn
+    guesses: tuple[int, ...] = ()  # run after it, each with a row of logits of its own
+
+    @property
+    def places(self) -> list[Request | Continued]:
+        """Where it draws tokens."""
+        if not self.samples:
+            return []
+        tried = (self.guesses[:count] for count in range(1, len(self.guesses) + 1))
+        return [self.request, *(Continued(self.request, some) for some in tried)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Plan:
 
     @property
     def num_tokens(self) -> int:
-        return sum(chunk.length for chunk in self.chunks)
+        return sum(chunk.length + len(chunk.guesses) for chunk in self.chunks)
 
     @property
     def sampled(self) -> list[Request]:
@@ -81,8 +90,12 @@ class Scheduler:
             if request.complete or request.state is not RequestState.RUNNING:
                 continue
             if self._grow(request):
-                chunks.append(_chunk(request, 1 + spare))
-                spare -= chunks[-1].length - 1
+                chunk = _chunk(request, 1 + spare)
+                spare -= chunk.length - 1
+                if request.guesses and chunk.samples:
+                    chunk = replace(chunk, guesses=self._tried(request, spare))
+                    spare -= len(chunk.guesses)
+                chunks.append(chunk)
         while spare > 0 and (newcomer := self._admit()):
             chunks.append(_chunk(newcomer, spare))
             spare -= chunks[-1].length
@@ -107,6 +120,14 @@ class Scheduler:
                 return False
         request.blocks += self.pool.allocate(missing)
         return True
+
+    def _tried(self, request: Request, most: int) -> tuple[int, ...]:
+        """Guesses take what is free and nobody's blocks."""
+        known = len(request.token_ids)
+        lacking = self.pool.blocks_for(known + len(request.guesses)) - len(request.blocks)
+        request.blocks += self.pool.allocate(min(lacking, self.pool.free_blocks))
+        room = len(request.blocks) * self.pool.block_size - known
+        return tuple(request.guesses[: min(most, room)])
 
     def _admit(self) -> Request | None:
         """Let the oldest waiting request in, if there is room for the whole of it."""

@@ -56,8 +56,10 @@ class EchoRunner:
             ]
             for row in range(start, end):
                 self.cache[slots[positions[row]]] = tokens[row]
-            if end - 1 in wanted:
-                answers.append(self.next_token([self.cache[slot] for slot in slots]))
+            for row in range(start, end):
+                if row in wanted:
+                    seen = slots[: positions[row] + 1]
+                    answers.append(self.next_token([self.cache[slot] for slot in seen]))
         logits = torch.zeros(len(answers), self.vocab_size)
         logits[torch.arange(len(answers)), answers] = 10.0
         return logits
@@ -96,6 +98,7 @@ def make_engine(tokenizer: Tokenizer) -> MakeEngine:
         max_model_len: int = 64,
         max_running: int = 4,
         max_batch_tokens: int = 16,
+        **options: object,
     ) -> Engine:
         return Engine(
             runner,
@@ -103,6 +106,7 @@ def make_engine(tokenizer: Tokenizer) -> MakeEngine:
             vocab_size=tokenizer.vocab_size,
             max_model_len=max_model_len,
             limits=Limits(max_running, max_batch_tokens),
+            **options,
         )
 
     return make

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from raylm.core.errors import PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
+from raylm.infer.drafter import NgramDrafter
 from raylm.infer.engine import Engine
 from raylm.infer.outputs import RequestOutput
+from raylm.infer.speculation import Speculator, StepCost
 
 PROMPT = [5, 6, 7]
 
@@ -23,6 +25,73 @@ def run(engine: Engine, prompt: list[int], wanted: SamplingParams) -> RequestOut
     while engine.has_work:
         deltas += [delta for _, delta in engine.step()]
     return RequestOutput.of("r", prompt, deltas)
+
+
+class Oracle:
+    """Knows what the runner will say, and every fourth time says something else."""
+
+    def __init__(self, runner) -> None:
+        self._runner, self._asked = runner, 0
+
+    def propose(self, wanted):
+        return {request: self._guesses(request, most) for request, most in wanted.items()}
+
+    def forget(self, request) -> None: ...
+
+    def _guesses(self, request, most: int) -> list[int]:
+        self._asked += 1
+        guesses = self._runner.continuation(request.token_ids, most)
+        if self._asked % 4 == 0:
+            guesses[self._asked % most] += 1
+        return guesses
+
+
+class _Free(StepCost):
+    def observe(self, tokens: int, seconds: float) -> None: ...
+    def line(self) -> tuple[float, float]:
+        return 1.0, 0.0
+
+
+FREE = _Free()
+
+
+def test_guesses_that_hold_come_in_one_step(make_runner, make_engine) -> None:
+    runner = make_runner()
+    speculator = Speculator(Oracle(runner), most=3)
+    speculator.policy.cost = FREE
+    engine = make_engine(runner, speculator=speculator)
+    engine.submit(engine.requests_for("r", PROMPT, params(11)))
+    steps = []
+    while engine.has_work:
+        steps.append([delta.token_ids[0] for _, delta in engine.step()])
+    assert [token for step in steps for token in step] == runner.continuation(PROMPT, 11)
+    assert [len(step) for step in steps] == [1, 4, 4, 2]
+    assert (speculator.policy.drafted, speculator.policy.accepted) == (7, 7)
+    assert engine.stats().free_blocks == 64
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
+def test_guesses_change_no_draw(make_runner, make_engine, temperature: float) -> None:
+    """With seeds and penalties, whose place counts the guesses before."""
+
+    def tokens(guesses: bool) -> list[int]:
+        wanted = SamplingParams(
+            max_tokens=40,
+            temperature=temperature,
+            seed=5,
+            presence_penalty=0.5,
+            repetition_penalty=1.2,
+            ignore_eos=True,
+        )
+        runner = make_runner()
+        speculator = Speculator(Oracle(runner), most=3) if guesses else None
+        if speculator is not None:
+            speculator.policy.cost = FREE
+        output = run(make_engine(runner, speculator=speculator), PROMPT, wanted)
+        assert speculator is None or speculator.policy.drafted > 10
+        return output.token_ids
+
+    assert tokens(guesses=True) == tokens(guesses=False)
 
 
 def test_a_request_lives_from_prompt_to_answer(make_runner, make_engine) -> None:
@@ -51,13 +120,25 @@ def test_a_request_lives_from_prompt_to_answer(make_runner, make_engine) -> None
     max_running=st.integers(1, 5),
     abort_at=st.integers(0, 12),
     lead=st.integers(0, 1),
+    guessing=st.sampled_from([None, "ngram", "mostly right"]),
 )
-def test_company_chunks_sharing_and_preemption_change_no_answer(
-    make_runner, make_engine, calls, num_blocks, max_running, abort_at, lead
+def test_company_chunks_sharing_preemption_and_guesses_change_no_answer(
+    make_runner, make_engine, calls, num_blocks, max_running, abort_at, lead, guessing
 ) -> None:
     """The runner reads every token back through the block tables, so a leak would show."""
     runner = make_runner(num_blocks=num_blocks, lead=lead)
-    engine = make_engine(runner, max_model_len=51, max_running=max_running, max_batch_tokens=8)
+    speculator = None
+    if guessing is not None:
+        drafter = NgramDrafter() if guessing == "ngram" else Oracle(runner)
+        speculator = Speculator(drafter, most=3)
+        speculator.policy.cost = FREE
+    engine = make_engine(
+        runner,
+        max_model_len=51,
+        max_running=max_running,
+        max_batch_tokens=8,
+        speculator=speculator,
+    )
     answers: dict[tuple[str, int], list[int]] = {}
     waiting = list(enumerate(calls))
     steps = 0
