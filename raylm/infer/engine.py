@@ -20,7 +20,8 @@ _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """`waiting` sequences are queued, `running` ones hold blocks of the KV cache."""
+    """`waiting` sequences are queued, `running` ones hold blocks of the KV cache; what no sequence
+    holds is free, cached or not."""
 
     waiting: int
     running: int
@@ -61,12 +62,11 @@ class Engine:
         return {request.id for request in self._scheduler.running}
 
     def stats(self) -> Stats:
-        pool = self._scheduler.pool
         return Stats(
             waiting=len(self._scheduler.waiting),
             running=len(self._scheduler.running),
-            free_blocks=pool.free_blocks,
-            total_blocks=pool.num_blocks,
+            free_blocks=self._scheduler.free_blocks,
+            total_blocks=self._scheduler.pool.num_blocks,
         )
 
     def requests_for(

@@ -57,7 +57,7 @@ def load(model: Model, options: Mapping[str, Any], device: str = "cpu") -> Loade
         source.tokenizer,
         vocab_size=source.spec.vocab_size,
         max_model_len=min(limit, runner.num_blocks * runner.block_size),
-        limits=Limits(config.max_running, config.max_batch_tokens),
+        limits=Limits(config.max_running, config.max_batch_tokens, config.prefix_cache),
     )
     return Loaded(engine, source, config)
 
