@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from raylm.core.errors import PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
@@ -14,6 +15,7 @@ from raylm.infer.request import Request, requests_for
 from raylm.infer.runner import Runner
 from raylm.infer.sampler import Sample, sample
 from raylm.infer.scheduler import Limits, Scheduler
+from raylm.infer.trace import RecordingScheduler
 
 _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
@@ -41,12 +43,18 @@ class Engine:
         vocab_size: int,
         max_model_len: int,
         limits: Limits,
+        trace_path: Path | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
         self.max_model_len = max_model_len
         self._runner = runner
-        self._scheduler = Scheduler(BlockPool(runner.num_blocks, runner.block_size), limits)
+        pool = BlockPool(runner.num_blocks, runner.block_size)
+        self._scheduler = (
+            Scheduler(pool, limits)
+            if trace_path is None
+            else RecordingScheduler(pool, limits, trace_path)
+        )
         self._texts: dict[Request, Detokenizer] = {}
 
     @property
