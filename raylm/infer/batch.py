@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from raylm.infer.request import UNKNOWN, Request
+from raylm.infer.request import PLACEHOLDER, Request
 from raylm.infer.scheduler import Plan
 
 
@@ -47,7 +47,7 @@ class Batch:
         for chunk in plan.chunks:
             end = chunk.start + chunk.length
             tokens += chunk.request.token_ids[chunk.start : end]
-            if drawn is not None and tokens[-1] == UNKNOWN:
+            if drawn is not None and tokens[-1] == PLACEHOLDER:
                 tokens[-1] = -1 - drawn.rows[chunk.request]
             if chunk.samples:
                 last = len(tokens) - 1

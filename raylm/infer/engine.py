@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from torch import Tensor
@@ -15,19 +16,21 @@ from raylm.infer.block_pool import BlockPool
 from raylm.infer.detokenizer import Detokenizer
 from raylm.infer.device_sampler import Draw
 from raylm.infer.outputs import Delta
-from raylm.infer.request import UNKNOWN, Request, RequestState, requests_for
+from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
 from raylm.infer.runner import Runner
 from raylm.infer.sampler import Sample, reads_output, sample
 from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
 from raylm.infer.speculation import Speculator
 from raylm.infer.step import Step
+from raylm.infer.trace import RecordingScheduler
 
 _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """`waiting` sequences are queued, `running` ones hold blocks of the KV cache."""
+    """`waiting` sequences are queued, `running` ones hold blocks of the KV cache; what no sequence
+    holds is free, cached or not."""
 
     waiting: int
     running: int
@@ -51,12 +54,18 @@ class Engine:
         max_model_len: int,
         limits: Limits,
         speculator: Speculator | None = None,
+        trace_path: Path | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
         self.max_model_len = max_model_len
         self._runner = runner
-        self._scheduler = Scheduler(BlockPool(runner.num_blocks, runner.block_size), limits)
+        pool = BlockPool(runner.num_blocks, runner.block_size)
+        self._scheduler = (
+            Scheduler(pool, limits)
+            if trace_path is None
+            else RecordingScheduler(pool, limits, trace_path)
+        )
         self._texts: dict[Request, Detokenizer] = {}
         self._speculator = speculator
         self._lead = 0 if speculator else runner.lead  # a guess follows what was read
@@ -78,12 +87,11 @@ class Engine:
         return {request.id for request in [*self._scheduler.running, *unread]}
 
     def stats(self) -> Stats:
-        pool = self._scheduler.pool
         return Stats(
             waiting=len(self._scheduler.waiting),
             running=len(self._scheduler.running),
-            free_blocks=pool.free_blocks,
-            total_blocks=pool.num_blocks,
+            free_blocks=self._scheduler.free_blocks,
+            total_blocks=self._scheduler.pool.num_blocks,
         )
 
     def requests_for(
@@ -145,7 +153,7 @@ class Engine:
         for chunk in plan.chunks:
             chunk.request.computed_length += chunk.length
             if chunk.samples:
-                chunk.request.token_ids.append(UNKNOWN)
+                chunk.request.token_ids.append(PLACEHOLDER)
         return events
 
     def _draw(self, logits_RV: Tensor, chunks: list[Chunk]) -> Step:
@@ -178,7 +186,7 @@ class Engine:
         for ahead, drawn in enumerate(samples):
             if ahead:
                 request.computed_length += 1
-                request.token_ids.append(UNKNOWN)
+                request.token_ids.append(PLACEHOLDER)
             events.append((request.id, self._extend(request, start + ahead, drawn)))
             if events[-1][1].finish_reason is not None:
                 break

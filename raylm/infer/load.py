@@ -57,7 +57,8 @@ def load(model: Model, options: Mapping[str, Any], device: str = "cpu") -> Loade
         source.tokenizer,
         vocab_size=source.spec.vocab_size,
         max_model_len=min(limit, runner.num_blocks * runner.block_size),
-        limits=Limits(config.max_running, config.max_batch_tokens),
+        limits=Limits(config.max_running, config.max_batch_tokens, config.prefix_cache),
+        trace_path=_trace_path(config),
     )
     return Loaded(engine, source, config)
 
@@ -141,6 +142,12 @@ def _runner(
         threads=threads,
         kv_bits=kv_bits,
     )
+
+
+def _trace_path(config: ServeConfig) -> Path | None:
+    if config.trace_path is None:
+        return None
+    return Path(str(config.trace_path).replace("{pid}", str(os.getpid()))).expanduser()
 
 
 def _num_blocks(config: ServeConfig, token_bytes: int, limit: int) -> int:

@@ -1,0 +1,43 @@
+"""Who may still queue, and when the refused should come back: functions of counts and times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Who comes back then should find a place, and the engine should not have run dry meanwhile.
+_SERVED_SHARE = 0.25
+_LEAST_S, _MOST_S = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    max_running: int
+    max_waiting: int
+    max_waiting_per_user: int | None = None  # None: `max_waiting` alone counts
+
+    def reason_to_refuse(self, *, unfinished: int, waiting_of_user: int) -> str | None:
+        """`unfinished` sequences run or wait, `waiting_of_user` wait of who asks."""
+        capacity = self.max_running + self.max_waiting
+        if unfinished >= capacity:
+            return (
+                f"{capacity} sequences are running or queued, the most that max_running and "
+                "max_waiting allow; try again later"
+            )
+        most = self.max_waiting_per_user
+        if most is not None and waiting_of_user >= most:
+            return (
+                f"{waiting_of_user} sequences of yours are queued, the most that "
+                f"max_waiting_per_user {most} allows; try again later"
+            )
+        return None
+
+
+def retry_after_s(waiting: int, completed_s: Sequence[float], now_s: float) -> float:
+    """In how many seconds a quarter of those that wait will be served at the last minute's rate.
+
+    `completed_s` are the times of the latest completions, by the same clock as `now_s`.
+    """
+    recent_s = [time_s for time_s in completed_s if now_s - time_s < _MOST_S]
+    if not recent_s:
+        return _LEAST_S
+    per_completion_s = (now_s - min(recent_s)) / len(recent_s)
+    return min(max(waiting * _SERVED_SHARE * per_completion_s, _LEAST_S), _MOST_S)
