@@ -270,6 +270,9 @@ class ServeConfig(Config):
     max_running: Positive = Field(32, description="sequences decoded together")
     max_batch_tokens: Positive = Field(128, description="tokens of prompts and answers per step")
     max_waiting: Positive = Field(256, description="queued requests before 429")
+    max_waiting_per_user: Positive | None = Field(
+        None, description="queued requests of one user before 429; default: as max_waiting"
+    )
     prefix_cache: bool = Field(True, description="compute the beginning of alike prompts once")
     trace_path: Path | None = Field(
         None,

@@ -15,7 +15,7 @@ class QueueLimits:
     max_waiting_per_user: int | None = None  # None: `max_waiting` alone counts
 
     def reason_to_refuse(self, *, unfinished: int, waiting_of_user: int) -> str | None:
-        """`unfinished` sequences run or wait, `waiting_of_user` wait of who asks."""
+        """`unfinished` sequences run or wait, `waiting_of_user` of who asks do not run yet."""
         capacity = self.max_running + self.max_waiting
         if unfinished >= capacity:
             return (
@@ -23,10 +23,12 @@ class QueueLimits:
                 "max_waiting allow; try again later"
             )
         most = self.max_waiting_per_user
-        if most is not None and waiting_of_user >= most:
+        # Who does not run yet, though there are places, is about to.
+        queued = min(waiting_of_user, unfinished - self.max_running)
+        if most is not None and queued >= most:
             return (
-                f"{waiting_of_user} sequences of yours are queued, the most that "
-                f"max_waiting_per_user {most} allows; try again later"
+                f"you have {queued} sequences queued, and max_waiting_per_user allows {most}; "
+                "try again later"
             )
         return None
 

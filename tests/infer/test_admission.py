@@ -7,7 +7,7 @@ from raylm.infer.admission import QueueLimits, retry_after_s
 LIMITS = QueueLimits(max_running=2, max_waiting=3, max_waiting_per_user=2)
 
 
-@pytest.mark.parametrize(("unfinished", "of_user"), [(0, 0), (4, 1)])
+@pytest.mark.parametrize(("unfinished", "of_user"), [(0, 0), (4, 1), (3, 3)])
 def test_who_finds_a_place_may_queue(unfinished: int, of_user: int) -> None:
     assert LIMITS.reason_to_refuse(unfinished=unfinished, waiting_of_user=of_user) is None
 
@@ -20,11 +20,11 @@ def test_a_full_queue_refuses_everybody(unfinished: int) -> None:
 
 
 def test_a_user_with_a_full_queue_of_his_own_is_refused() -> None:
-    reason = LIMITS.reason_to_refuse(unfinished=3, waiting_of_user=2)
+    reason = LIMITS.reason_to_refuse(unfinished=4, waiting_of_user=2)
     assert reason is not None
-    assert "max_waiting_per_user 2" in reason
+    assert "you have 2 sequences queued, and max_waiting_per_user allows 2" in reason
     unlimited = QueueLimits(max_running=2, max_waiting=3)
-    assert unlimited.reason_to_refuse(unfinished=3, waiting_of_user=2) is None
+    assert unlimited.reason_to_refuse(unfinished=4, waiting_of_user=2) is None
 
 
 @pytest.mark.parametrize(
