@@ -244,7 +244,7 @@ class Scheduler:
         return tuple(request.guesses[: min(most, room)])
 
     def _missing_blocks(self, request: Request) -> int:
-        return self.pool.blocks_for(len(request.token_ids)) - len(request.blocks)
+        return max(0, self.pool.blocks_for(len(request.token_ids)) - len(request.blocks))
 
     def _preempt(self, request: Request) -> None:
         self.running.remove(request)

@@ -21,7 +21,8 @@ from raylm.infer.scheduler import Limits, Plan, Scheduler
 _FORMAT = 1
 
 Event = dict[str, Any]
-Rows = list[list[Any]]  # a plan: of each chunk the request's number, start, length, samples, blocks
+Rows = list[list[Any]]  # a plan: of each chunk the request's number, start, length, samples,
+# guesses and blocks
 
 
 class RecordingScheduler(Scheduler):
@@ -53,12 +54,14 @@ class RecordingScheduler(Scheduler):
 
     def schedule(self) -> Plan:
         changed = [self._changes(request) for request in self._numbers]
+        guesses = [[number, r.guesses] for r, number in self._numbers.items() if r.guesses]
         plan = super().schedule()
         self._steps += 1
         self._write(
             {
                 "step": self._steps,
                 "changed": [change for change in changed if change],
+                "guesses": guesses,
                 "plan": _rows(plan, self._numbers.__getitem__),
             }
         )
@@ -101,6 +104,8 @@ def replay(path: Path) -> Iterator[tuple[int, Rows, Rows]]:
         for number, computed_length, start, ids in event.get("changed", ()):
             requests[number].computed_length = computed_length
             requests[number].token_ids[start:] = ids
+        for number, guesses in event.get("guesses", ()):
+            requests[number].guesses = guesses
         match event:
             case {"submit": number}:
                 requests[number] = _request(event)
@@ -110,6 +115,8 @@ def replay(path: Path) -> Iterator[tuple[int, Rows, Rows]]:
             case {"step": step, "plan": planned}:
                 numbers = {request: number for number, request in requests.items()}
                 yield step, planned, _rows(scheduler.schedule(), numbers.__getitem__)
+                for request in numbers:
+                    request.guesses = []
 
 
 def _state(request: Request) -> tuple[int, int, int]:
@@ -118,8 +125,8 @@ def _state(request: Request) -> tuple[int, int, int]:
 
 def _rows(plan: Plan, number_of: Callable[[Request], int]) -> Rows:
     return [
-        [number_of(request), start, length, samples, list(request.blocks)]
-        for request, start, length, samples in plan.chunks
+        [number_of(request), start, length, samples, list(guesses), list(request.blocks)]
+        for request, start, length, samples, guesses in plan.chunks
     ]
 
 

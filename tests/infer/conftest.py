@@ -10,8 +10,10 @@ import torch
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
 from raylm.infer.batch import Batch, known_tokens
+from raylm.infer.drafter import Drafter
 from raylm.infer.engine import Engine
 from raylm.infer.scheduler import Limits
+from raylm.infer.speculation import Speculator, StepCost
 from raylm.models.decoder import Decoder
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
@@ -69,6 +71,28 @@ class EchoRunner:
         for _ in range(count):
             context.append(self.next_token(context))
         return context[len(prompt) :]
+
+
+class _Free(StepCost):
+    """Guesses cost nothing, whatever this machine takes for a step."""
+
+    def observe(self, tokens: int, seconds: float) -> None:
+        pass
+
+    def line(self) -> tuple[float, float]:
+        return 1.0, 0.0
+
+
+@pytest.fixture(scope="session")
+def make_speculator() -> Callable[[Drafter], Speculator]:
+    """Of at most three guesses, made as long as they hold."""
+
+    def make(drafter: Drafter) -> Speculator:
+        speculator = Speculator(drafter, most=3)
+        speculator.policy.cost = _Free()
+        return speculator
+
+    return make
 
 
 class MemoryWeights(Weights):

@@ -3,7 +3,6 @@ import pytest
 from raylm.core.sampling import SamplingParams
 from raylm.infer.draft_model import DraftModel
 from raylm.infer.request import Request
-from raylm.infer.speculation import Speculator
 
 
 def make(tokens: list[int]) -> Request:
@@ -41,10 +40,12 @@ def test_no_room_no_guess_and_no_leak(make_runner) -> None:
     assert len(drafter.propose({half: 2})[half]) == 2
 
 
-def test_an_engine_with_a_draft_answers_as_one_without(make_runner, make_engine) -> None:
+def test_an_engine_with_a_draft_answers_as_one_without(
+    make_runner, make_engine, make_speculator
+) -> None:
     def answers(drafted: bool) -> list[list[int]]:
         small = make_runner(num_blocks=48)
-        speculator = Speculator(DraftModel(small, 16), most=3) if drafted else None
+        speculator = make_speculator(DraftModel(small, 16)) if drafted else None
         engine = make_engine(make_runner(), speculator=speculator)
         prompts = [list(range(3, 9 + number)) for number in range(5)]
         found: dict[str, list[int]] = {str(number): [] for number in range(5)}

@@ -10,7 +10,6 @@ from raylm.data.tokenizer import Tokenizer
 from raylm.infer.drafter import NgramDrafter
 from raylm.infer.engine import Engine
 from raylm.infer.outputs import RequestOutput
-from raylm.infer.speculation import Speculator, StepCost
 
 PROMPT = [5, 6, 7]
 
@@ -46,19 +45,9 @@ class Oracle:
         return guesses
 
 
-class _Free(StepCost):
-    def observe(self, tokens: int, seconds: float) -> None: ...
-    def line(self) -> tuple[float, float]:
-        return 1.0, 0.0
-
-
-FREE = _Free()
-
-
-def test_guesses_that_hold_come_in_one_step(make_runner, make_engine) -> None:
+def test_guesses_that_hold_come_in_one_step(make_runner, make_engine, make_speculator) -> None:
     runner = make_runner()
-    speculator = Speculator(Oracle(runner), most=3)
-    speculator.policy.cost = FREE
+    speculator = make_speculator(Oracle(runner))
     engine = make_engine(runner, speculator=speculator)
     engine.submit(engine.requests_for("r", PROMPT, params(11)))
     steps = []
@@ -71,7 +60,9 @@ def test_guesses_that_hold_come_in_one_step(make_runner, make_engine) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
-def test_guesses_change_no_draw(make_runner, make_engine, temperature: float) -> None:
+def test_guesses_change_no_draw(
+    make_runner, make_engine, make_speculator, temperature: float
+) -> None:
     """With seeds and penalties, whose place counts the guesses before."""
 
     def tokens(guesses: bool) -> list[int]:
@@ -84,9 +75,7 @@ def test_guesses_change_no_draw(make_runner, make_engine, temperature: float) ->
             ignore_eos=True,
         )
         runner = make_runner()
-        speculator = Speculator(Oracle(runner), most=3) if guesses else None
-        if speculator is not None:
-            speculator.policy.cost = FREE
+        speculator = make_speculator(Oracle(runner)) if guesses else None
         output = run(make_engine(runner, speculator=speculator), PROMPT, wanted)
         assert speculator is None or speculator.policy.drafted > 10
         return output.token_ids
@@ -123,15 +112,22 @@ def test_a_request_lives_from_prompt_to_answer(make_runner, make_engine) -> None
     guessing=st.sampled_from([None, "ngram", "mostly right"]),
 )
 def test_company_chunks_sharing_preemption_and_guesses_change_no_answer(
-    make_runner, make_engine, calls, num_blocks, max_running, abort_at, lead, guessing
+    make_runner,
+    make_engine,
+    make_speculator,
+    calls,
+    num_blocks,
+    max_running,
+    abort_at,
+    lead,
+    guessing,
 ) -> None:
     """The runner reads every token back through the block tables, so a leak would show."""
     runner = make_runner(num_blocks=num_blocks, lead=lead)
     speculator = None
     if guessing is not None:
         drafter = NgramDrafter() if guessing == "ngram" else Oracle(runner)
-        speculator = Speculator(drafter, most=3)
-        speculator.policy.cost = FREE
+        speculator = make_speculator(drafter)
     engine = make_engine(
         runner,
         max_model_len=51,

@@ -36,6 +36,8 @@ def record(path: Path, seed: int = 0, lag: int = 0) -> DryRun:
             )
         )
         for _ in range(dice.randint(0, 4)):
+            for request in engine.scheduler.running:
+                request.guesses = [1] * dice.randrange(3) if lag == 0 else []
             engine.step()
         if engine.unfinished and dice.random() < 0.2:
             engine.abort(dice.choice(engine.unfinished))
@@ -52,6 +54,7 @@ def test_a_replay_plans_the_same_chunks_in_the_same_blocks(path: Path, seed: int
     steps = list(replay(path))
     assert [number for number, _, _ in steps] == list(range(1, len(steps) + 1))
     assert len(steps) > 50
+    assert any(row[4] for _, then, _ in steps for row in then) == (lag == 0)
     assert all(then == now for _, then, now in steps)
     assert report(path) is None
 
