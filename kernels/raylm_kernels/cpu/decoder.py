@@ -8,9 +8,9 @@ from ctypes import byref
 
 import torch
 
+from raylm_kernels.cpu.batch import batch_of, require_no_fault
 from raylm_kernels.cpu.binding import (
     BatchStruct,
-    Fault,
     FindingStruct,
     LogitsStruct,
     MatrixKind,
@@ -22,18 +22,6 @@ from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
 from raylm_kernels.cpu.dims import KvBits as KvBits
 from raylm_kernels.cpu.weights import matrices, vectors
 from raylm_kernels.quantize import WeightBits, quantize_weight
-
-_FAULTS = {
-    Fault.SEQUENCE_STARTS: "sequence_starts[{index}] is {found}; expected offsets that rise from 0 "
-    "to the number of tokens ({limit})",
-    Fault.TOKEN: "tokens[{index}] is {found}; expected a token id in [0, {limit})",
-    Fault.POSITION: "positions[{index}] is {found}; expected {limit}: a sequence's positions "
-    "start at 0 or above and rise by one",
-    Fault.POSITION_BEYOND_TABLE: "positions of sequence {index} reach {found}; its row of "
-    "block_tables covers positions below {limit}",
-    Fault.BLOCK: "block_tables, flat index {index}, is {found}; expected a block in [0, {limit})",
-    Fault.LOGIT_ROW: "logit_rows[{index}] is {found}; expected a row in [0, {limit})",
-}
 
 
 class PackedDecoder:
@@ -103,7 +91,7 @@ class PackedDecoder:
             len(logit_rows_R), self.dims.vocab_size, dtype=torch.float32, device="cpu"
         )
         self._run(
-            _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
+            batch_of(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(all=logits_RV.data_ptr()),
         )
         return logits_RV
@@ -125,7 +113,7 @@ class PackedDecoder:
         values = torch.empty(len(logit_rows_R), count, dtype=torch.float32, device="cpu")
         tokens = torch.empty(len(logit_rows_R), count, dtype=torch.int32, device="cpu")
         self._run(
-            _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
+            batch_of(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(top=count, values=values.data_ptr(), tokens=tokens.data_ptr()),
         )
         return values, tokens
@@ -149,11 +137,7 @@ class PackedDecoder:
             self._library.raylm_decoder_forward(
                 self._handle, byref(batch), byref(logits), byref(finding)
             )
-        if finding.fault:
-            text = _FAULTS[Fault(finding.fault)]
-            raise ValueError(
-                text.format(index=finding.index, found=finding.found, limit=finding.limit)
-            )
+        require_no_fault(finding)
 
     def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
         for kind, layer, first_row, rows in matrices(self.dims, weights):
@@ -191,47 +175,7 @@ def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
     )
 
 
-def _batch(
-    tokens_N: torch.Tensor,
-    positions_N: torch.Tensor,
-    sequence_starts_S1: torch.Tensor,
-    block_tables_SB: torch.Tensor,
-    logit_rows_R: torch.Tensor,
-) -> BatchStruct:
-    tokens = _checked("tokens", tokens_N, 1)
-    positions = _checked("positions", positions_N, 1)
-    starts = _checked("sequence_starts", sequence_starts_S1, 1)
-    tables = _checked("block_tables", block_tables_SB, 2)
-    rows = _checked("logit_rows", logit_rows_R, 1)
-    count, sequences = len(tokens), len(starts) - 1
-    _expect("tokens", count >= 1, "at least one token", count)
-    _expect("positions", len(positions) == count, f"{count} values", len(positions))
-    _expect("sequence_starts", sequences >= 1, "at least two offsets", len(starts))
-    _expect("block_tables", len(tables) == sequences, f"{sequences} rows", len(tables))
-    batch = BatchStruct(
-        count,
-        sequences,
-        tables.shape[1],
-        len(rows),
-        *(t.data_ptr() for t in (tokens, positions, starts, tables, rows)),
-    )
-    batch.tensors = tokens, positions, starts, tables, rows  # whose memory it borrows
-    return batch
-
-
 def _at_least_one(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
-
-
-def _expect(name: str, ok: bool, expected: str, found: object) -> None:
-    if not ok:
-        raise ValueError(f"{name}: expected {expected}, found {found}")
-
-
-def _checked(name: str, tensor: torch.Tensor, dimensions: int) -> torch.Tensor:
-    _expect(name, tensor.dtype == torch.int32, "dtype torch.int32", tensor.dtype)
-    _expect(name, tensor.device.type == "cpu", "a CPU tensor", tensor.device)
-    _expect(name, tensor.ndim == dimensions, f"{dimensions} dimension(s)", list(tensor.shape))
-    return tensor.contiguous()
