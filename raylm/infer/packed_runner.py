@@ -33,6 +33,7 @@ class PackedRunner:
             num_blocks=num_blocks,
             block_size=block_size,
             kv_bits=kv_bits,
+            fingerprint=source.weights.fingerprint,
         )
 
     @staticmethod

@@ -1,10 +1,11 @@
 """A decoder over int4 or int8 weights and its paged KV cache: one C++ call per batch."""
 
+import functools
 import os
 import threading
 import weakref
-from collections.abc import Mapping
-from ctypes import byref
+from collections.abc import Iterable, Mapping
+from ctypes import Array, byref, c_uint8
 
 import torch
 
@@ -15,11 +16,15 @@ from raylm_kernels.cpu.binding import (
     LogitsStruct,
     MatrixKind,
     ShapeStruct,
+    ShareStruct,
     packed_rows,
 )
 from raylm_kernels.cpu.build import best_isa, library
 from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
 from raylm_kernels.cpu.dims import KvBits as KvBits
+from raylm_kernels.cpu.packed_file import Vector
+from raylm_kernels.cpu.packed_folder import PackedFolder
+from raylm_kernels.cpu.packed_identity import identity
 from raylm_kernels.cpu.weights import matrices, vectors
 from raylm_kernels.quantize import WeightBits, quantize_weight
 
@@ -28,11 +33,13 @@ class PackedDecoder:
     """The whole forward pass of a Llama-family model on `threads` threads (the caller is one).
 
     `weights` maps Hugging Face names to tensors and is read one matrix at a time; layers are
-    kept at `weight_bits`, embedding and head at 8. Activations are int8 with a scale per 32; the
-    cache is bf16, or int8 with such scales at `kv_bits` of 8. A token's result does not depend, to
-    the bit, on what else is in the batch, on how its prompt was cut into chunks, or on the number
-    of threads; keys and values that are not finite may reach rows of their chunk that do not see
-    them.
+    kept at `weight_bits`, embedding and head at 8. With a `fingerprint`, which stands for what
+    they hold, they are read the first time only: once packed, they are kept in a file.
+
+    Activations are int8 with a scale per 32; the cache is bf16, or int8 with such scales at
+    `kv_bits` of 8. A token's result does not depend, to the bit, on what else is in the batch, on
+    how its prompt was cut into chunks, or on the number of threads; keys and values that are not
+    finite may reach rows of their chunk that do not see them.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class PackedDecoder:
         block_size: int,
         kv_bits: KvBits = 16,
         isa: str | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         _at_least_one(threads=threads, num_blocks=num_blocks, block_size=block_size)
         if weight_bits not in (4, 8):
@@ -66,7 +74,12 @@ class PackedDecoder:
         self._finalizer = weakref.finalize(self, self._library.raylm_decoder_free, self._handle)
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._load(weights)
+        pack = functools.partial(self._pack, weights)
+        if fingerprint is None:
+            self._load_vectors(pack())
+        else:
+            known_as = identity(fingerprint, dims, weight_bits)
+            self._load_vectors(PackedFolder().fill(known_as, self._matrices(threads), pack))
 
     @property
     def weight_bytes(self) -> int:
@@ -139,7 +152,19 @@ class PackedDecoder:
             )
         require_no_fault(finding)
 
-    def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
+    def _matrices(self, threads: int) -> list[list[Array[c_uint8]]]:
+        """In the order in which a token needs them: the memory of each thread's rows."""
+        count = 4 * self.dims.num_layers + (1 if self.dims.tie_embeddings else 2)
+        return [[self._share(index, thread) for thread in range(threads)] for index in range(count)]
+
+    def _share(self, index: int, thread: int) -> Array[c_uint8]:
+        share = ShareStruct()
+        self._library.raylm_decoder_share(self._handle, index, thread, byref(share))
+        memory: Array[c_uint8] = (c_uint8 * share.bytes).from_address(share.data or 0)
+        return memory
+
+    def _pack(self, weights: Mapping[str, torch.Tensor]) -> list[Vector]:
+        """Fills the matrices; the vectors are returned."""
         for kind, layer, first_row, rows in matrices(self.dims, weights):
             is_vocabulary = kind in (MatrixKind.HEAD, MatrixKind.EMBEDDING)
             packed = quantize_weight(rows, 8 if is_vocabulary else self.weight_bits)
@@ -151,10 +176,15 @@ class PackedDecoder:
                 len(rows),
                 byref(packed_rows(packed)),
             )
-        for vector_kind, layer, values in vectors(self.dims, weights):
-            flat = values.contiguous()
+        return [
+            (kind, layer, values.contiguous())
+            for kind, layer, values in vectors(self.dims, weights)
+        ]
+
+    def _load_vectors(self, found: Iterable[Vector]) -> None:
+        for kind, layer, values in found:
             self._library.raylm_decoder_load_vector(
-                self._handle, vector_kind, layer, flat.data_ptr(), len(flat)
+                self._handle, kind, layer, values.data_ptr(), len(values)
             )
 
 
