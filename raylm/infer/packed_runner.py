@@ -25,6 +25,7 @@ class PackedRunner:
         self.num_blocks = num_blocks
         self.block_size = block_size
         self._threads = threads
+        use_threads(threads)
         self._decoder = PackedDecoder(
             decoder_dims(source.spec),
             source.weights,
