@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from raylm.core.errors import ConfigError
 from raylm.core.sampling import SamplingParams
 from raylm.infer.llm import LLM
 from raylm.models.gguf_weights import GgufWeights
@@ -93,6 +94,14 @@ def test_weights_in_memory_are_packed_each_time(
     assert tiny_source.weights.fingerprint is None
     LLM(tiny_source, quantization="int4", threads=1)
     assert not packed_files.exists()
+
+
+def test_a_limit_that_is_no_number_is_a_configuration_error(
+    tiny_source: ModelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYLM_PACKED_CACHE_GIB", "much")
+    with pytest.raises(ConfigError, match="RAYLM_PACKED_CACHE_GIB is 'much'"):
+        LLM(tiny_source, quantization="int4")
 
 
 def test_the_default_model(reads: list[str]) -> None:

@@ -116,7 +116,10 @@ def _packed_weights() -> Finding:
     """What a second start reads instead of a model's own weights."""
     from raylm_kernels.cpu.packed_folder import PackedFolder
 
-    folder = PackedFolder()
+    try:
+        folder = PackedFolder()
+    except ValueError as error:
+        return Finding("packed", False, str(error), "unset it for the default")
     sizes = folder.sizes()
     used, limit = sum(sizes.values()) / 2**30, folder.limit_bytes / 2**30
     detail = f"{len(sizes)} kept, {used:.2f} of {limit:g} GiB, in {folder.path}"
