@@ -21,6 +21,7 @@ from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm_kernels.cpu import build
 from raylm_kernels.cpu.decoder import KvBits
+from raylm_kernels.cpu.packed_folder import PackedFolder
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,10 @@ def _runner(
         return TorchRunner(
             decoder, num_blocks=num_blocks, block_size=config.block_size, threads=threads
         )
+    try:
+        PackedFolder()
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     kv_bits: KvBits = 8 if config.kv_cache_dtype == "int8" else 16
     return PackedRunner(
         source,
