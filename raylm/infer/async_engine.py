@@ -82,6 +82,9 @@ class AsyncLLM:
         prompt_token_ids: Sequence[int],
         params: SamplingParams,
         request_id: str | None = None,
+        *,
+        user: str = "",
+        priority: int = 0,
     ) -> AsyncGenerator[Delta, None]:
         """One delta per token and choice; the last of each of the `n` choices says why it ended.
 
@@ -90,7 +93,7 @@ class AsyncLLM:
         """
         # Numbered, so that a name used again never hears from its namesake's last step.
         request_id = f"{request_id or 'request'}-{next(self._numbers)}"
-        stream = self._submit(request_id, prompt_token_ids, params)
+        stream = self._submit(request_id, prompt_token_ids, params, user, priority)
         unfinished = stream.choices
         try:
             while unfinished:
@@ -120,12 +123,19 @@ class AsyncLLM:
         return replace(stats, waiting=max(0, self._unfinished() - stats.running))
 
     def _submit(
-        self, request_id: str, prompt_token_ids: Sequence[int], params: SamplingParams
+        self,
+        request_id: str,
+        prompt_token_ids: Sequence[int],
+        params: SamplingParams,
+        user: str,
+        priority: int,
     ) -> _Stream:
         if not self._started or self._stopping:
             state = "shutting down" if self._stopping else "not started"
             raise EngineError(f"the engine is {state} and takes no requests")
-        requests = self._engine.requests_for(request_id, prompt_token_ids, params)
+        requests = self._engine.requests_for(
+            request_id, prompt_token_ids, params, user=user, priority=priority
+        )
         if self._unfinished() >= self._capacity:
             raise OverloadedError(
                 f"{self._capacity} sequences are running or queued, the most that max_running and "

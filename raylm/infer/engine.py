@@ -70,7 +70,13 @@ class Engine:
         )
 
     def requests_for(
-        self, request_id: str, prompt_ids: Sequence[int], params: SamplingParams
+        self,
+        request_id: str,
+        prompt_ids: Sequence[int],
+        params: SamplingParams,
+        *,
+        user: str = "",
+        priority: int = 0,
     ) -> list[Request]:
         """The `n` sequences to submit; raises RequestError for what could never be served."""
         if not prompt_ids:
@@ -92,6 +98,8 @@ class Engine:
             params,
             eos_ids=self.tokenizer.stop_ids,
             max_model_len=self.max_model_len,
+            user=user,
+            priority=priority,
         )
 
     def submit(self, requests: Sequence[Request]) -> None:

@@ -40,6 +40,8 @@ class Request:
     seed: int
     stop_ids: frozenset[int] = frozenset()
     index: int = 0
+    user: str = ""
+    priority: int = 0
     donor: "Request | None" = None
     blocks: list[int] = field(default_factory=list)
     computed_length: int = 0
@@ -94,6 +96,8 @@ def requests_for(
     *,
     eos_ids: frozenset[int],
     max_model_len: int,
+    user: str = "",
+    priority: int = 0,
 ) -> list[Request]:
     """The `params.n` sequences of one call. Choice 0 of n draws what n=1 would draw."""
     seed = secrets.randbits(63) if params.seed is None else params.seed
@@ -106,6 +110,8 @@ def requests_for(
         max_length=min(longest, max_model_len),
         params=params,
         seed=seed,
+        user=user,
+        priority=priority,
         stop_ids=frozenset(params.stop_token_ids) | (frozenset() if params.ignore_eos else eos_ids),
     )
     others = [
