@@ -253,8 +253,8 @@ class TrainConfig(EngineConfig):
         return batch.passes(world_size)
 
 
-class ServeConfig(Config):
-    """The inference engine."""
+class ModelConfig(Config):
+    """A model and the engine that runs it."""
 
     model: str = Field("smollm2", description="a name, a folder, a GGUF file or a run directory")
     name: str | None = Field(None, description="the model id clients use; default raylm/<model>")
@@ -291,6 +291,32 @@ class ServeConfig(Config):
     @property
     def topology(self) -> Topology:
         return Topology(self.tensor_parallel, self.pipeline_parallel)
+
+
+class ServeConfig(ModelConfig):
+    """The first model served, and how many replicas serve it."""
+
+    min_replicas: Positive = 1
+    max_replicas: Positive | None = Field(None, description="default: min_replicas")
+    target_queue: Positive = Field(
+        32, description="running and queued requests a replica; with more, another is started"
+    )
+    upscale_delay_s: float = Field(10.0, ge=0, description="how long there must be more")
+    downscale_delay_s: float = Field(300.0, ge=0, description="how long there must be fewer")
+    drain_s: float = Field(
+        600.0, ge=0, description="for running streams, where a replica or a model is let go"
+    )
+    admin_key: str | None = Field(
+        None, repr=False, min_length=1, description="who has it may load and unload models"
+    )
+
+    @model_validator(mode="after")
+    def _replicas_are_ordered(self) -> Self:
+        if self.max_replicas is not None and self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"max_replicas {self.max_replicas} is less than min_replicas {self.min_replicas}"
+            )
+        return self
 
 
 class UpConfig(Config):

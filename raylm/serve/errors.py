@@ -11,11 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from raylm.core.errors import (
+    CheckpointError,
+    InUseError,
     ModelNotFoundError,
+    OutOfMemoryError,
     OverloadedError,
     PromptTooLongError,
     RayLMError,
     RequestError,
+    UsageError,
+    WeightsError,
 )
 from raylm.core.wire.openai import ErrorBody
 
@@ -54,6 +59,12 @@ def describe(error: Exception) -> tuple[int, ErrorBody]:
             return 400, _client_error(error, param=error.param)
         case ModelNotFoundError():
             return 404, _client_error(error, param="model", code="model_not_found")
+        case InUseError():
+            return 409, _client_error(error, param="name", code="model_exists")
+        case UsageError() | WeightsError() | CheckpointError():
+            return 400, _client_error(error, param="model")
+        case OutOfMemoryError():
+            return 507, ErrorBody.of(str(error), "server_error", code="out_of_memory")
         case OverloadedError():
             return 429, ErrorBody.of(str(error), "rate_limit_error", code="overloaded")
         case HTTPException():

@@ -74,8 +74,16 @@ class Engine(Protocol):
     async def shutdown(self, drain_s: float = 0.0) -> None: ...
 
     def stream(
-        self, prompt_token_ids: list[int], params: SamplingParams, request_id: str
-    ) -> AsyncGenerator[Delta, None]: ...
+        self,
+        prompt_token_ids: list[int],
+        params: SamplingParams,
+        request_id: str,
+        *,
+        user: str = "",
+        priority: int = 0,
+    ) -> AsyncGenerator[Delta, None]:
+        """Users share the engine evenly; a greater priority goes first."""
+        ...
 
     def stats(self) -> Stats:
         """Raises EngineError once the engine has failed for good."""
