@@ -282,6 +282,13 @@ class ModelConfig(Config):
     max_waiting_per_user: Positive | None = Field(
         None, description="queued requests of one user before 429; default: as max_waiting"
     )
+    speculation: Literal["none", "ngram", "draft"] = Field(
+        "none",
+        description="guess tokens from the text so far, or by draft_model; no answer changes",
+    )
+    draft_model: str | None = Field(None, description="with speculation draft: a smaller model")
+    draft_tokens: Positive = Field(4, description="guesses a step and request, at most")
+    cuda_graphs: bool = Field(True, description="record decode steps on a GPU and replay them")
     prefix_cache: bool = Field(True, description="compute the beginning of alike prompts once")
     trace_path: Path | None = Field(
         None,

@@ -30,12 +30,16 @@ _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 @dataclass(frozen=True, slots=True)
 class Stats:
     """`waiting` sequences are queued, `running` ones hold blocks of the KV cache; what no sequence
-    holds is free, cached or not."""
+    holds is free, cached or not. Since the start: sequences that had to give their blocks up,
+    tokens that were guessed, and those of them that were then drawn."""
 
     waiting: int
     running: int
     free_blocks: int
     total_blocks: int
+    preemptions: int = 0
+    guessed_tokens: int = 0
+    held_tokens: int = 0
 
 
 Event = tuple[str, Delta]  # a request's id and what it gained
@@ -87,11 +91,15 @@ class Engine:
         return {request.id for request in [*self._scheduler.running, *unread]}
 
     def stats(self) -> Stats:
+        guesses = None if self._speculator is None else self._speculator.policy
         return Stats(
             waiting=len(self._scheduler.waiting),
             running=len(self._scheduler.running),
             free_blocks=self._scheduler.free_blocks,
             total_blocks=self._scheduler.pool.num_blocks,
+            preemptions=self._scheduler.totals.preemptions,
+            guessed_tokens=0 if guesses is None else guesses.drafted,
+            held_tokens=0 if guesses is None else guesses.accepted,
         )
 
     def running_of(self, user: str) -> int:
