@@ -15,7 +15,7 @@ from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
 from raylm.models.hf_config import hf_config
 from raylm.models.spec import ModelSpec
-from raylm.models.weights import Weights
+from raylm.models.weights import Weights, places
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -38,13 +38,21 @@ class HfWeights(Weights):
             ) from None
 
     def __getitem__(self, name: str) -> Tensor:
-        file = self._files[name]
-        kind = file.get_slice(name).get_dtype()
+        dtype = self._dtype(name)
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor.to(dtype, copy=True)  # the library's own would share memory between reads
+
+    def part(self, name: str, rows: slice, columns: slice) -> Tensor:
+        dtype = self._dtype(name)
+        index = places(self.shapes[name], rows, columns)
+        tensor: Tensor = self._files[name].get_slice(name)[index]
+        return tensor.to(dtype, copy=True)
+
+    def _dtype(self, name: str) -> torch.dtype:
+        kind = self._files[name].get_slice(name).get_dtype()
         if kind not in _FLOATS:
             raise WeightsError(f"the tensor {name!r} is of the kind {kind}, not floating-point")
-        dtype = torch.bfloat16 if kind == "BF16" else torch.float32
-        tensor: Tensor = file.get_tensor(name)
-        return tensor.to(dtype, copy=True)  # the library's own would share memory between reads
+        return torch.bfloat16 if kind == "BF16" else torch.float32
 
 
 def _shards(folder: Path) -> dict[str, str]:

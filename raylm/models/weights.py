@@ -23,6 +23,10 @@ class Weights(Mapping[str, Tensor]):
     def __contains__(self, name: object) -> bool:
         return name in self.shapes  # Mapping's own would read the tensor
 
+    def part(self, name: str, rows: slice, columns: slice) -> Tensor:
+        """Of a matrix, or the `rows` of a vector. Formats that can read no more than that do so."""
+        return self[name][places(self.shapes[name], rows, columns)].clone()
+
     def check(self, spec: ModelSpec) -> None:
         """Raises WeightsError unless every parameter of `spec` is here in its shape."""
         for name, expected in spec.parameters():
@@ -32,3 +36,8 @@ class Weights(Mapping[str, Tensor]):
                 raise WeightsError(
                     f"the tensor {name!r} has the shape {self.shapes[name]}, not {expected}"
                 )
+
+
+def places(shape: tuple[int, ...], rows: slice, columns: slice) -> tuple[slice, ...]:
+    """A vector has no columns."""
+    return (rows, columns)[: len(shape)]
