@@ -13,7 +13,7 @@ from raylm.core.sampling import SamplingParams
 from raylm.core.schema import ServeConfig
 from raylm.infer.engine import Stats
 from raylm.infer.engine_thread import EngineThread, Event
-from raylm.infer.load import load
+from raylm.infer.load import RunnerFactory, load
 from raylm.infer.outputs import Delta, RequestOutput
 from raylm.models.source import ModelSource
 
@@ -35,10 +35,13 @@ class AsyncLLM:
         model: str | Path | ModelSource | ServeConfig = "smollm2",
         *,
         device: str = "cpu",
+        runner_factory: RunnerFactory | None = None,
         **options: Any,
     ) -> None:
-        """`options` are keys of ServeConfig, such as `quantization="int4"`."""
-        loaded = load(model, options, device)
+        """`options` are keys of ServeConfig, such as `quantization="int4"`. Split over workers, it
+        takes a `runner_factory`, and ends them when it is shut down."""
+        loaded = load(model, options, device, runner_factory)
+        self._workers = loaded.workers
         self.model_name = loaded.model_name
         self.tokenizer = loaded.source.tokenizer
         self.chat_template = loaded.source.chat_template
@@ -64,6 +67,8 @@ class AsyncLLM:
         while self._streams and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(self._thread.stop)
+        if self._workers is not None:
+            await asyncio.to_thread(self._workers.close)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -116,6 +121,8 @@ class AsyncLLM:
         """Raises EngineError once the engine has failed for good."""
         if self._thread.failure is not None:
             raise self._thread.failure
+        if self._workers is not None:
+            self._workers.check()
         stats = self._engine.stats()
         return replace(stats, waiting=max(0, self._unfinished() - stats.running))
 

@@ -2,10 +2,10 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -25,6 +25,20 @@ from raylm_kernels.cpu.decoder import KvBits
 log = logging.getLogger(__name__)
 
 
+class WorkersRunner(Runner, Protocol):
+    """A runner with processes of its own."""
+
+    def check(self) -> None:
+        """Raises EngineError once one of them has failed."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# From the bytes a token takes in the cache of one process to the number of blocks.
+RunnerFactory = Callable[[ServeConfig, ModelSpec, Callable[[int], int]], WorkersRunner]
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """An engine, the model in it, and the configuration both were made from."""
@@ -32,6 +46,7 @@ class Loaded:
     engine: Engine
     source: ModelSource
     config: ServeConfig
+    workers: WorkersRunner | None = None
 
     @property
     def model_name(self) -> str:
@@ -41,8 +56,14 @@ class Loaded:
 Model = str | Path | ModelSource | ServeConfig
 
 
-def load(model: Model, options: Mapping[str, Any], device: str = "cpu") -> Loaded:
+def load(
+    model: Model,
+    options: Mapping[str, Any],
+    device: str = "cpu",
+    runner_factory: RunnerFactory | None = None,
+) -> Loaded:
     """`options` are keys of ServeConfig, laid over `model` where that is one already.
+    `runner_factory` makes the runner of a model that is split over several processes.
 
     Raises ModelNotFoundError, WeightsError, CheckpointError, ConfigError or
     MissingDependencyError.
@@ -51,15 +72,19 @@ def load(model: Model, options: Mapping[str, Any], device: str = "cpu") -> Loade
     source = model if isinstance(model, ModelSource) else open_model_or_run(config.model)
     quantization = _choose_quantization(config, source.spec, device)
     limit = _requested_length(config, source.spec)
-    runner = _runner(config, source, quantization, device, limit)
+    limits = Limits(config.max_running, config.max_batch_tokens)
+    workers: WorkersRunner | None = None
+    if config.topology.world_size > 1:
+        workers = _workers(config, model, source.spec, runner_factory, limit)
+    runner = workers or _runner(config, source, quantization, device, limit)
     engine = Engine(
         runner,
         source.tokenizer,
         vocab_size=source.spec.vocab_size,
         max_model_len=min(limit, runner.num_blocks * runner.block_size),
-        limits=Limits(config.max_running, config.max_batch_tokens),
+        limits=limits,
     )
-    return Loaded(engine, source, config)
+    return Loaded(engine, source, config, workers)
 
 
 def _config(model: Model, options: Mapping[str, Any]) -> ServeConfig:
@@ -94,6 +119,11 @@ def _choose_quantization(config: ServeConfig, spec: ModelSpec, device: str) -> s
 
 
 def _obstacle_to_packing(config: ServeConfig, spec: ModelSpec, device: str) -> UsageError | None:
+    if config.topology.world_size > 1:
+        return ConfigError(
+            f"int8 and int4 weights run in one process, not with {_split(config)}; "
+            "choose quantization none"
+        )
     if device != "cpu":
         return ConfigError(f"int8 and int4 weights run on the cpu, not on {device!r}")
     if config.block_size % 16:
@@ -140,6 +170,32 @@ def _runner(
         block_size=config.block_size,
         threads=threads,
         kv_bits=kv_bits,
+    )
+
+
+def _workers(
+    config: ServeConfig,
+    model: Model,
+    spec: ModelSpec,
+    runner_factory: RunnerFactory | None,
+    limit: int,
+) -> WorkersRunner:
+    if runner_factory is None:
+        raise ConfigError(
+            f"{_split(config)} need worker processes; give "
+            "runner_factory=raylm.serve.workers.WorkersRunner, or use `raylm up`"
+        )
+    if isinstance(model, ModelSource):
+        raise ConfigError(
+            f"with {_split(config)} each worker reads the model itself; give its name or path "
+            "instead of an open one"
+        )
+    return runner_factory(config, spec, lambda token_bytes: _num_blocks(config, token_bytes, limit))
+
+
+def _split(config: ServeConfig) -> str:
+    return (
+        f"tensor_parallel {config.tensor_parallel} and pipeline_parallel {config.pipeline_parallel}"
     )
 
 

@@ -17,8 +17,9 @@ GRACE_S = 10.0
 class EngineReplica:
     def __init__(self, config: ServeConfig) -> None:
         from raylm.infer.async_engine import AsyncLLM
+        from raylm.serve.workers import WorkersRunner
 
-        self._engine = AsyncLLM(config)
+        self._engine = AsyncLLM(config, runner_factory=WorkersRunner)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Serve runs its lifespan, which starts the engine and shuts it down."""

@@ -153,3 +153,25 @@ def test_no_more_cache_than_could_be_used(tiny_source: ModelSource) -> None:
 def test_a_model_has_the_name_it_is_served_by(tiny_source: ModelSource) -> None:
     assert load(tiny_source, {"quantization": "none"}).model_name == "raylm/tiny"
     assert load(tiny_source, {"quantization": "none", "name": "mine"}).model_name == "mine"
+
+
+@pytest.mark.parametrize("split", ["tensor_parallel", "pipeline_parallel"])
+def test_a_split_model_needs_who_makes_its_workers(tiny_source: ModelSource, split: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"{split} 2.* need worker processes; give runner_factory"
+    ):
+        load(tiny_source, {"quantization": "none", split: 2})
+
+
+def test_workers_read_the_model_themselves(tiny_source: ModelSource) -> None:
+    with pytest.raises(ConfigError, match="give its name or path instead of an open one"):
+        load(tiny_source, {"tensor_parallel": 2}, runner_factory=never_called)
+
+
+def test_quantised_weights_are_not_split(tiny_source: ModelSource) -> None:
+    with pytest.raises(ConfigError, match=r"int8 and int4 weights run in one process.*none"):
+        load(tiny_source, {"tensor_parallel": 2, "quantization": "int4"})
+
+
+def never_called(*args: Any) -> Any:
+    raise AssertionError("nothing is to be started")
