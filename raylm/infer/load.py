@@ -25,7 +25,7 @@ from raylm_kernels.cpu.decoder import KvBits
 log = logging.getLogger(__name__)
 
 
-class WorkersRunner(Runner, Protocol):
+class RemoteRunner(Runner, Protocol):
     """A runner with processes of its own."""
 
     def check(self) -> None:
@@ -35,8 +35,8 @@ class WorkersRunner(Runner, Protocol):
     def close(self) -> None: ...
 
 
-# From the bytes a token takes in the cache of one process to the number of blocks.
-RunnerFactory = Callable[[ServeConfig, ModelSpec, Callable[[int], int]], WorkersRunner]
+# The last argument: from the bytes a token takes in one process's cache to the number of blocks.
+RunnerFactory = Callable[[ServeConfig, ModelSpec, Callable[[int], int]], RemoteRunner]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Loaded:
     engine: Engine
     source: ModelSource
     config: ServeConfig
-    workers: WorkersRunner | None = None
+    workers: RemoteRunner | None = None
 
     @property
     def model_name(self) -> str:
@@ -73,7 +73,7 @@ def load(
     quantization = _choose_quantization(config, source.spec, device)
     limit = _requested_length(config, source.spec)
     limits = Limits(config.max_running, config.max_batch_tokens)
-    workers: WorkersRunner | None = None
+    workers: RemoteRunner | None = None
     if config.topology.world_size > 1:
         workers = _workers(config, model, source.spec, runner_factory, limit)
     runner = workers or _runner(config, source, quantization, device, limit)
@@ -179,11 +179,11 @@ def _workers(
     spec: ModelSpec,
     runner_factory: RunnerFactory | None,
     limit: int,
-) -> WorkersRunner:
+) -> RemoteRunner:
     if runner_factory is None:
         raise ConfigError(
             f"{_split(config)} need worker processes; give "
-            "runner_factory=raylm.serve.workers.WorkersRunner, or use `raylm up`"
+            "runner_factory=raylm.serve.WorkersRunner, or use `raylm up`"
         )
     if isinstance(model, ModelSource):
         raise ConfigError(

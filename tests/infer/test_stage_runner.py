@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 import torch
 
+from raylm.collectives.alone import AloneTransport
 from raylm.collectives.choose import open_transport
 from raylm.core.errors import ConfigError
 from raylm.core.topology import Topology
@@ -87,3 +88,14 @@ def test_the_cache_of_a_rank_is_its_part_of_the_whole():
     topology = Topology(2, 3)
     parts = [StageShard.of(spec(), topology, rank).token_bytes(torch.float32) for rank in range(6)]
     assert parts == [whole // 6] * 6
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_stage_on_a_gpu_gives_the_same_logits():
+    whole = TorchRunner(Decoder.from_source(source(spec())), threads=1, **SIZES)
+    shard = StageShard.of(spec(), Topology(), 0)
+    stage = DecoderStage.from_source(source(spec()), shard, AloneTransport(), device="cuda")
+    runner = StageRunner(stage, Topology(), 0, **SIZES)
+    for given in BATCHES[1:]:
+        assert relative_error(runner.forward(given).cpu(), whole.forward(given)) < 1e-3
