@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import torch
 
@@ -32,3 +34,17 @@ def test_bfloat16_stays_and_other_floats_become_float32(save_sharded, tmp_path):
         expected = torch.bfloat16 if dtype is torch.bfloat16 else torch.float32
         assert weights[name].dtype is expected
         assert torch.equal(weights[name], tensors[f"param/{name}"].to(expected))
+
+
+def test_a_shard_that_is_written_again_gives_another_fingerprint(save_sharded, tmp_path):
+    tensors = {"param/a": torch.rand(9)}
+    before = weights_of(save_sharded, tmp_path, tensors).fingerprint
+    assert before is not None
+    again = ShardedWeights(ShardIndex.open(next(tmp_path.rglob("manifest.json")).parent))
+    assert again.fingerprint == before
+    shard = next(tmp_path.rglob("*.safetensors"))
+    content = shard.read_bytes()
+    time.sleep(0.05)  # the clock of a file system ticks in steps
+    shard.write_bytes(content)
+    again = ShardedWeights(ShardIndex.open(shard.parent))
+    assert again.fingerprint != before
