@@ -11,6 +11,7 @@ import torch
 
 from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import ConfigError, MissingDependencyError, UsageError
+from raylm.core.garbage import uncollected
 from raylm.core.schema import ServeConfig
 from raylm.infer.engine import Engine
 from raylm.infer.packed_runner import PackedRunner, decoder_dims
@@ -49,6 +50,11 @@ def load(model: Model, options: Mapping[str, Any], device: str = "cpu") -> Loade
     MissingDependencyError.
     """
     config = _config(model, options)
+    with uncollected():
+        return _load(config, model, device)
+
+
+def _load(config: ServeConfig, model: Model, device: str) -> Loaded:
     source = model if isinstance(model, ModelSource) else open_model_or_run(config.model)
     quantization = _choose_quantization(config, source.spec, device)
     limit = _requested_length(config, source.spec)
