@@ -19,11 +19,11 @@ from raylm.collectives.process_group import GlooTransport
 from raylm.collectives.transport import sum_into
 from raylm.core.errors import CollectiveError
 
-_SMALL_BYTES = 8 * 2**20
+_ONE_SHOT_BYTES = 8 * 2**20  # larger ones would be read once too often
 
 
 class SharedMemoryTransport:
-    """Odd messages go over `group`."""
+    """Small and odd messages go over `group`."""
 
     name = "shared memory"
     is_blocking = True
@@ -74,16 +74,17 @@ class SharedMemoryTransport:
         self._mesh.meet(f"fence of {label}")
 
     def all_reduce(self, tensor: Tensor) -> None:
-        """Through memory, where every rank adds all parts: gloo's threads take ten times as long
-        to wake. Large ones would be read once too often."""
-        is_small = 0 < tensor.nbytes <= _SMALL_BYTES
-        if not (is_small and tensor.is_floating_point() and tensor.is_contiguous()):
+        self._gloo.all_reduce(tensor)
+
+    def one_shot_all_reduce(self, tensor: Tensor) -> None:
+        size_bytes = tensor.nbytes
+        if size_bytes > _ONE_SHOT_BYTES or not (size_bytes and tensor.is_contiguous()):
             self._gloo.all_reduce(tensor)
             return
-        source = self._next_sum(tensor.nbytes)
-        parts = [peer[: tensor.nbytes].view(tensor.dtype) for peer in source.peers]
+        source = self._next_sum(size_bytes)
+        parts = [peer[:size_bytes].view(tensor.dtype) for peer in source.peers]
         parts[self.rank].copy_(tensor.view(-1))
-        self._mesh.meet(f"all_reduce of {tensor.numel()} elements")
+        self._mesh.meet(f"one_shot_all_reduce of {tensor.numel()} elements")
         sum_into(tensor.view(-1), parts, accumulate=False)
 
     def broadcast(self, tensor: Tensor, root: int) -> None:
