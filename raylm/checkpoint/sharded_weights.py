@@ -15,7 +15,8 @@ class ShardedWeights(Weights):
     """bfloat16 stays so, every other float becomes float32."""
 
     def __init__(self, index: ShardIndex) -> None:
-        super().__init__({name: index.shape(PARAM, name) for name in index.names(PARAM)})
+        shapes = {name: index.shape(PARAM, name) for name in index.names(PARAM)}
+        super().__init__(shapes, index.fingerprint)
         self._index = index
 
     def __getitem__(self, name: str) -> Tensor:

@@ -5,10 +5,11 @@
     │   ├── ConfigError                 a key, value or file of the configuration
     │   ├── ModelNotFoundError          no model of that name or path
     │   ├── MissingDependencyError      an optional package or program is not installed
-    │   └── InUseError                  a port or data folder that another process holds
+    │   └── InUseError                  a port, data folder or model id that another holds
     ├── WeightsError                    a model file that is corrupt or of an unknown kind
     ├── RequestError                 2  a generation request nobody could serve (HTTP 400)
     │   └── PromptTooLongError
+    ├── OutOfMemoryError                a model that does not fit beside what is loaded (HTTP 507)
     ├── OverloadedError                 the request queue is full; try again later (HTTP 429)
     ├── EngineError                     the inference engine failed while serving
     ├── StoreError                      PostgreSQL or Redis did not start or answer
@@ -79,8 +80,16 @@ class PromptTooLongError(RequestError):
         self.limit_tokens = limit_tokens
 
 
-class OverloadedError(RayLMError):
+class OutOfMemoryError(RayLMError):
     pass
+
+
+class OverloadedError(RayLMError):
+    """In `retry_after_s` seconds there should be room."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class EngineError(RayLMError):

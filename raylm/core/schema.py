@@ -253,8 +253,8 @@ class TrainConfig(EngineConfig):
         return batch.passes(world_size)
 
 
-class ServeConfig(Config):
-    """The inference engine."""
+class ModelConfig(Config):
+    """A model and the engine that runs it."""
 
     model: str = Field("smollm2", description="a name, a folder, a GGUF file or a run directory")
     name: str | None = Field(None, description="the model id clients use; default raylm/<model>")
@@ -279,10 +279,51 @@ class ServeConfig(Config):
     max_running: Positive = Field(32, description="sequences decoded together")
     max_batch_tokens: Positive = Field(128, description="tokens of prompts and answers per step")
     max_waiting: Positive = Field(256, description="queued requests before 429")
+    max_waiting_per_user: Positive | None = Field(
+        None, description="queued requests of one user before 429; default: as max_waiting"
+    )
+    speculation: Literal["none", "ngram", "draft"] = Field(
+        "none",
+        description="guess tokens from the text so far, or by draft_model; no answer changes",
+    )
+    draft_model: str | None = Field(None, description="with speculation draft: a smaller model")
+    draft_tokens: Positive = Field(4, description="guesses a step and request, at most")
+    cuda_graphs: bool = Field(True, description="record decode steps on a GPU and replay them")
+    prefix_cache: bool = Field(True, description="compute the beginning of alike prompts once")
+    trace_path: Path | None = Field(
+        None,
+        description="record what the scheduler does, token ids included; {pid} is the process's",
+    )
 
     @property
     def topology(self) -> Topology:
         return Topology(self.tensor_parallel, self.pipeline_parallel)
+
+
+class ServeConfig(ModelConfig):
+    """The first model served, and how many replicas serve it."""
+
+    min_replicas: Positive = 1
+    max_replicas: Positive | None = Field(None, description="default: min_replicas")
+    target_queue: Positive = Field(
+        32, description="running and queued requests a replica; with more, another is started"
+    )
+    upscale_delay_s: float = Field(10.0, ge=0, description="how long there must be more")
+    downscale_delay_s: float = Field(300.0, ge=0, description="how long there must be fewer")
+    drain_s: float = Field(
+        600.0, ge=0, description="for running streams, where a replica or a model is let go"
+    )
+    admin_key: str | None = Field(
+        None, repr=False, min_length=1, description="who has it may load and unload models"
+    )
+
+    @model_validator(mode="after")
+    def _replicas_are_ordered(self) -> Self:
+        if self.max_replicas is not None and self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"max_replicas {self.max_replicas} is less than min_replicas {self.min_replicas}"
+            )
+        return self
 
 
 class UpConfig(Config):

@@ -12,6 +12,8 @@ from raylm_kernels.quantize import WeightBits
 
 
 class PackedRunner:
+    lead = 0
+
     def __init__(
         self,
         source: ModelSource,
@@ -25,6 +27,7 @@ class PackedRunner:
         self.num_blocks = num_blocks
         self.block_size = block_size
         self._threads = threads
+        use_threads(threads)
         self._decoder = PackedDecoder(
             decoder_dims(source.spec),
             source.weights,
@@ -33,6 +36,7 @@ class PackedRunner:
             num_blocks=num_blocks,
             block_size=block_size,
             kv_bits=kv_bits,
+            fingerprint=source.weights.fingerprint,
         )
 
     @staticmethod

@@ -40,7 +40,8 @@ class GgufWeights(Weights):
     def __init__(self, file: GgufFile, spec: ModelSpec) -> None:
         names = {name: _gguf_name(name) for name, _ in spec.parameters()}
         self._tensors = {n: file.tensors[g] for n, g in names.items() if g in file.tensors}
-        super().__init__({name: tensor.shape for name, tensor in self._tensors.items()})
+        shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
+        super().__init__(shapes, file.fingerprint)
         self._file = file
         self._heads = _permuted_heads(file, spec)
 

@@ -13,6 +13,7 @@ from raylm.core.errors import WeightsError
 from raylm.core.json_file import read_json_object, write_json_object
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
+from raylm.models.fingerprint import fingerprint
 from raylm.models.hf_config import hf_config
 from raylm.models.spec import ModelSpec
 from raylm.models.weights import Weights, places
@@ -28,14 +29,16 @@ class HfWeights(Weights):
     def __init__(self, folder: Path) -> None:
         """Opens every file and reads the headers; raises WeightsError."""
         shards = _shards(folder)
+        found = fingerprint(folder / shard for shard in sorted(set(shards.values())))
         files = {shard: _open(folder / shard) for shard in sorted(set(shards.values()))}
         self._files = {name: files[shard] for name, shard in shards.items()}
         try:
-            super().__init__({n: tuple(f.get_slice(n).get_shape()) for n, f in self._files.items()})
+            shapes = {n: tuple(f.get_slice(n).get_shape()) for n, f in self._files.items()}
         except SafetensorError as error:
             raise WeightsError(
                 f"{folder / _INDEX}: names a tensor that is not there: {error}"
             ) from None
+        super().__init__(shapes, found)
 
     def __getitem__(self, name: str) -> Tensor:
         dtype = self._dtype(name)

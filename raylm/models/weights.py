@@ -9,10 +9,16 @@ from raylm.models.spec import ModelSpec
 
 
 class Weights(Mapping[str, Tensor]):
-    """`weights[name]` reads the tensor anew each time; everything else costs no read."""
+    """`weights[name]` reads the tensor anew each time; everything else costs no read.
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    `fingerprint` is another one when a tensor may be another one; None if nobody can tell.
+    """
+
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], fingerprint: str | None = None
+    ) -> None:
         self.shapes = shapes
+        self.fingerprint = fingerprint
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)

@@ -1,6 +1,7 @@
 """Which HTTP status and which OpenAI error body an error becomes."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from raylm.core.errors import (
+    CheckpointError,
+    InUseError,
     ModelNotFoundError,
+    OutOfMemoryError,
     OverloadedError,
     PromptTooLongError,
     RayLMError,
     RequestError,
+    UsageError,
+    WeightsError,
 )
 from raylm.core.wire.openai import ErrorBody
 
@@ -37,7 +43,8 @@ def respond(error: Exception) -> Response:
     status, body = describe(error)
     headers: Mapping[str, str] = getattr(error, "headers", None) or {}
     if status == 429:
-        headers = {**headers, "retry-after": str(RETRY_AFTER_S)}
+        wait_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
+        headers = {**headers, "retry-after": str(math.ceil(wait_s))}
     return Response(body.model_dump_json(), status, headers, "application/json")
 
 
@@ -52,6 +59,12 @@ def describe(error: Exception) -> tuple[int, ErrorBody]:
             return 400, _client_error(error, param=error.param)
         case ModelNotFoundError():
             return 404, _client_error(error, param="model", code="model_not_found")
+        case InUseError():
+            return 409, _client_error(error, param="name", code="model_exists")
+        case UsageError() | WeightsError() | CheckpointError():
+            return 400, _client_error(error, param="model")
+        case OutOfMemoryError():
+            return 507, ErrorBody.of(str(error), "server_error", code="out_of_memory")
         case OverloadedError():
             return 429, ErrorBody.of(str(error), "rate_limit_error", code="overloaded")
         case HTTPException():

@@ -51,20 +51,26 @@ Batch = dict[int, Piece]  # by choice index
 
 
 async def generate(
-    engine: Engine, prompts: Sequence[list[int]], params: SamplingParams, request_id: str
+    engine: Engine,
+    prompts: Sequence[list[int]],
+    params: SamplingParams,
+    request_id: str,
+    *,
+    user: str = "",
+    priority: int = 0,
 ) -> AsyncGenerator[Batch, None]:
     """Yield whatever is ready, at once; the n choices of prompt p are numbered from p * n.
 
     Closing this generator aborts every stream before it returns.
     """
     mailbox = _Mailbox(len(prompts))
-    readers = [
-        asyncio.create_task(
-            _read(
-                engine.stream(prompt, params, f"{request_id}-{number}"), number * params.n, mailbox
-            )
-        )
+    streams = [
+        engine.stream(prompt, params, f"{request_id}-{number}", user=user, priority=priority)
         for number, prompt in enumerate(prompts)
+    ]
+    readers = [
+        asyncio.create_task(_read(stream, number * params.n, mailbox))
+        for number, stream in enumerate(streams)
     ]
     try:
         while batch := await mailbox.take():

@@ -1,6 +1,8 @@
 """The engine's HTTP routes."""
 
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,34 +18,42 @@ from raylm.core.wire.openai import (
     ModelList,
 )
 from raylm.serve.answers import ChatAnswer, CompletionAnswer
+from raylm.serve.models import Models
 from raylm.serve.prompts import chat_prompt, text_prompt
-from raylm.serve.served_model import ServedModel
 
 router = APIRouter(responses={"default": {"model": ErrorBody}})
 
 
-def _served(request: Request) -> ServedModel:
-    model: ServedModel = request.app.state.model
-    return model
+def models_of(request: Request) -> Models:
+    models: Models = request.app.state.models
+    return models
 
 
-Served = Annotated[ServedModel, Depends(_served)]
+async def until_answered() -> AsyncGenerator[ExitStack, None]:
+    """What is entered in it is left once the answer has been sent to its end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+Served = Annotated[Models, Depends(models_of)]
+Answering = Annotated[ExitStack, Depends(until_answered)]
 
 
 @router.get("/v1/models")
-async def list_models(served: Served) -> ModelList:
-    return ModelList(data=[served.card()])
+async def list_models(models: Served) -> ModelList:
+    return ModelList(data=[served.card() for served in models])
 
 
 @router.get("/v1/models/{name:path}")
-async def get_model(name: str, served: Served) -> ModelCard:
-    served.require(name)
-    return served.card()
+async def get_model(name: str, models: Served) -> ModelCard:
+    return (await models.find(name)).card()
 
 
 @router.post("/v1/chat/completions", responses={200: {"model": ChatCompletion}})
-async def chat_completions(body: ChatCompletionRequest, served: Served) -> Response:
-    served.require(body.model)
+async def chat_completions(
+    body: ChatCompletionRequest, models: Served, answering: Answering
+) -> Response:
+    served = answering.enter_context((await models.find(body.model)).held())
     params = body.to_sampling_params()
     prompt = await chat_prompt(served.engine, body.messages)
     answer = ChatAnswer(served.id, served.engine.tokenizer, logprobs=body.logprobs)
@@ -51,8 +61,8 @@ async def chat_completions(body: ChatCompletionRequest, served: Served) -> Respo
 
 
 @router.post("/v1/completions", responses={200: {"model": Completion}})
-async def completions(body: CompletionRequest, served: Served) -> Response:
-    served.require(body.model)
+async def completions(body: CompletionRequest, models: Served, answering: Answering) -> Response:
+    served = answering.enter_context((await models.find(body.model)).held())
     params = body.to_sampling_params()
     prompts = [await text_prompt(served.engine, prompt) for prompt in body.prompts()]
     answer = CompletionAnswer(
@@ -62,11 +72,21 @@ async def completions(body: CompletionRequest, served: Served) -> Response:
 
 
 @router.get("/health")
-async def health(served: Served) -> dict[str, str | int]:
-    """500 once the engine has failed; its queue and its cache while it is well."""
-    return {"status": "ok", "model": served.id, **served.load()}
+async def health(models: Served) -> dict[str, Any]:
+    """500 once an engine has failed; queues and caches, added up, while all are well."""
+    stats = [served.engine.stats() for served in models]
+    return {
+        "status": "ok",
+        "models": [served.id for served in models],
+        "loading": models.loading,
+        "failures": models.failures,
+        "waiting": sum(engine.waiting for engine in stats),
+        "running": sum(engine.running for engine in stats),
+        "free_blocks": sum(engine.free_blocks for engine in stats),
+        "total_blocks": sum(engine.total_blocks for engine in stats),
+    }
 
 
 @router.get("/metrics")
-async def metrics(served: Served) -> Response:
-    return Response(served.meters.exposition(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(models: Served) -> Response:
+    return Response(models.meters.exposition(), media_type=CONTENT_TYPE_LATEST)

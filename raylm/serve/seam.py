@@ -56,6 +56,12 @@ class Stats(Protocol):
     def free_blocks(self) -> int: ...
     @property
     def total_blocks(self) -> int: ...
+    @property
+    def preemptions(self) -> int: ...
+    @property
+    def guessed_tokens(self) -> int: ...
+    @property
+    def held_tokens(self) -> int: ...
 
 
 class Engine(Protocol):
@@ -74,8 +80,16 @@ class Engine(Protocol):
     async def shutdown(self, drain_s: float = 0.0) -> None: ...
 
     def stream(
-        self, prompt_token_ids: list[int], params: SamplingParams, request_id: str
-    ) -> AsyncGenerator[Delta, None]: ...
+        self,
+        prompt_token_ids: list[int],
+        params: SamplingParams,
+        request_id: str,
+        *,
+        user: str = "",
+        priority: int = 0,
+    ) -> AsyncGenerator[Delta, None]:
+        """Users share the engine evenly; a greater priority goes first."""
+        ...
 
     def stats(self) -> Stats:
         """Raises EngineError once the engine has failed for good."""

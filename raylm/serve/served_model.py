@@ -1,12 +1,14 @@
-"""The model an app serves: its id, its engine, and how a request to it is answered."""
+"""A model an app serves: its id, its engine, and how a request to it is answered."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from raylm.core.errors import ModelNotFoundError, PromptTooLongError
+from raylm.core.errors import PromptTooLongError
 from raylm.core.sampling import SamplingParams
 from raylm.core.wire.openai import ModelCard, SamplingRequest
 from raylm.serve.answers import Answer
@@ -19,11 +21,32 @@ from raylm.serve.usage import usage_of
 
 
 class ServedModel:
-    def __init__(self, engine: Engine, id: str) -> None:
+    """`id` is the name clients use. Who answers a request holds the model for that long."""
+
+    def __init__(self, engine: Engine, id: str, meters: Meters) -> None:
         self.engine = engine
         self.id = id
-        self.meters = Meters(engine)
+        self._meters = meters
         self._created = int(time.time())
+        self._holders = 0
+        self._changed = asyncio.Event()
+
+    @contextmanager
+    def held(self) -> Iterator["ServedModel"]:
+        self._holders += 1
+        try:
+            yield self
+        finally:
+            self._holders -= 1
+            self._changed.set()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Until nobody holds it any more, or the time is up."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._holders:
+                    self._changed.clear()
+                    await self._changed.wait()
 
     def card(self) -> ModelCard:
         return ModelCard(
@@ -33,20 +56,6 @@ class ServedModel:
             max_model_len=self.engine.max_model_len,
         )
 
-    def load(self) -> dict[str, int]:
-        stats = self.engine.stats()
-        return {
-            "waiting": stats.waiting,
-            "running": stats.running,
-            "free_blocks": stats.free_blocks,
-            "total_blocks": stats.total_blocks,
-        }
-
-    def require(self, name: str) -> None:
-        """Clients may leave out the `raylm/` in front. Raises ModelNotFoundError."""
-        if name not in (self.id, self.id.removeprefix("raylm/")):
-            raise ModelNotFoundError(f"model {name!r} is not served here; served: {self.id!r}")
-
     def respond(
         self,
         request: SamplingRequest,
@@ -55,7 +64,10 @@ class ServedModel:
         answer: Answer,
     ) -> Response:
         self._require_room(prompts)
-        batches = self.meters.watch(generate(self.engine, prompts, params, answer.id))
+        generated = generate(
+            self.engine, prompts, params, answer.id, user=request.user, priority=request.priority
+        )
+        batches = self._meters.watch(self.id, generated)
         choices = len(prompts) * params.n
         if not request.stream:
             return JsonAnswer(_whole(answer, batches, choices, params.n))

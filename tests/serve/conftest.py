@@ -7,13 +7,20 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
-from raylm.core.errors import EngineError, OverloadedError
+from raylm.core.errors import (
+    EngineError,
+    ModelNotFoundError,
+    OutOfMemoryError,
+    OverloadedError,
+)
 from raylm.core.sampling import FinishReason, SamplingParams
+from raylm.core.schema import ModelConfig
 from raylm.serve.openai import create_app
 
 WORDS = ("The", " capital", " of", " France", " is", " Paris", ".")
@@ -43,6 +50,9 @@ class FakeStats:
     running: int
     free_blocks: int
     total_blocks: int
+    preemptions: int = 2
+    guessed_tokens: int = 9
+    held_tokens: int = 5
 
 
 class FakeTokenizer:
@@ -77,6 +87,7 @@ class FakeEngine:
     held: set[str] = field(default_factory=set)
     prompts: list[list[int]] = field(default_factory=list)
     params: list[SamplingParams] = field(default_factory=list)
+    callers: list[tuple[str, int]] = field(default_factory=list)
     running: bool = False
 
     async def start(self) -> None:
@@ -86,12 +97,19 @@ class FakeEngine:
         self.running = False
 
     async def stream(
-        self, prompt_token_ids: list[int], params: SamplingParams, request_id: str
+        self,
+        prompt_token_ids: list[int],
+        params: SamplingParams,
+        request_id: str,
+        *,
+        user: str = "",
+        priority: int = 0,
     ) -> AsyncGenerator[FakeDelta, None]:
         if self.overloaded:
             raise OverloadedError("256 requests wait already; try again later")
         self.prompts.append(prompt_token_ids)
         self.params.append(params)
+        self.callers.append((user, priority))
         self.held.add(request_id)
         try:
             for number, word in enumerate(self._words(params)):
@@ -129,6 +147,26 @@ class FakeEngine:
         return FakeDelta(index, word, (number,), prompt_tokens, logprobs, reason, 3)
 
 
+@dataclass
+class FakeLoader:
+    """Loads a FakeEngine of any name but `missing`, while there is room."""
+
+    token_s: float = 0.0
+    full: bool = False
+    loaded: list[FakeEngine] = field(default_factory=list)
+
+    def id_of(self, config: ModelConfig) -> str:
+        if config.model == "missing":
+            raise ModelNotFoundError("no model 'missing'")
+        return config.name or f"raylm/{config.model}"
+
+    def load(self, config: ModelConfig) -> FakeEngine:
+        if self.full:
+            raise OutOfMemoryError(f"{config.model!r} does not fit; unload a model")
+        self.loaded.append(FakeEngine(model_name=config.model, token_s=self.token_s))
+        return self.loaded[-1]
+
+
 @dataclass(frozen=True)
 class Server:
     url: str
@@ -151,10 +189,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(engine: FakeEngine) -> Iterator[Server]:
+def serving(engine: FakeEngine, **options: Any) -> Iterator[Server]:
     """uvicorn in a thread, on a real socket."""
     config = uvicorn.Config(
-        create_app(engine), host="127.0.0.1", port=_free_port(), log_level="critical"
+        create_app(engine, **options), host="127.0.0.1", port=_free_port(), log_level="critical"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -5,11 +5,13 @@ import pytest
 from raylm.core.errors import EngineError
 from raylm.core.schema import ServeConfig
 from raylm.serve.app import build_app
+from raylm.serve.board import LocalBoard
 from raylm.serve.deployment import EngineReplica, engine_deployment
+from raylm.serve.models import Models
 
 
 def deployed_config(app) -> ServeConfig:
-    (config,) = app._bound_deployment.init_args
+    config, _ = app._bound_deployment.init_args
     return config
 
 
@@ -31,7 +33,8 @@ def test_a_relative_path_is_meant_from_here(tmp_path, monkeypatch):
 
 async def test_a_replica_is_ill_once_its_engine_has_failed(engine):
     replica = EngineReplica.__new__(EngineReplica)
-    replica._engine = engine
+    replica._models = Models(None, LocalBoard())
+    replica._models.add("fake", engine)
     await replica.check_health()
     engine.dead = True
     with pytest.raises(EngineError):

@@ -142,6 +142,15 @@ def test_developer_speaks_as_system(http, engine):
     assert engine.tokenizer.decode(engine.prompts[0]).startswith("<system>be brief<user>")
 
 
+def test_user_and_priority_reach_the_engine(sdk, http, engine):
+    sdk.chat.completions.create(
+        model="fake", messages=HELLO, user="ann", extra_body={"priority": -3}
+    )
+    http.post("/v1/completions", json={"model": "fake", "prompt": ["a", "b"], "priority": 2})
+    http.post("/v1/completions", json={"model": "fake", "prompt": "a"})
+    assert engine.callers == [("ann", -3), ("", 2), ("", 2), ("", 0)]
+
+
 def test_base_model_continues_the_text(http, engine):
     engine.chat_template = None
     chat(http, messages=[{"role": "user", "content": "Once"}, {"role": "user", "content": "upon"}])
@@ -163,7 +172,9 @@ def test_models(sdk):
 def test_health(http, engine):
     assert http.get("/health").json() == {
         "status": "ok",
-        "model": "raylm/fake",
+        "models": ["raylm/fake"],
+        "loading": {},
+        "failures": {},
         "waiting": 0,
         "running": 0,
         "free_blocks": 8,
@@ -178,9 +189,12 @@ def test_health(http, engine):
 def test_metrics_count_what_was_served(http):
     chat(http)
     text = http.get("/metrics").text
-    assert 'raylm_engine_tokens_total{kind="generated"} 7.0' in text
-    assert "raylm_engine_first_token_seconds_count 1.0" in text
-    assert "raylm_engine_free_blocks 8.0" in text
+    of_model = 'model="raylm/fake"'
+    assert f'raylm_engine_tokens_total{{kind="generated",{of_model}}} 7.0' in text
+    assert f"raylm_engine_first_token_seconds_count{{{of_model}}} 1.0" in text
+    assert f"raylm_engine_free_blocks{{{of_model}}} 8.0" in text
+    assert f"raylm_engine_preemptions_total{{{of_model}}} 2.0" in text
+    assert f"raylm_engine_held_tokens_total{{{of_model}}} 5.0" in text
 
 
 def test_the_app_starts_and_stops_its_engine(engine):
@@ -246,7 +260,11 @@ def test_unknown_model(sdk):
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"max_completion_tokens": -1}, "max_completion_tokens"),
+        ({"max_tokens": -5}, "max_tokens"),
         ({"n": 0}, "n"),
+        ({"priority": "high"}, "priority"),
+        ({"priority": 10**9}, "priority"),
+        ({"user": 7}, "user"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"logit_bias": {"a": 1}}, "logit_bias"),
         ({"tools": [{"type": "function"}]}, "tools"),

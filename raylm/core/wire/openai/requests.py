@@ -20,6 +20,8 @@ from raylm.core.errors import RequestError
 from raylm.core.sampling import SamplingParams
 
 MAX_STOP_STRINGS = 16
+MAX_USER_CHARS = 256
+MOST_PRIORITY = 1000
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's default for the plain completions route
 
 
@@ -97,6 +99,8 @@ class SamplingRequest(_Wire):
     stop_token_ids: list[int] = []
     ignore_eos: bool = False
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    user: Text = Field("", max_length=MAX_USER_CHARS)
+    priority: int = Field(0, ge=-MOST_PRIORITY, le=MOST_PRIORITY)
 
     def sampling(self, *, max_tokens: int | None, logprobs: int | None) -> SamplingParams:
         return SamplingParams(
