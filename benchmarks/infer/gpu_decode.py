@@ -26,7 +26,7 @@ from raylm.core.sampling import SamplingParams
 from raylm.data.tokenizer import Tokenizer
 from raylm.infer.batch import Batch
 from raylm.infer.engine import Engine
-from raylm.infer.runner import Runner, TorchRunner
+from raylm.infer.runner import Likeliest, Runner, TorchRunner
 from raylm.infer.scheduler import Limits
 from raylm.models.decoder import Decoder
 from raylm.models.hf_config import hf_config
@@ -62,6 +62,9 @@ class WithoutLead:
 
     def forward(self, batch: Batch) -> torch.Tensor:
         return self._runner.forward(batch)
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        return self._runner.likeliest(batch)
 
 
 def engine(runner: Runner) -> Generate:

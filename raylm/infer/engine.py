@@ -18,7 +18,7 @@ from raylm.infer.device_sampler import Draw
 from raylm.infer.outputs import Delta
 from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
 from raylm.infer.runner import Runner
-from raylm.infer.sampler import Sample, reads_output, sample
+from raylm.infer.sampler import Sample, is_plain, reads_output, sample, take
 from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
 from raylm.infer.speculation import Speculator
 from raylm.infer.step import Step
@@ -163,27 +163,30 @@ class Engine:
 
     def _launch(self, plan: Plan) -> list[Event]:
         """And what had to be settled first, for those who look back at their own tokens."""
-        last = self._under_way[-1].drawn if self._under_way else None
-        logits_RV = self._runner.forward(Batch.of(plan, last))
-        drawing = [chunk for chunk in plan.chunks if chunk.samples]
-        looks_back = any(reads_output(chunk.request.params) for chunk in drawing)
-        events = self._settle(0) if looks_back else []
-        self._under_way.append(self._draw(logits_RV, drawing))
+        chunks = [chunk for chunk in plan.chunks if chunk.samples]
+        events = []
+        if self._lead:
+            last = self._under_way[-1].drawn if self._under_way else None
+            logits_RV = self._runner.forward(Batch.of(plan, last))
+            if any(reads_output(chunk.request.params) for chunk in chunks):
+                events = self._settle(0)
+            step = _drawn_ahead(logits_RV, chunks)
+        else:
+            step = self._drawn(plan, chunks)
+        self._under_way.append(step)
         for chunk in plan.chunks:
             chunk.request.computed_length += chunk.length
             if chunk.samples:
                 chunk.request.token_ids.append(PLACEHOLDER)
         return events
 
-    def _draw(self, logits_RV: Tensor, chunks: list[Chunk]) -> Step:
-        requests = [chunk.request for chunk in chunks]
-        starts = [len(request.token_ids) for request in requests]
-        if self._lead and chunks:
-            draw = Draw(logits_RV, requests)
-            rows = {request: row for row, request in enumerate(requests)}
-            return Step(chunks, starts, draw.samples, Drawn(draw.ids_R, rows))
-        samples = sample(logits_RV, [place for chunk in chunks for place in chunk.places])
-        return Step(chunks, starts, lambda: samples)
+    def _drawn(self, plan: Plan, chunks: list[Chunk]) -> Step:
+        if all(is_plain(chunk.request.params) for chunk in chunks):
+            samples = take(self._runner.likeliest(Batch.of(plan)))
+        else:
+            logits_RV = self._runner.forward(Batch.of(plan))
+            samples = sample(logits_RV, [place for chunk in chunks for place in chunk.places])
+        return Step(chunks, _starts(chunks), lambda: samples)
 
     def _settle(self, most: int) -> list[Event]:
         """Read what the oldest steps have drawn, until at most so many are under way."""
@@ -244,3 +247,16 @@ class Engine:
             raise RequestError(
                 f"{name} names token {token}; the vocabulary has {self.vocab_size}", param=name
             )
+
+
+def _drawn_ahead(logits_RV: Tensor, chunks: list[Chunk]) -> Step:
+    if not chunks:
+        return Step((), (), list)
+    requests = [chunk.request for chunk in chunks]
+    draw = Draw(logits_RV, requests)
+    rows = {request: row for row, request in enumerate(requests)}
+    return Step(chunks, _starts(chunks), draw.samples, Drawn(draw.ids_R, rows))
+
+
+def _starts(chunks: Sequence[Chunk]) -> list[int]:
+    return [len(chunk.request.token_ids) for chunk in chunks]

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from raylm.infer.batch import Batch
-from raylm.infer.runner import use_threads
+from raylm.infer.runner import Likeliest, use_threads
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import inverse_frequencies
@@ -46,13 +46,22 @@ class PackedRunner:
 
     def forward(self, batch: Batch) -> Tensor:
         use_threads(self._threads)
-        return self._decoder.forward(
-            batch.tokens_N,
-            batch.positions_N,
-            batch.sequence_starts_S1,
-            batch.block_tables_SB,
-            batch.logit_rows_R,
-        )
+        return self._decoder.forward(*_arrays(batch))
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        """Found while the logits are computed, of which none is kept."""
+        logits_R1, ids_R1 = self._decoder.forward_top(*_arrays(batch))
+        return Likeliest(logits_R1.flatten(), ids_R1.flatten())
+
+
+def _arrays(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return (
+        batch.tokens_N,
+        batch.positions_N,
+        batch.sequence_starts_S1,
+        batch.block_tables_SB,
+        batch.logit_rows_R,
+    )
 
 
 def decoder_dims(spec: ModelSpec) -> DecoderDims:

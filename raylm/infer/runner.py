@@ -3,7 +3,7 @@
 Shapes: N tokens, E hidden size, R rows of logits, V vocabulary.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,17 @@ from raylm.infer.decode_graphs import DecodeGraphs
 from raylm.infer.paged_attention import PagedAttention
 from raylm.models.decoder import Decoder
 from raylm.models.spec import ModelSpec
+
+
+class Likeliest(NamedTuple):
+    """Of each row of logits the largest, and its token."""
+
+    logits_R: Tensor
+    ids_R: Tensor
+
+    @classmethod
+    def of(cls, logits_RV: Tensor) -> Self:
+        return cls(*logits_RV.max(dim=-1))
 
 
 class Runner(Protocol):
@@ -36,6 +47,10 @@ class Runner(Protocol):
     def forward(self, batch: Batch) -> Tensor:
         """R x V float32 logits of the batch's `logit_rows`; keys and values of every token are
         written to its sequence's blocks first. The next call may overwrite them."""
+        ...
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        """`forward`, of whose logits nothing else is asked for."""
         ...
 
 
@@ -90,6 +105,9 @@ class TorchRunner:
         context = PagedAttention.of(batch, self._cache, self.block_size)
         hidden_NE = self._decoder.hidden_states(tokens_N, context)
         return self._decoder.logits(hidden_NE[batch.logit_rows_R.to(device)]).float()
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        return Likeliest.of(self.forward(batch))
 
     def _decode(self, tokens_S: Tensor, positions_S: Tensor, block_tables_SB: Tensor) -> Tensor:
         context = PagedAttention.of_decodes(

@@ -17,6 +17,7 @@ from raylm.core.errors import EngineError
 from raylm.core.sampling import SamplingParams
 from raylm.core.seeding import derive_seed
 from raylm.infer.outputs import TokenLogprob
+from raylm.infer.runner import Likeliest
 
 _SEED_RANGE = 2**63
 
@@ -52,9 +53,15 @@ def sample(logits_RV: Tensor, places: Sequence[Place]) -> list[Sample]:
     best = logits_RV.max(dim=-1)
     require_finite(best.values.tolist())
     return [
-        Sample(likeliest, None) if _is_plain(place.params) else _sample(logits_RV[row], place)
+        Sample(likeliest, None) if is_plain(place.params) else _sample(logits_RV[row], place)
         for row, (place, likeliest) in enumerate(zip(places, best.indices.tolist(), strict=True))
     ]
+
+
+def take(likeliest: Likeliest) -> list[Sample]:
+    """What plain places draw. Raises EngineError when the logits are not numbers."""
+    require_finite(likeliest.logits_R.tolist())
+    return [Sample(token, None) for token in likeliest.ids_R.tolist()]
 
 
 def require_finite(logits: Sequence[float]) -> None:
@@ -80,7 +87,8 @@ def uniform(place: Place) -> float:
     return derive_seed(place.seed, "token", place.output_length) / _SEED_RANGE
 
 
-def _is_plain(params: SamplingParams) -> bool:
+def is_plain(params: SamplingParams) -> bool:
+    """Whether the likeliest token is all there is to say."""
     return params.greedy and params.logprobs is None and not edits(params)
 
 

@@ -20,7 +20,7 @@ from raylm.collectives.choose import open_transport
 from raylm.collectives.transport import Transport
 from raylm.core.schema import ServeConfig
 from raylm.infer.batch import Batch
-from raylm.infer.runner import use_threads
+from raylm.infer.runner import Likeliest, use_threads
 from raylm.infer.stage_runner import StageRunner
 from raylm.models.spec import ModelSpec
 from raylm.parallel.pipeline import DecoderStage, StageShard
@@ -122,6 +122,9 @@ class WorkersRunner:
         answers = {r: _memory(part) if rows else memoryview(done[r]) for r, part in parts.items()}
         self._steps.step(encode(batch), answers)
         return torch.cat(list(parts.values()), dim=1)
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        return Likeliest.of(self.forward(batch))
 
     def check(self) -> None:
         """Raises EngineError once a worker is lost, also while nothing runs."""

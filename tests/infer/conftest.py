@@ -12,6 +12,7 @@ from raylm.data.tokenizer import Tokenizer
 from raylm.infer.batch import Batch, known_tokens
 from raylm.infer.drafter import Drafter
 from raylm.infer.engine import Engine
+from raylm.infer.runner import Likeliest
 from raylm.infer.scheduler import Limits
 from raylm.infer.speculation import Speculator, StepCost
 from raylm.models.decoder import Decoder
@@ -65,6 +66,9 @@ class EchoRunner:
         logits = torch.zeros(len(answers), self.vocab_size)
         logits[torch.arange(len(answers)), answers] = 10.0
         return logits
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        return Likeliest.of(self.forward(batch))
 
     def continuation(self, prompt: list[int], count: int) -> list[int]:
         context = list(prompt)

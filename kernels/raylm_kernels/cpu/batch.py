@@ -29,16 +29,17 @@ def batch_of(
     starts = _checked("sequence_starts", sequence_starts_S1, 1)
     tables = _checked("block_tables", block_tables_SB, 2)
     rows = _checked("logit_rows", logit_rows_R, 1)
-    count, sequences = len(tokens), len(starts) - 1
+    # Not len(tensor), which calls Python: a step at batch 1 would spend a per cent on it.
+    count, sequences = tokens.shape[0], starts.shape[0] - 1
     _expect("tokens", count >= 1, "at least one token", count)
-    _expect("positions", len(positions) == count, f"{count} values", len(positions))
-    _expect("sequence_starts", sequences >= 1, "at least two offsets", len(starts))
-    _expect("block_tables", len(tables) == sequences, f"{sequences} rows", len(tables))
+    _expect("positions", positions.shape[0] == count, f"{count} values", positions.shape[0])
+    _expect("sequence_starts", sequences >= 1, "at least two offsets", starts.shape[0])
+    _expect("block_tables", tables.shape[0] == sequences, f"{sequences} rows", tables.shape[0])
     batch = BatchStruct(
         count,
         sequences,
         tables.shape[1],
-        len(rows),
+        rows.shape[0],
         *(t.data_ptr() for t in (tokens, positions, starts, tables, rows)),
     )
     batch.tensors = tokens, positions, starts, tables, rows  # whose memory it borrows
@@ -58,6 +59,8 @@ def _expect(name: str, ok: bool, expected: str, found: object) -> None:
 
 
 def _checked(name: str, tensor: torch.Tensor, dimensions: int) -> torch.Tensor:
+    if tensor.dtype is torch.int32 and tensor.is_cpu and tensor.ndim == dimensions:
+        return tensor if tensor.is_contiguous() else tensor.contiguous()
     _expect(name, tensor.dtype == torch.int32, "dtype torch.int32", tensor.dtype)
     _expect(name, tensor.device.type == "cpu", "a CPU tensor", tensor.device)
     _expect(name, tensor.ndim == dimensions, f"{dimensions} dimension(s)", list(tensor.shape))

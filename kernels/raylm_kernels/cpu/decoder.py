@@ -123,8 +123,8 @@ class PackedDecoder:
         where fewer are larger than minus infinity; NaN is never among them."""
         if not 1 <= count <= self.dims.vocab_size:
             raise ValueError(f"count is {count}; it must be in [1, {self.dims.vocab_size}]")
-        values = torch.empty(len(logit_rows_R), count, dtype=torch.float32, device="cpu")
-        tokens = torch.empty(len(logit_rows_R), count, dtype=torch.int32, device="cpu")
+        values = torch.empty(logit_rows_R.shape[0], count, dtype=torch.float32, device="cpu")
+        tokens = torch.empty(logit_rows_R.shape[0], count, dtype=torch.int32, device="cpu")
         self._run(
             batch_of(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(top=count, values=values.data_ptr(), tokens=tokens.data_ptr()),
