@@ -15,7 +15,8 @@ REPLAYED_BYTES = 128 * 2**10  # of a request that a replica's death sends to ano
 
 # One session, or one beginning of a conversation or prompt, is one key, and one key goes to one
 # replica, whose cache then knows it; to the next one while that has 1.75 times the average to do
-# (at 1.5, of two replicas, a request that is just ending would push the next turn away). Ray Serve writes the text into HAProxy's `defaults` as it stands.
+# (at 1.5, of two replicas, a request that is just ending would push the next turn away). Ray Serve
+# writes the text into HAProxy's `defaults` as it stands.
 KEY = (
     "%[req.hdr(x-session-id)]"
     r" %[req.body,json_query(\$.messages[0].content)]"
