@@ -5,29 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from raylm_apps.deploy.balance import consistent_hash
+
 SIDE_PORTS = 3
 DRAIN_S = 1  # a stopping replica stays reachable for as long, while HAProxy learns of it
 HAPROXY_THREADS = 2
 LONGEST_STREAM_S = 3600  # HAProxy's old process, after a change of replicas, ends its streams
 RETRIES = 3  # one may meet the dead replica again; no more, for what kills one may kill the next
 REPLAYED_BYTES = 128 * 2**10  # of a request that a replica's death sends to another one
-
-
-# One session, or one beginning of a conversation or prompt, is one key, and one key goes to one
-# replica, whose cache then knows it; to the next one while that has 1.75 times the average to do
-# (at 1.5, of two replicas, a request that is just ending would push the next turn away). Ray Serve
-# writes the text into HAProxy's `defaults` as it stands.
-KEY = (
-    "%[req.hdr(x-session-id)]"
-    r" %[req.body,json_query(\$.messages[0].content)]"
-    r" %[req.body,json_query(\$.messages[0].content[0].text)]"
-    r" %[req.body,json_query(\$.prompt)]"
-)
-BALANCE = f"""hash unique-id
-    unique-id-format "{KEY}"
-    option http-buffer-request
-    hash-type consistent sdbm avalanche
-    hash-balance-factor 175"""
 
 
 def serve_environment(folder: Path, side_ports: Sequence[int]) -> dict[str, str]:
@@ -52,7 +37,7 @@ def serve_environment(folder: Path, side_ports: Sequence[int]) -> dict[str, str]
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_RETRIES": str(RETRIES),
         "RAY_SERVE_HAPROXY_OBSERVE_ERROR_LIMIT": "1",
-        "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": BALANCE,
+        "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": consistent_hash(),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_S),
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
