@@ -12,6 +12,7 @@ MODULES = (
     "benchmarks.infer.bench_decode",
     "benchmarks.infer.bench_workers",
     "benchmarks.gateway.bench_first_token",
+    "benchmarks.serve.affinity",
     "benchmarks.train.quickstart",
     "benchmarks.train.zero_peers",
     "benchmarks.train.zero_cost",

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import ConfigError
+from raylm.core.garbage import uncollected
 from raylm.core.schema import ServeConfig
 from raylm.infer.draft_model import DraftModel
 from raylm.infer.drafter import Drafter, NgramDrafter
@@ -69,6 +70,13 @@ def load(
     MissingDependencyError.
     """
     config = _config(model, options)
+    with uncollected():
+        return _load(config, model, device, runner_factory)
+
+
+def _load(
+    config: ServeConfig, model: Model, device: str, runner_factory: RunnerFactory | None
+) -> Loaded:
     source = model if isinstance(model, ModelSource) else open_model_or_run(config.model)
     limit = _requested_length(config, source.spec)
     limits = Limits(config.max_running, config.max_batch_tokens, config.prefix_cache)

@@ -107,9 +107,21 @@ def _settled_answer(client: httpx.Client, chat: str) -> dict[str, Any]:
     raise AssertionError(f"the chat did not settle in 60 s: {last}")
 
 
-def test_a_killed_engine_comes_back(up: Up) -> None:
+def test_a_killed_engine_is_told_at_once_and_comes_back(up: Up) -> None:
     (replica,) = up.family("ServeReplica:engine")
-    replica.kill()
+    with guest(up) as client:
+        told: list[dict[str, Any]] = []
+        question = body("Tell me a very long story.", "raylm/smollm2", str(uuid4()))
+        with client.stream("POST", "/api/chat", json=question) as answer:
+            for line in answer.iter_lines():
+                told += parts([line])
+                if replica.is_running() and any(p["type"] == "text-delta" for p in told):
+                    replica.kill()
+                    replica.wait(5)
+                    killed = time.monotonic()
+    assert time.monotonic() - killed < 2
+    assert told[-1]["type"] == "error"
+    assert "broke off" in told[-1]["errorText"]
     client = openai.OpenAI(base_url=f"{up.url}/engine/v1", api_key="none", max_retries=0)
     deadline = time.monotonic() + 60
     while True:

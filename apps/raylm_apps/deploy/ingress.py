@@ -27,6 +27,7 @@ from raylm_apps.deploy.ports import free_ports
 from raylm_apps.deploy.probe import check
 
 READY_TIMEOUT_S = 600.0  # the first start of a big model compiles kernels and packs weights
+STOP_TIMEOUT_S = 15.0  # a stream may run for as long as replicas are granted, people do not wait
 POLL_S = 0.1
 RAY_LOGS = "/tmp/ray/session_latest/logs/serve"
 
@@ -78,9 +79,12 @@ def deploy(apps: Sequence[Deployed]) -> None:
 
 
 def undeploy(apps: Sequence[Deployed]) -> None:
-    """The last one first, each with time for what it is doing."""
+    """The last one first, each with some time for what it is doing."""
     for deployed in reversed(apps):
-        serve.delete(deployed.name)
+        serve.delete(deployed.name, _blocking=False)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while deployed.name in serve.status().applications and time.monotonic() < deadline:
+            time.sleep(POLL_S)
 
 
 def wait_ready(apps: Sequence[Deployed], url: str, on_ready: Callable[[str], None]) -> None:

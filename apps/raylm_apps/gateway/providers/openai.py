@@ -81,6 +81,8 @@ class OpenAIProvider:
                             finished = _merge(finished, event)
                         else:
                             yield event
+        except aiohttp.ClientPayloadError as error:  # whoever answers has died within the answer
+            raise ProviderError(BROKEN_OFF, cause=repr(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderError(UNREACHABLE, cause=repr(error)) from error
         except STRANGE as error:
