@@ -10,6 +10,7 @@ MODULES = (
     "benchmarks.kernels.choice",
     "benchmarks.kernels.bench_decoder",
     "benchmarks.infer.bench_decode",
+    "benchmarks.infer.bench_workers",
     "benchmarks.gateway.bench_first_token",
     "benchmarks.serve.affinity",
     "benchmarks.train.quickstart",

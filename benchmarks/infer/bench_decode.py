@@ -68,7 +68,7 @@ def _contenders(source: ModelSource) -> dict[str, Contender]:
 
 
 def _raylm(source: ModelSource, quantization: str | None) -> Contender:
-    llm = LLM(source, quantization=quantization, threads=1, max_model_len=1024)
+    llm = LLM(source, quantization=quantization, threads=1, max_model_len=1024, prefix_cache=False)
 
     def generate(prompt: list[int], count: int) -> None:
         params = SamplingParams(max_tokens=count, temperature=0, ignore_eos=True)

@@ -48,9 +48,9 @@ def cuda_compiler() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-def cache_dir() -> Path:
+def cache_dir(part: str = "kernels") -> Path:
     root = os.environ.get("RAYLM_CACHE_DIR")
-    return (Path(root) if root else Path.home() / ".cache" / "raylm") / "kernels"
+    return (Path(root) if root else Path.home() / ".cache" / "raylm") / part
 
 
 def load_cpp(name: str, sources: Sequence[Path], *, flags: Sequence[str] = ()) -> ctypes.CDLL:

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 GROUP = 32
+_SLICE_GROUPS = 8192  # bounds what lies between weight and codes, which is then in cache
 
 WeightBits = Literal[4, 8]
 
@@ -35,11 +36,13 @@ def quantize_weight(weight_NK: torch.Tensor, bits: WeightBits) -> QuantizedWeigh
         raise ValueError(
             f"quantize_weight: weight has {width} columns, expected a multiple of {GROUP}"
         )
-    groups = weight_NK.float().reshape(rows, width // GROUP, GROUP)
-    if bits == 8:
-        return _to_int8(groups)
-    grid = to_int4(groups)
-    return QuantizedWeight(grid.codes.to(torch.uint8).flatten(1), grid.scales, grid.minima)
+    round_groups = _to_int8 if bits == 8 else _to_uint4
+    slices = torch.split(weight_NK.reshape(-1, GROUP), _SLICE_GROUPS)
+    parts = [round_groups(groups.float()) for groups in slices]
+    codes = torch.cat([part.codes for part in parts]).view(rows, width)
+    scales = torch.cat([part.scales for part in parts]).view(rows, width // GROUP)
+    minima = [part.minima for part in parts if part.minima is not None]
+    return QuantizedWeight(codes, scales, torch.cat(minima).view_as(scales) if minima else None)
 
 
 def dequantize_weight(weight: QuantizedWeight) -> torch.Tensor:
@@ -50,10 +53,15 @@ def dequantize_weight(weight: QuantizedWeight) -> torch.Tensor:
     return values.flatten(1)
 
 
+def _to_uint4(groups: torch.Tensor) -> QuantizedWeight:
+    grid = to_int4(groups)
+    return QuantizedWeight(grid.codes.to(torch.uint8), grid.scales, grid.minima)
+
+
 def _to_int8(groups: torch.Tensor) -> QuantizedWeight:
     scales = (groups.abs().amax(-1) / 127).half()
     codes = (groups * inverse(scales)).round_().clamp_(-127, 127)
-    return QuantizedWeight(codes.to(torch.int8).flatten(1), scales, None)
+    return QuantizedWeight(codes.to(torch.int8), scales, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from raylm.checkpoint.shard_file import shard_name, split_key
 from raylm.checkpoint.tensor_record import TensorRecord
 from raylm.core.errors import CheckpointError
 from raylm.core.partition import Copy, cover
+from raylm.models.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,10 @@ class ShardIndex:
         for kind, _, name in (key.partition("/") for key in tensors):
             self._kinds.setdefault(name, []).append(kind)
         self._stored: dict[str, list[_Stored]] = {key: [] for key in tensors}
-        for rank in range(world_size):
-            self._add(folder / shard_name(rank, world_size))
+        shards = [folder / shard_name(rank, world_size) for rank in range(world_size)]
+        self.fingerprint = fingerprint(shards)
+        for shard in shards:
+            self._add(shard)
         for key, record in tensors.items():
             self._cover(key, range(record.numel))
 

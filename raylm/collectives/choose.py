@@ -47,19 +47,33 @@ def connect(device: torch.device, *, timeout_s: float = 120.0, link: Link = "aut
     return communicator
 
 
-def open_transport(device: torch.device, *, timeout_s: float, link: Link = "auto") -> Transport:
-    """Over a group of its own too, unwatched: for work beside the computation."""
-    group = _new_group(timeout_s)
+def open_transport(
+    device: torch.device,
+    *,
+    timeout_s: float,
+    link: Link = "auto",
+    parts: Sequence[Sequence[int]] | None = None,
+) -> Transport:
+    """Over a group of its own too, unwatched: for work beside the computation. With `parts`, which
+    divide the ranks among them, over the part that this rank is in."""
+    group = _new_group(timeout_s, parts)
     return AloneTransport() if group is None else _transport(group, device, timeout_s, link)
 
 
-def _new_group(timeout_s: float) -> dist.ProcessGroup | None:
+def _new_group(
+    timeout_s: float, parts: Sequence[Sequence[int]] | None = None
+) -> dist.ProcessGroup | None:
+    """None where a rank would be alone in it."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return None
     store = _get_default_store()
     meet(store, f"group {_world.group_count}", dist.get_rank(), dist.get_world_size(), timeout_s)
+    group: dist.ProcessGroup | None = None
     with connections.opening():
-        group: dist.ProcessGroup = dist.new_group(timeout=timedelta(seconds=timeout_s))
+        for part in parts or [range(dist.get_world_size())]:
+            made = dist.new_group(list(part), timeout=timedelta(seconds=timeout_s))
+            if dist.get_rank() in part and len(part) > 1:
+                group = made
     return group
 
 

@@ -32,6 +32,9 @@ class _GroupTransport:
     def all_reduce(self, tensor: Tensor) -> None:
         dist.all_reduce(tensor, group=self.group)
 
+    def one_shot_all_reduce(self, tensor: Tensor) -> None:
+        self.all_reduce(tensor)
+
     def broadcast(self, tensor: Tensor, root: int) -> None:
         dist.broadcast(tensor, group_src=root, group=self.group)
 

@@ -19,6 +19,8 @@ from raylm.collectives.process_group import GlooTransport
 from raylm.collectives.transport import sum_into
 from raylm.core.errors import CollectiveError
 
+_ONE_SHOT_BYTES = 8 * 2**20  # larger ones would be read once too often
+
 
 class SharedMemoryTransport:
     """Small and odd messages go over `group`."""
@@ -31,6 +33,7 @@ class SharedMemoryTransport:
         self.world_size = dist.get_world_size(group)
         self._gloo = GlooTransport(group)
         self._mesh = mesh
+        self._sums: list[Buffer] = []  # two of them in turn: peers may still read the last one
 
     def allocate(self, numel: int, dtype: torch.dtype, device: torch.device) -> Buffer:
         size_bytes = max(1, numel) * dtype.itemsize
@@ -73,6 +76,17 @@ class SharedMemoryTransport:
     def all_reduce(self, tensor: Tensor) -> None:
         self._gloo.all_reduce(tensor)
 
+    def one_shot_all_reduce(self, tensor: Tensor) -> None:
+        size_bytes = tensor.nbytes
+        if size_bytes > _ONE_SHOT_BYTES or not (size_bytes and tensor.is_contiguous()):
+            self._gloo.all_reduce(tensor)
+            return
+        source = self._next_sum(size_bytes)
+        parts = [peer[:size_bytes].view(tensor.dtype) for peer in source.peers]
+        parts[self.rank].copy_(tensor.view(-1))
+        self._mesh.meet(f"one_shot_all_reduce of {tensor.numel()} elements")
+        sum_into(tensor.view(-1), parts, accumulate=False)
+
     def broadcast(self, tensor: Tensor, root: int) -> None:
         self._gloo.broadcast(tensor, root)
 
@@ -85,6 +99,14 @@ class SharedMemoryTransport:
     def close(self) -> None:
         self._mesh.close()
         self._gloo.close()
+
+    def _next_sum(self, size_bytes: int) -> Buffer:
+        if not self._sums or self._sums[0].local.numel() < size_bytes:
+            room, device = 1 << (size_bytes - 1).bit_length(), torch.device("cpu")
+            with torch.inference_mode(False):  # they may be wanted outside of it, too
+                self._sums = [self.allocate(room, torch.uint8, device) for _ in range(2)]
+        self._sums.reverse()
+        return self._sums[0]
 
 
 def _memory_file(name: str, size_bytes: int) -> int:

@@ -46,6 +46,11 @@ class Transport(Protocol):
 
     def all_reduce(self, tensor: Tensor) -> None: ...
 
+    def one_shot_all_reduce(self, tensor: Tensor) -> None:
+        """The same for floats that somebody waits for: where ranks can read each other's memory
+        each adds all parts, in rank order, and no thread of gloo's has to wake for it."""
+        ...
+
     def broadcast(self, tensor: Tensor, root: int) -> None: ...
 
     def exchange(self, parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:

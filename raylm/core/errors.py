@@ -85,7 +85,11 @@ class OutOfMemoryError(RayLMError):
 
 
 class OverloadedError(RayLMError):
-    pass
+    """In `retry_after_s` seconds there should be room."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class EngineError(RayLMError):

@@ -105,6 +105,11 @@ class Copy:
     write: slice
 
 
+def even_part(length: int, rank: int, world_size: int) -> range:
+    """Rank's of `world_size` contiguous parts whose sizes differ by one at most."""
+    return range(length * rank // world_size, length * (rank + 1) // world_size)
+
+
 def intersection(a: range, b: range) -> range:
     return range(max(a.start, b.start), max(a.start, b.start, min(a.stop, b.stop)))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from raylm.core.config import Config
+from raylm.core.topology import Topology
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -260,9 +261,17 @@ class ModelConfig(Config):
     quantization: Literal["auto", "none", "int8", "int4"] = Field(
         "auto", description="auto: int8 where the CPU kernels are available, else none"
     )
-    threads: Positive | None = Field(None, description="default: the cores less one, at least 1")
+    threads: Positive | None = Field(
+        None, description="default: the cores less one, at least 1; each worker's share of them"
+    )
+    tensor_parallel: Positive = Field(
+        1, description="workers that share every layer, for a model larger than one GPU"
+    )
+    pipeline_parallel: Positive = Field(
+        1, description="groups of such workers, each with a part of the layers"
+    )
     max_model_len: Positive | None = Field(None, description="default: the model's own context")
-    kv_cache_bytes: Positive = 512 * 2**20
+    kv_cache_bytes: Positive = Field(512 * 2**20, description="of each worker, where there are any")
     kv_cache_dtype: Literal["auto", "int8"] = Field(
         "auto", description="int8: about half the bytes a token; with int8 or int4 weights"
     )
@@ -270,6 +279,25 @@ class ModelConfig(Config):
     max_running: Positive = Field(32, description="sequences decoded together")
     max_batch_tokens: Positive = Field(128, description="tokens of prompts and answers per step")
     max_waiting: Positive = Field(256, description="queued requests before 429")
+    max_waiting_per_user: Positive | None = Field(
+        None, description="queued requests of one user before 429; default: as max_waiting"
+    )
+    speculation: Literal["none", "ngram", "draft"] = Field(
+        "none",
+        description="guess tokens from the text so far, or by draft_model; no answer changes",
+    )
+    draft_model: str | None = Field(None, description="with speculation draft: a smaller model")
+    draft_tokens: Positive = Field(4, description="guesses a step and request, at most")
+    cuda_graphs: bool = Field(True, description="record decode steps on a GPU and replay them")
+    prefix_cache: bool = Field(True, description="compute the beginning of alike prompts once")
+    trace_path: Path | None = Field(
+        None,
+        description="record what the scheduler does, token ids included; {pid} is the process's",
+    )
+
+    @property
+    def topology(self) -> Topology:
+        return Topology(self.tensor_parallel, self.pipeline_parallel)
 
 
 class ServeConfig(ModelConfig):

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import Any, Self
 from raylm.core.errors import EngineError, OverloadedError
 from raylm.core.sampling import SamplingParams
 from raylm.core.schema import ServeConfig
+from raylm.infer.admission import QueueLimits, retry_after_s
 from raylm.infer.engine import Stats
 from raylm.infer.engine_thread import EngineThread, Event
-from raylm.infer.load import load
+from raylm.infer.load import RunnerFactory, load
 from raylm.infer.outputs import Delta, RequestOutput
 from raylm.models.source import ModelSource
 
@@ -23,6 +26,7 @@ class _Stream:
     """What the engine has made for one caller, and the loop that caller waits in."""
 
     choices: int  # unfinished ones
+    user: str
     loop: asyncio.AbstractEventLoop
     events: asyncio.Queue[Delta | EngineError] = field(default_factory=asyncio.Queue)
 
@@ -35,15 +39,23 @@ class AsyncLLM:
         model: str | Path | ModelSource | ServeConfig = "smollm2",
         *,
         device: str = "cpu",
+        runner_factory: RunnerFactory | None = None,
         **options: Any,
     ) -> None:
-        """`options` are keys of ServeConfig, such as `quantization="int4"`."""
-        loaded = load(model, options, device)
+        """`options` are keys of ServeConfig, such as `quantization="int4"`. Split over workers, it
+        takes a `runner_factory`, and ends them when it is shut down."""
+        loaded = load(model, options, device, runner_factory)
+        self._workers = loaded.workers
         self.model_name = loaded.model_name
         self.tokenizer = loaded.source.tokenizer
         self.chat_template = loaded.source.chat_template
         self.max_model_len = loaded.engine.max_model_len
-        self._capacity = loaded.config.max_running + loaded.config.max_waiting
+        self._limits = QueueLimits(
+            loaded.config.max_running,
+            loaded.config.max_waiting,
+            loaded.config.max_waiting_per_user,
+        )
+        self._completed_s: deque[float] = deque(maxlen=64)
         self._engine = loaded.engine
         self._thread = EngineThread(loaded.engine, self._deliver)
         self._streams: dict[str, _Stream] = {}
@@ -64,6 +76,8 @@ class AsyncLLM:
         while self._streams and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(self._thread.stop)
+        if self._workers is not None:
+            await asyncio.to_thread(self._workers.close)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -88,8 +102,9 @@ class AsyncLLM:
     ) -> AsyncGenerator[Delta, None]:
         """One delta per token and choice; the last of each of the `n` choices says why it ended.
 
-        Closing or cancelling it frees the request's blocks before the next step. Raises
-        RequestError, OverloadedError, or EngineError.
+        A greater `priority` goes first, and of equals the `user` who was served least. Closing or
+        cancelling it frees the request's blocks before the next step. Raises RequestError,
+        OverloadedError, or EngineError.
         """
         # Numbered, so that a name used again never hears from its namesake's last step.
         request_id = f"{request_id or 'request'}-{next(self._numbers)}"
@@ -111,14 +126,20 @@ class AsyncLLM:
         prompt_token_ids: Sequence[int],
         params: SamplingParams,
         request_id: str | None = None,
+        *,
+        user: str = "",
+        priority: int = 0,
     ) -> RequestOutput:
-        deltas = [delta async for delta in self.stream(prompt_token_ids, params, request_id)]
+        stream = self.stream(prompt_token_ids, params, request_id, user=user, priority=priority)
+        deltas = [delta async for delta in stream]
         return RequestOutput.of(request_id or "request", prompt_token_ids, deltas)
 
     def stats(self) -> Stats:
         """Raises EngineError once the engine has failed for good."""
         if self._thread.failure is not None:
             raise self._thread.failure
+        if self._workers is not None:
+            self._workers.check()
         stats = self._engine.stats()
         return replace(stats, waiting=max(0, self._unfinished() - stats.running))
 
@@ -136,12 +157,9 @@ class AsyncLLM:
         requests = self._engine.requests_for(
             request_id, prompt_token_ids, params, user=user, priority=priority
         )
-        if self._unfinished() >= self._capacity:
-            raise OverloadedError(
-                f"{self._capacity} sequences are running or queued, the most that max_running and "
-                "max_waiting allow; try again later"
-            )
-        stream = self._streams[request_id] = _Stream(params.n, asyncio.get_running_loop())
+        self._require_room(user)
+        stream = _Stream(params.n, user, asyncio.get_running_loop())
+        self._streams[request_id] = stream
         try:
             self._thread.submit(requests)
         except EngineError:
@@ -149,8 +167,20 @@ class AsyncLLM:
             raise
         return stream
 
-    def _unfinished(self) -> int:
-        return sum(stream.choices for stream in list(self._streams.values()))
+    def _require_room(self, user: str) -> None:
+        unfinished = self._unfinished()
+        reason = self._limits.reason_to_refuse(
+            unfinished=unfinished,
+            waiting_of_user=self._unfinished(user) - self._engine.running_of(user),
+        )
+        if reason is not None:
+            waiting = max(0, unfinished - self._limits.max_running)
+            wait_s = retry_after_s(waiting, tuple(self._completed_s), time.monotonic())
+            raise OverloadedError(reason, retry_after_s=wait_s)
+
+    def _unfinished(self, user: str | None = None) -> int:
+        streams = list(self._streams.values())
+        return sum(stream.choices for stream in streams if user in (None, stream.user))
 
     def _deliver(self, events: Sequence[Event]) -> None:
         """In the engine's thread: wake each loop once, whatever the number of streams."""
@@ -174,5 +204,6 @@ class AsyncLLM:
                     stream.choices = 0
                 elif event.finish_reason is not None:
                     stream.choices -= 1
+                    self._completed_s.append(time.monotonic())
                 if not stream.choices:
                     del self._streams[request_id]

@@ -1,31 +1,48 @@
 """The engine: schedule, run, sample, update."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from torch import Tensor
 
 from raylm.core.errors import PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch
+from raylm.infer.batch import Batch, Drawn
 from raylm.infer.block_pool import BlockPool
 from raylm.infer.detokenizer import Detokenizer
+from raylm.infer.device_sampler import Draw
 from raylm.infer.outputs import Delta
-from raylm.infer.request import Request, requests_for
+from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
 from raylm.infer.runner import Runner
-from raylm.infer.sampler import Sample, sample
-from raylm.infer.scheduler import Limits, Scheduler
+from raylm.infer.sampler import Sample, is_plain, reads_output, sample, take
+from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
+from raylm.infer.speculation import Speculator
+from raylm.infer.step import Step
+from raylm.infer.trace import RecordingScheduler
 
 _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """`waiting` sequences are queued, `running` ones hold blocks of the KV cache."""
+    """`waiting` sequences are queued, `running` ones hold blocks of the KV cache; what no sequence
+    holds is free, cached or not. Since the start: sequences that had to give their blocks up,
+    tokens that were guessed, and those of them that were then drawn."""
 
     waiting: int
     running: int
     free_blocks: int
     total_blocks: int
+    preemptions: int = 0
+    guessed_tokens: int = 0
+    held_tokens: int = 0
+
+
+Event = tuple[str, Delta]  # a request's id and what it gained
 
 
 class Engine:
@@ -40,13 +57,24 @@ class Engine:
         vocab_size: int,
         max_model_len: int,
         limits: Limits,
+        speculator: Speculator | None = None,
+        trace_path: Path | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
         self.max_model_len = max_model_len
         self._runner = runner
-        self._scheduler = Scheduler(BlockPool(runner.num_blocks, runner.block_size), limits)
+        pool = BlockPool(runner.num_blocks, runner.block_size)
+        self._scheduler = (
+            Scheduler(pool, limits)
+            if trace_path is None
+            else RecordingScheduler(pool, limits, trace_path)
+        )
         self._texts: dict[Request, Detokenizer] = {}
+        self._speculator = speculator
+        self._lead = 0 if speculator else runner.lead  # a guess follows what was read
+        self._under_way: deque[Step] = deque()
+        self._settling: list[Request] = []
 
     @property
     def has_work(self) -> bool:
@@ -58,16 +86,24 @@ class Engine:
 
     @property
     def running_ids(self) -> set[str]:
-        return {request.id for request in self._scheduler.running}
+        """Of all whose tokens a failed step may have lost."""
+        unread = [request for request in self._settling if request in self._texts]
+        return {request.id for request in [*self._scheduler.running, *unread]}
 
     def stats(self) -> Stats:
-        pool = self._scheduler.pool
+        guesses = None if self._speculator is None else self._speculator.policy
         return Stats(
             waiting=len(self._scheduler.waiting),
             running=len(self._scheduler.running),
-            free_blocks=pool.free_blocks,
-            total_blocks=pool.num_blocks,
+            free_blocks=self._scheduler.free_blocks,
+            total_blocks=self._scheduler.pool.num_blocks,
+            preemptions=self._scheduler.totals.preemptions,
+            guessed_tokens=0 if guesses is None else guesses.drafted,
+            held_tokens=0 if guesses is None else guesses.accepted,
         )
+
+    def running_of(self, user: str) -> int:
+        return sum(request.user == user for request in self._scheduler.running)
 
     def requests_for(
         self,
@@ -112,24 +148,76 @@ class Engine:
         for request in [r for r in self._texts if r.id == request_id]:
             self._finish(request, FinishReason.ABORT)
 
-    def step(self) -> list[tuple[str, Delta]]:
-        """Run one batch: the next chunk of each prompt, the next token of each answer."""
+    def step(self) -> list[Event]:
+        """Launch one batch: the next chunk of each prompt, the next token of each answer. Gives
+        what the last one that need not be under way any longer has drawn."""
+        if self._speculator is not None:
+            self._speculator.guess(self._scheduler.running)
+        began = perf_counter()
         plan = self._scheduler.schedule()
-        if not plan.chunks:
-            return []
-        logits_RV = self._runner.forward(Batch.of(plan))
-        samples = sample(logits_RV, plan.sampled)
+        events = self._launch(plan) if plan.chunks else []
+        events += self._settle(self._lead if plan.chunks else 0)
+        if self._speculator is not None:
+            self._speculator.time(plan, perf_counter() - began)
+        return events if self.has_work else events + self._settle(0)
+
+    def _launch(self, plan: Plan) -> list[Event]:
+        """And what had to be settled first, for those who look back at their own tokens."""
+        chunks = [chunk for chunk in plan.chunks if chunk.samples]
+        events = []
+        if self._lead:
+            last = self._under_way[-1].drawn if self._under_way else None
+            logits_RV = self._runner.forward(Batch.of(plan, last))
+            if any(reads_output(chunk.request.params) for chunk in chunks):
+                events = self._settle(0)
+            step = _drawn_ahead(logits_RV, chunks)
+        else:
+            step = self._drawn(plan, chunks)
+        self._under_way.append(step)
         for chunk in plan.chunks:
             chunk.request.computed_length += chunk.length
-        return [
-            (request.id, self._extend(request, drawn))
-            for request, drawn in zip(plan.sampled, samples, strict=True)
-        ]
+            if chunk.samples:
+                chunk.request.token_ids.append(PLACEHOLDER)
+        return events
 
-    def _extend(self, request: Request, drawn: Sample) -> Delta:
-        """Append the token, and finish the request if that was its last."""
-        request.token_ids.append(drawn.token_id)
-        reason = request.reason_to_finish()
+    def _drawn(self, plan: Plan, chunks: list[Chunk]) -> Step:
+        if all(is_plain(chunk.request.params) for chunk in chunks):
+            samples = take(self._runner.likeliest(Batch.of(plan)))
+        else:
+            logits_RV = self._runner.forward(Batch.of(plan))
+            samples = sample(logits_RV, [place for chunk in chunks for place in chunk.places])
+        return Step(chunks, _starts(chunks), lambda: samples)
+
+    def _settle(self, most: int) -> list[Event]:
+        """Read what the oldest steps have drawn, until at most so many are under way."""
+        events = []
+        while len(self._under_way) > most:
+            step = self._under_way.popleft()
+            self._settling = [chunk.request for chunk in step.chunks]
+            for chunk, start, samples in step.results():
+                if chunk.request.state is not RequestState.FINISHED:
+                    events += self._take(chunk, start, samples)
+            self._settling = []
+        return events
+
+    def _take(self, chunk: Chunk, start: int, samples: list[Sample]) -> list[Event]:
+        """The token that was due, and those after it whose guesses have held."""
+        request, events = chunk.request, []
+        if self._speculator is not None:
+            self._speculator.learn(request, len(chunk.guesses), len(samples) - 1)
+        for ahead, drawn in enumerate(samples):
+            if ahead:
+                request.computed_length += 1
+                request.token_ids.append(PLACEHOLDER)
+            events.append((request.id, self._extend(request, start + ahead, drawn)))
+            if events[-1][1].finish_reason is not None:
+                break
+        return events
+
+    def _extend(self, request: Request, place: int, drawn: Sample) -> Delta:
+        """Put the token in its place, and finish the request if that was its last."""
+        request.token_ids[place] = drawn.token_id
+        reason = request.reason_to_finish(place)
         texts = self._texts[request]
         text = "" if reason is FinishReason.STOP else texts.push(drawn.token_id)
         if texts.stopped:
@@ -150,6 +238,8 @@ class Engine:
     def _finish(self, request: Request, reason: FinishReason) -> None:
         self._scheduler.finish(request, reason)
         del self._texts[request]
+        if self._speculator is not None:
+            self._speculator.forget(request)
 
     def _require_known(self, name: str, tokens: Sequence[int]) -> None:
         if tokens and not 0 <= min(tokens) <= max(tokens) < self.vocab_size:
@@ -157,3 +247,16 @@ class Engine:
             raise RequestError(
                 f"{name} names token {token}; the vocabulary has {self.vocab_size}", param=name
             )
+
+
+def _drawn_ahead(logits_RV: Tensor, chunks: list[Chunk]) -> Step:
+    if not chunks:
+        return Step((), (), list)
+    requests = [chunk.request for chunk in chunks]
+    draw = Draw(logits_RV, requests)
+    rows = {request: row for row, request in enumerate(requests)}
+    return Step(chunks, _starts(chunks), draw.samples, Drawn(draw.ids_R, rows))
+
+
+def _starts(chunks: Sequence[Chunk]) -> list[int]:
+    return [len(chunk.request.token_ids) for chunk in chunks]

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from raylm.core.errors import RequestError
 from raylm.core.sampling import SamplingParams
-from raylm.infer.load import load
+from raylm.infer.load import RunnerFactory, load
 from raylm.infer.outputs import Delta, RequestOutput
 from raylm.models.source import ModelSource
 
@@ -26,20 +26,28 @@ class LLM:
         threads: int | None = None,
         max_model_len: int | None = None,
         device: str = "cpu",
+        runner_factory: RunnerFactory | None = None,
         **options: Any,
     ) -> None:
-        """`options` are further keys of ServeConfig, such as `kv_cache_bytes`."""
+        """`options` are further keys of ServeConfig, such as `kv_cache_bytes`. Split over workers,
+        it takes a `runner_factory`, and ends them when it is closed."""
         options |= {
             "quantization": quantization,
             "threads": threads,
             "max_model_len": max_model_len,
         }
-        loaded = load(model, options, device)
+        loaded = load(model, options, device, runner_factory)
+        self._workers = loaded.workers
         self._engine = loaded.engine
         self.model_name = loaded.model_name
         self.tokenizer = loaded.source.tokenizer
         self.chat_template = loaded.source.chat_template
         self.max_model_len = loaded.engine.max_model_len
+
+    def close(self) -> None:
+        """End the workers, where there are any."""
+        if self._workers is not None:
+            self._workers.close()
 
     def generate(
         self, prompts: Prompt | Sequence[Prompt], params: Params = None

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from raylm.infer.batch import Batch
-from raylm.infer.runner import use_threads
+from raylm.infer.runner import Likeliest, use_threads
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import inverse_frequencies
@@ -12,6 +12,8 @@ from raylm_kernels.quantize import WeightBits
 
 
 class PackedRunner:
+    lead = 0
+
     def __init__(
         self,
         source: ModelSource,
@@ -25,6 +27,7 @@ class PackedRunner:
         self.num_blocks = num_blocks
         self.block_size = block_size
         self._threads = threads
+        use_threads(threads)
         self._decoder = PackedDecoder(
             decoder_dims(source.spec),
             source.weights,
@@ -33,6 +36,7 @@ class PackedRunner:
             num_blocks=num_blocks,
             block_size=block_size,
             kv_bits=kv_bits,
+            fingerprint=source.weights.fingerprint,
         )
 
     @staticmethod
@@ -42,13 +46,22 @@ class PackedRunner:
 
     def forward(self, batch: Batch) -> Tensor:
         use_threads(self._threads)
-        return self._decoder.forward(
-            batch.tokens_N,
-            batch.positions_N,
-            batch.sequence_starts_S1,
-            batch.block_tables_SB,
-            batch.logit_rows_R,
-        )
+        return self._decoder.forward(*_arrays(batch))
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        """Found while the logits are computed, of which none is kept."""
+        logits_R1, ids_R1 = self._decoder.forward_top(*_arrays(batch))
+        return Likeliest(logits_R1.flatten(), ids_R1.flatten())
+
+
+def _arrays(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return (
+        batch.tokens_N,
+        batch.positions_N,
+        batch.sequence_starts_S1,
+        batch.block_tables_SB,
+        batch.logit_rows_R,
+    )
 
 
 def decoder_dims(spec: ModelSpec) -> DecoderDims:

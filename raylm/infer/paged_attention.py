@@ -26,7 +26,7 @@ class Prefill:
 class Decode:
     """The sequences with one new token each, padded to the longest past."""
 
-    rows_S: Tensor
+    rows_S: Tensor | slice
     slots_SC: Tensor
     mask_S11C: Tensor
 
@@ -67,6 +67,18 @@ class PagedAttention:
             decode,
         )
 
+    @classmethod
+    def of_decodes(
+        cls, positions_S: Tensor, block_tables_SB: Tensor, cache: Tensor, block_size: int
+    ) -> "PagedAttention":
+        """One new token of each sequence, and a past as long as its blocks; nothing here leaves
+        the device or depends on a value."""
+        slots_SC = _slots(block_tables_SB, block_size)
+        seen_SC = torch.arange(slots_SC.shape[1], device=cache.device) <= positions_S[:, None]
+        new_S = slots_SC.gather(1, positions_S[:, None]).flatten()
+        decode = Decode(slice(None), slots_SC, seen_SC[:, None, None])
+        return cls(positions_S, cache, new_S, (), decode)
+
     def attend(self, layer: int, q_NHD: Tensor, k_NKD: Tensor, v_NKD: Tensor) -> Tensor:
         keys, values = self.cache[layer]
         keys.index_copy_(0, self.slots_N, k_NKD)
@@ -81,7 +93,8 @@ class PagedAttention:
 
 def _slots(block_tables_SB: Tensor, block_size: int) -> Tensor:
     """The cache slot of each position of each sequence."""
-    return (block_tables_SB[:, :, None] * block_size + torch.arange(block_size)).flatten(1)
+    offsets = torch.arange(block_size, device=block_tables_SB.device)
+    return (block_tables_SB[:, :, None] * block_size + offsets).flatten(1)
 
 
 def _prefill(start: int, length: int, slots_C: Tensor, device: torch.device) -> Prefill:
@@ -110,7 +123,8 @@ def _attend_prefill(part: Prefill, q_THD: Tensor, keys: Tensor, values: Tensor) 
 def _attend_decode(part: Decode, q_NHD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """The G heads that share keys and values stand where a prefill's tokens do."""
     _slots, num_kv_heads, head_dim = keys.shape
-    q_SKGD = q_NHD[part.rows_S].view(len(part.rows_S), num_kv_heads, -1, head_dim)
+    q_SHD = q_NHD[part.rows_S]
+    q_SKGD = q_SHD.view(len(q_SHD), num_kv_heads, -1, head_dim)
     k_SKCD = keys[part.slots_SC].transpose(1, 2)
     v_SKCD = values[part.slots_SC].transpose(1, 2)
     out_SKGD = F.scaled_dot_product_attention(q_SKGD, k_SKCD, v_SKCD, attn_mask=part.mask_S11C)

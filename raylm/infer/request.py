@@ -8,6 +8,8 @@ from enum import Enum, auto
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.core.seeding import derive_seed
 
+PLACEHOLDER = -1  # a token that a step in flight draws: it has a place, its id comes later
+
 
 class RequestState(Enum):
     WAITING = auto()  # queued; holds no blocks
@@ -28,8 +30,7 @@ LEGAL_TRANSITIONS: dict[RequestState, frozenset[RequestState]] = {
 class Request:
     """`token_ids` is prompt and output in one list; the cache holds its first `computed_length`.
 
-    Choices of one call (`n > 1`) share an `id`; all but the first name it as their `donor`,
-    whose cached prompt blocks they reuse.
+    Choices of one call (`n > 1`) share an `id`. A greater `priority` goes first.
     """
 
     id: str
@@ -42,8 +43,11 @@ class Request:
     index: int = 0
     user: str = ""
     priority: int = 0
-    donor: "Request | None" = None
+    arrival: int = 0
+    seniority: int | None = None  # the place in the order of first admissions
+    on_turn: bool = False  # let in because its priority had waited long enough
     blocks: list[int] = field(default_factory=list)
+    guesses: list[int] = field(default_factory=list)  # of its next tokens, for one step
     computed_length: int = 0
     cached_length: int = 0
     finish_reason: FinishReason | None = None
@@ -73,20 +77,68 @@ class Request:
 
     @property
     def remaining_length(self) -> int:
-        """Known tokens the model has not seen: 1 while decoding, more during prefill."""
+        """Tokens the model has not seen: 1 while decoding, more during prefill."""
         return len(self.token_ids) - self.computed_length
 
     @property
-    def shareable_length(self) -> int:
-        """Prompt tokens that may come from the cache: all but the last, whose logits are needed."""
-        return self.prompt_length - 1
+    def known_length(self) -> int:
+        """Tokens whose ids are known: all before the placeholders at the end."""
+        length = len(self.token_ids)
+        while length and self.token_ids[length - 1] == PLACEHOLDER:
+            length -= 1
+        return length
 
-    def reason_to_finish(self) -> FinishReason | None:
-        if self.token_ids[-1] in self.stop_ids:
+    @property
+    def is_complete(self) -> bool:
+        """Its last token is drawn, perhaps not known yet: nothing is left to compute."""
+        return len(self.token_ids) >= self.max_length
+
+    @property
+    def standing(self) -> tuple[bool, int]:
+        """The less, the higher; who has a higher one may take the place of who runs."""
+        return (not self.on_turn, -self.priority)
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Orders those who run: the highest gets tokens and blocks first and keeps them longest."""
+        assert self.seniority is not None
+        return (*self.standing, self.seniority)
+
+    def reason_to_finish(self, place: int) -> FinishReason | None:
+        """Of the token at `place`, as if it were the last."""
+        if self.token_ids[place] in self.stop_ids:
             return FinishReason.STOP
-        if len(self.token_ids) >= self.max_length:
+        if place + 1 >= self.max_length:
             return FinishReason.LENGTH
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A request as it will be if some guesses of its next tokens hold."""
+
+    request: Request
+    guesses: tuple[int, ...]
+
+    @property
+    def params(self) -> SamplingParams:
+        return self.request.params
+
+    @property
+    def seed(self) -> int:
+        return self.request.seed
+
+    @property
+    def token_ids(self) -> list[int]:
+        return [*self.request.token_ids, *self.guesses]
+
+    @property
+    def output_ids(self) -> list[int]:
+        return [*self.request.output_ids, *self.guesses]
+
+    @property
+    def output_length(self) -> int:
+        return self.request.output_length + len(self.guesses)
 
 
 def requests_for(
@@ -110,9 +162,9 @@ def requests_for(
         max_length=min(longest, max_model_len),
         params=params,
         seed=seed,
+        stop_ids=frozenset(params.stop_token_ids) | (frozenset() if params.ignore_eos else eos_ids),
         user=user,
         priority=priority,
-        stop_ids=frozenset(params.stop_token_ids) | (frozenset() if params.ignore_eos else eos_ids),
     )
     others = [
         replace(
@@ -121,7 +173,6 @@ def requests_for(
             blocks=[],
             seed=derive_seed(seed, "choice", index),
             index=index,
-            donor=first,
         )
         for index in range(1, params.n)
     ]

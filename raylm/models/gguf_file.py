@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from raylm.core.errors import WeightsError
+from raylm.models.fingerprint import fingerprint
 from raylm.models.gguf_header import HeaderCursor
 
 Value = TypeVar("Value", int, float, str, bool, list[str])
@@ -44,22 +45,28 @@ class GgufFile:
     """`metadata` holds Python scalars, strings, lists of strings and numpy arrays of numbers."""
 
     def __init__(
-        self, data: mmap.mmap, metadata: dict[str, Any], tensors: dict[str, GgufTensor]
+        self,
+        data: mmap.mmap,
+        metadata: dict[str, Any],
+        tensors: dict[str, GgufTensor],
+        fingerprint: str | None = None,
     ) -> None:
         self._data = data
         self.metadata = metadata
         self.tensors = tensors
+        self.fingerprint = fingerprint
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Raises WeightsError naming the file and what is wrong with it."""
+        found = fingerprint([path])
         try:
             with path.open("rb") as file:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise WeightsError(f"{path}: cannot be read: {error}") from None
         try:
-            return cls(data, *_parse(HeaderCursor(data)))
+            return cls(data, *_parse(HeaderCursor(data)), found)
         except WeightsError as error:
             raise WeightsError(f"{path}: {error}") from None
 

@@ -40,23 +40,37 @@ class GgufWeights(Weights):
     def __init__(self, file: GgufFile, spec: ModelSpec) -> None:
         names = {name: _gguf_name(name) for name, _ in spec.parameters()}
         self._tensors = {n: file.tensors[g] for n, g in names.items() if g in file.tensors}
-        super().__init__({name: tensor.shape for name, tensor in self._tensors.items()})
+        shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
+        super().__init__(shapes, file.fingerprint)
         self._file = file
         self._heads = _permuted_heads(file, spec)
 
     def __getitem__(self, name: str) -> Tensor:
-        tensor = self._tensors[name]
-        rows = self._file.rows(tensor.name)
+        return self._read(name, self._stored(name))
+
+    def part(self, name: str, rows: slice, columns: slice) -> Tensor:
+        """Whole rows are dequantised, whichever columns are wanted: blocks lie along them."""
+        if len(self.shapes[name]) == 1:
+            return self[name][rows].clone()
+        return self._read(name, self._stored(name)[rows])[:, columns].contiguous()
+
+    def _stored(self, name: str) -> npt.NDArray[np.uint8]:
+        rows = self._file.rows(self._tensors[name].name)
         for projection, heads in self._heads.items():
             if projection in name:
                 rows = _unpermute(rows, heads)
+        return rows
+
+    def _read(self, name: str, rows: npt.NDArray[np.uint8]) -> Tensor:
+        tensor = self._tensors[name]
         try:
             values = dequantize(rows, tensor.kind)
         except NotImplementedError:
             raise WeightsError(
                 f"tensor {tensor.name!r} is of the kind {tensor.kind.name}, which cannot be read"
             ) from None
-        return torch.from_numpy(np.require(values.reshape(tensor.shape), requirements="W"))
+        shape = (*rows.shape[:-1], tensor.shape[-1])
+        return torch.from_numpy(np.require(values.reshape(shape), requirements="W"))
 
 
 def _gguf_name(name: str) -> str:

@@ -13,9 +13,10 @@ from raylm.core.errors import WeightsError
 from raylm.core.json_file import read_json_object, write_json_object
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
+from raylm.models.fingerprint import fingerprint
 from raylm.models.hf_config import hf_config
 from raylm.models.spec import ModelSpec
-from raylm.models.weights import Weights
+from raylm.models.weights import Weights, places
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -28,23 +29,33 @@ class HfWeights(Weights):
     def __init__(self, folder: Path) -> None:
         """Opens every file and reads the headers; raises WeightsError."""
         shards = _shards(folder)
+        found = fingerprint(folder / shard for shard in sorted(set(shards.values())))
         files = {shard: _open(folder / shard) for shard in sorted(set(shards.values()))}
         self._files = {name: files[shard] for name, shard in shards.items()}
         try:
-            super().__init__({n: tuple(f.get_slice(n).get_shape()) for n, f in self._files.items()})
+            shapes = {n: tuple(f.get_slice(n).get_shape()) for n, f in self._files.items()}
         except SafetensorError as error:
             raise WeightsError(
                 f"{folder / _INDEX}: names a tensor that is not there: {error}"
             ) from None
+        super().__init__(shapes, found)
 
     def __getitem__(self, name: str) -> Tensor:
-        file = self._files[name]
-        kind = file.get_slice(name).get_dtype()
+        dtype = self._dtype(name)
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor.to(dtype, copy=True)  # the library's own would share memory between reads
+
+    def part(self, name: str, rows: slice, columns: slice) -> Tensor:
+        dtype = self._dtype(name)
+        index = places(self.shapes[name], rows, columns)
+        tensor: Tensor = self._files[name].get_slice(name)[index]
+        return tensor.to(dtype, copy=True)
+
+    def _dtype(self, name: str) -> torch.dtype:
+        kind = self._files[name].get_slice(name).get_dtype()
         if kind not in _FLOATS:
             raise WeightsError(f"the tensor {name!r} is of the kind {kind}, not floating-point")
-        dtype = torch.bfloat16 if kind == "BF16" else torch.float32
-        tensor: Tensor = file.get_tensor(name)
-        return tensor.to(dtype, copy=True)  # the library's own would share memory between reads
+        return torch.bfloat16 if kind == "BF16" else torch.float32
 
 
 def _shards(folder: Path) -> dict[str, str]:

@@ -9,10 +9,16 @@ from raylm.models.spec import ModelSpec
 
 
 class Weights(Mapping[str, Tensor]):
-    """`weights[name]` reads the tensor anew each time; everything else costs no read."""
+    """`weights[name]` reads the tensor anew each time; everything else costs no read.
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    `fingerprint` is another one when a tensor may be another one; None if nobody can tell.
+    """
+
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], fingerprint: str | None = None
+    ) -> None:
         self.shapes = shapes
+        self.fingerprint = fingerprint
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
@@ -23,6 +29,10 @@ class Weights(Mapping[str, Tensor]):
     def __contains__(self, name: object) -> bool:
         return name in self.shapes  # Mapping's own would read the tensor
 
+    def part(self, name: str, rows: slice, columns: slice) -> Tensor:
+        """Of a matrix, or the `rows` of a vector. Formats that can read no more than that do so."""
+        return self[name][places(self.shapes[name], rows, columns)].clone()
+
     def check(self, spec: ModelSpec) -> None:
         """Raises WeightsError unless every parameter of `spec` is here in its shape."""
         for name, expected in spec.parameters():
@@ -32,3 +42,8 @@ class Weights(Mapping[str, Tensor]):
                 raise WeightsError(
                     f"the tensor {name!r} has the shape {self.shapes[name]}, not {expected}"
                 )
+
+
+def places(shape: tuple[int, ...], rows: slice, columns: slice) -> tuple[slice, ...]:
+    """A vector has no columns."""
+    return (rows, columns)[: len(shape)]

@@ -229,12 +229,13 @@ class WorkerGroup:
     @contextmanager
     def _breaking(self) -> Iterator[None]:
         """What the controller does not recover from is the end of the group."""
-        assert self._controller is not None
+        controller = self._controller  # the group may be closed meanwhile, on another thread
+        assert controller is not None
         try:
             yield
         except RanksFailedError as failed:
             self._broken = failed.culprit.to_error()
-            self._controller.ranks.tell_to_leave()
+            controller.ranks.tell_to_leave()
             raise self._broken from failed.cause
         except PoisonedStepError:
             raise

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from raylm.core.errors import StateLostError
-from raylm.core.partition import Copy, cover
+from raylm.core.partition import Copy, cover, even_part
 from raylm.runtime.slot import Entry
 
 Intervals = Mapping[str, range]
@@ -95,10 +95,7 @@ def plan(
 
 def even_share(lengths: Mapping[str, int], rank: int, world_size: int) -> dict[str, range]:
     """Each array cut into `world_size` contiguous parts whose sizes differ by one at most."""
-    return {
-        name: range(length * rank // world_size, length * (rank + 1) // world_size)
-        for name, length in lengths.items()
-    }
+    return {name: even_part(length, rank, world_size) for name, length in lengths.items()}
 
 
 def _sources(

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raylm.serve.app import build_app
     from raylm.serve.openai import create_app
+    from raylm.serve.workers import WorkersRunner
 
-_HOMES = {"build_app": "raylm.serve.app", "create_app": "raylm.serve.openai"}
+_HOMES = {
+    "WorkersRunner": "raylm.serve.workers",
+    "build_app": "raylm.serve.app",
+    "create_app": "raylm.serve.openai",
+}
 
-__all__ = ["build_app", "create_app"]
+__all__ = ["WorkersRunner", "build_app", "create_app"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """Which HTTP status and which OpenAI error body an error becomes."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,8 @@ def respond(error: Exception) -> Response:
     status, body = describe(error)
     headers: Mapping[str, str] = getattr(error, "headers", None) or {}
     if status == 429:
-        headers = {**headers, "retry-after": str(RETRY_AFTER_S)}
+        wait_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
+        headers = {**headers, "retry-after": str(math.ceil(wait_s))}
     return Response(body.model_dump_json(), status, headers, "application/json")
 
 

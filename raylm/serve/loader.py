@@ -35,10 +35,12 @@ class EngineLoader:
         import torch
 
         from raylm.infer.async_engine import AsyncLLM
+        from raylm.serve.workers import WorkersRunner
 
-        require_room(config)
+        if config.topology.world_size == 1:  # workers have memory of their own
+            require_room(config)
         try:
-            return AsyncLLM(ServeConfig.load(config.to_dict()))
+            return AsyncLLM(ServeConfig.load(config.to_dict()), runner_factory=WorkersRunner)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise OutOfMemoryError(f"{config.model!r} does not fit: {error}; {REMEDY}") from error
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from raylm.serve.generation import Batch
@@ -21,7 +21,7 @@ Engines = Callable[[], Mapping[str, Engine]]  # by the id of the model
 class Meters:
     def __init__(self, engines: Engines) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_EngineGauges(engines))
+        self._registry.register(_EngineStats(engines))
         self._tokens = Counter(
             "raylm_engine_tokens",
             "Tokens read and written",
@@ -79,9 +79,14 @@ _GAUGES = {
     "free_blocks": "Blocks of the KV cache that are free",
     "total_blocks": "Blocks of the KV cache",
 }
+_COUNTERS = {
+    "preemptions": "Sequences that gave their blocks up to others",
+    "guessed_tokens": "Tokens guessed ahead",
+    "held_tokens": "Guesses that were then drawn",
+}
 
 
-class _EngineGauges(Collector):
+class _EngineStats(Collector):
     """Read from the engines at the moment of the scrape."""
 
     def __init__(self, engines: Engines) -> None:
@@ -89,8 +94,9 @@ class _EngineGauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         stats = {model: engine.stats() for model, engine in self._engines().items()}
-        for name, help_text in _GAUGES.items():
-            gauge = GaugeMetricFamily(f"raylm_engine_{name}", help_text, labels=["model"])
-            for model, values in stats.items():
-                gauge.add_metric([model], getattr(values, name))
-            yield gauge
+        for kind, names in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+            for name, help_text in names.items():
+                family = kind(f"raylm_engine_{name}", help_text, labels=["model"])
+                for model, values in stats.items():
+                    family.add_metric([model], getattr(values, name))
+                yield family

@@ -32,3 +32,11 @@ def test_bfloat16_stays_and_other_floats_become_float32(save_sharded, tmp_path):
         expected = torch.bfloat16 if dtype is torch.bfloat16 else torch.float32
         assert weights[name].dtype is expected
         assert torch.equal(weights[name], tensors[f"param/{name}"].to(expected))
+
+
+def test_a_part_is_what_the_whole_has_there(save_sharded, tmp_path):
+    tensors = {"param/a": torch.rand(9, 7), "param/b": torch.rand(11)}
+    weights = weights_of(save_sharded, tmp_path, tensors)
+    assert torch.equal(weights.part("a", slice(2, 7), slice(3, 5)), tensors["param/a"][2:7, 3:5])
+    assert torch.equal(weights.part("a", slice(None), slice(None)), tensors["param/a"])
+    assert torch.equal(weights.part("b", slice(4, None), slice(None)), tensors["param/b"][4:])

@@ -229,6 +229,27 @@ def test_all_reduce_broadcast_and_gather_objects(world_size):
             assert objects == [{"rank": r, "text": "x" * r} for r in ranks]
 
 
+def one_shot_sums(communicator):
+    """Ranks that are late in turn, and sizes that grow past what there is memory for so far."""
+    found = []
+    for number, size in enumerate((1, 5, 300, 7, 40_000, 2, 3 * 2**20)):
+        if number % communicator.world_size == communicator.rank:
+            time.sleep(0.02)
+        total = torch.full((size,), float(number + communicator.rank))
+        communicator.transport.one_shot_all_reduce(total)
+        found.append((total.numel(), total.unique().tolist()))
+    return found
+
+
+@worlds
+def test_one_shot_sums_in_a_row_do_not_disturb_each_other(world_size):
+    for by_rank in over_links(world_size, one_shot_sums).values():
+        for found in by_rank:
+            ranks = world_size * (world_size - 1) / 2
+            sizes = (1, 5, 300, 7, 40_000, 2, 3 * 2**20)
+            assert found == [(s, [n * world_size + ranks]) for n, s in enumerate(sizes)]
+
+
 def counted(communicator):
     world_size, recorder = communicator.world_size, communicator.recorder
     whole = communicator.allocate(48 * world_size, torch.float32, CPU)

@@ -9,9 +9,12 @@ import torch
 
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch
+from raylm.infer.batch import Batch, known_tokens
+from raylm.infer.drafter import Drafter
 from raylm.infer.engine import Engine
+from raylm.infer.runner import Likeliest
 from raylm.infer.scheduler import Limits
+from raylm.infer.speculation import Speculator, StepCost
 from raylm.models.decoder import Decoder
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
@@ -28,6 +31,7 @@ class EchoRunner:
     vocab_size: int
     num_blocks: int = 64
     block_size: int = 4
+    lead: int = 0
     fail: Exception | None = None
     forwards: list[Batch] = field(default_factory=list)
 
@@ -43,7 +47,8 @@ class EchoRunner:
         self.forwards.append(batch)
         if self.fail is not None:
             raise self.fail
-        tokens, positions = batch.tokens_N.tolist(), batch.positions_N.tolist()
+        tokens = known_tokens(batch.tokens_N, batch.drawn_ids_D).tolist()
+        positions = batch.positions_N.tolist()
         starts, tables = batch.sequence_starts_S1.tolist(), batch.block_tables_SB.tolist()
         wanted = set(batch.logit_rows_R.tolist())
         answers = []
@@ -54,17 +59,44 @@ class EchoRunner:
             ]
             for row in range(start, end):
                 self.cache[slots[positions[row]]] = tokens[row]
-            if end - 1 in wanted:
-                answers.append(self.next_token([self.cache[slot] for slot in slots]))
+            for row in range(start, end):
+                if row in wanted:
+                    seen = slots[: positions[row] + 1]
+                    answers.append(self.next_token([self.cache[slot] for slot in seen]))
         logits = torch.zeros(len(answers), self.vocab_size)
         logits[torch.arange(len(answers)), answers] = 10.0
         return logits
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        return Likeliest.of(self.forward(batch))
 
     def continuation(self, prompt: list[int], count: int) -> list[int]:
         context = list(prompt)
         for _ in range(count):
             context.append(self.next_token(context))
         return context[len(prompt) :]
+
+
+class _Free(StepCost):
+    """Guesses cost nothing, whatever this machine takes for a step."""
+
+    def observe(self, tokens: int, seconds: float) -> None:
+        pass
+
+    def line(self) -> tuple[float, float]:
+        return 1.0, 0.0
+
+
+@pytest.fixture(scope="session")
+def make_speculator() -> Callable[[Drafter], Speculator]:
+    """Of at most three guesses, made as long as they hold."""
+
+    def make(drafter: Drafter) -> Speculator:
+        speculator = Speculator(drafter, most=3)
+        speculator.policy.cost = _Free()
+        return speculator
+
+    return make
 
 
 class MemoryWeights(Weights):
@@ -94,6 +126,7 @@ def make_engine(tokenizer: Tokenizer) -> MakeEngine:
         max_model_len: int = 64,
         max_running: int = 4,
         max_batch_tokens: int = 16,
+        **options: object,
     ) -> Engine:
         return Engine(
             runner,
@@ -101,6 +134,7 @@ def make_engine(tokenizer: Tokenizer) -> MakeEngine:
             vocab_size=tokenizer.vocab_size,
             max_model_len=max_model_len,
             limits=Limits(max_running, max_batch_tokens),
+            **options,
         )
 
     return make

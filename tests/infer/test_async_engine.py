@@ -130,12 +130,30 @@ async def test_a_full_queue_refuses_and_recovers(tiny_source: ModelSource) -> No
     async with make(tiny_source, max_running=1, max_waiting=1) as engine:
         readers = [asyncio.create_task(tokens(engine, PROMPT, FOREVER)) for _ in range(2)]
         await until(lambda: engine.stats().running == 1, 5)
-        with pytest.raises(OverloadedError, match=r"2 sequences .* try again later"):
+        with pytest.raises(OverloadedError, match=r"2 sequences .* try again later") as caught:
             await tokens(engine, PROMPT, greedy(1))
+        assert 1 <= caught.value.retry_after_s <= 60
         for reader in readers:
             reader.cancel()
         await asyncio.wait(readers)
         assert len(await tokens(engine, PROMPT, greedy(3))) == 3
+
+
+@pytest.mark.usefixtures("slow")
+async def test_a_user_may_not_fill_the_queue_alone(tiny_source: ModelSource) -> None:
+    async with make(tiny_source, max_running=1, max_waiting_per_user=1) as engine:
+        readers = [
+            asyncio.create_task(engine.generate(PROMPT, FOREVER, user="ada")) for _ in range(2)
+        ]
+        await until(lambda: engine.stats().running == 1, 5)
+        with pytest.raises(OverloadedError, match="you have 1 sequences queued"):
+            await engine.generate(PROMPT, greedy(1), user="ada")
+        other = asyncio.create_task(engine.generate(PROMPT, greedy(1), user="bob"))
+        urgent = asyncio.create_task(engine.generate(PROMPT, greedy(2), user="eve", priority=1))
+        assert len((await asyncio.wait_for(urgent, 5)).token_ids) == 2
+        for task in (*readers, other):
+            task.cancel()
+        await asyncio.wait([*readers, other])
 
 
 async def test_a_bad_request_is_refused_before_it_queues(engine: AsyncLLM) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from raylm.core.errors import PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
+from raylm.infer.drafter import NgramDrafter
 from raylm.infer.engine import Engine
 from raylm.infer.outputs import RequestOutput
 
@@ -23,6 +24,63 @@ def run(engine: Engine, prompt: list[int], wanted: SamplingParams) -> RequestOut
     while engine.has_work:
         deltas += [delta for _, delta in engine.step()]
     return RequestOutput.of("r", prompt, deltas)
+
+
+class Oracle:
+    """Knows what the runner will say, and every fourth time says something else."""
+
+    def __init__(self, runner) -> None:
+        self._runner, self._asked = runner, 0
+
+    def propose(self, wanted):
+        return {request: self._guesses(request, most) for request, most in wanted.items()}
+
+    def forget(self, request) -> None: ...
+
+    def _guesses(self, request, most: int) -> list[int]:
+        self._asked += 1
+        guesses = self._runner.continuation(request.token_ids, most)
+        if self._asked % 4 == 0:
+            guesses[self._asked % most] += 1
+        return guesses
+
+
+def test_guesses_that_hold_come_in_one_step(make_runner, make_engine, make_speculator) -> None:
+    runner = make_runner()
+    speculator = make_speculator(Oracle(runner))
+    engine = make_engine(runner, speculator=speculator)
+    engine.submit(engine.requests_for("r", PROMPT, params(11)))
+    steps = []
+    while engine.has_work:
+        steps.append([delta.token_ids[0] for _, delta in engine.step()])
+    assert [token for step in steps for token in step] == runner.continuation(PROMPT, 11)
+    assert [len(step) for step in steps] == [1, 4, 4, 2]
+    assert (speculator.policy.drafted, speculator.policy.accepted) == (7, 7)
+    assert engine.stats().free_blocks == 64
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
+def test_guesses_change_no_draw(
+    make_runner, make_engine, make_speculator, temperature: float
+) -> None:
+    """With seeds and penalties, whose place counts the guesses before."""
+
+    def tokens(guesses: bool) -> list[int]:
+        wanted = SamplingParams(
+            max_tokens=40,
+            temperature=temperature,
+            seed=5,
+            presence_penalty=0.5,
+            repetition_penalty=1.2,
+            ignore_eos=True,
+        )
+        runner = make_runner()
+        speculator = make_speculator(Oracle(runner)) if guesses else None
+        output = run(make_engine(runner, speculator=speculator), PROMPT, wanted)
+        assert speculator is None or speculator.policy.drafted > 10
+        return output.token_ids
+
+    assert tokens(guesses=True) == tokens(guesses=False)
 
 
 def test_a_request_lives_from_prompt_to_answer(make_runner, make_engine) -> None:
@@ -50,13 +108,33 @@ def test_a_request_lives_from_prompt_to_answer(make_runner, make_engine) -> None
     num_blocks=st.integers(13, 30),
     max_running=st.integers(1, 5),
     abort_at=st.integers(0, 12),
+    lead=st.integers(0, 1),
+    guessing=st.sampled_from([None, "ngram", "mostly right"]),
 )
-def test_company_chunks_sharing_and_preemption_change_no_answer(
-    make_runner, make_engine, calls, num_blocks, max_running, abort_at
+def test_company_chunks_sharing_preemption_and_guesses_change_no_answer(
+    make_runner,
+    make_engine,
+    make_speculator,
+    calls,
+    num_blocks,
+    max_running,
+    abort_at,
+    lead,
+    guessing,
 ) -> None:
     """The runner reads every token back through the block tables, so a leak would show."""
-    runner = make_runner(num_blocks=num_blocks)
-    engine = make_engine(runner, max_model_len=51, max_running=max_running, max_batch_tokens=8)
+    runner = make_runner(num_blocks=num_blocks, lead=lead)
+    speculator = None
+    if guessing is not None:
+        drafter = NgramDrafter() if guessing == "ngram" else Oracle(runner)
+        speculator = make_speculator(drafter)
+    engine = make_engine(
+        runner,
+        max_model_len=51,
+        max_running=max_running,
+        max_batch_tokens=8,
+        speculator=speculator,
+    )
     answers: dict[tuple[str, int], list[int]] = {}
     waiting = list(enumerate(calls))
     steps = 0
@@ -82,6 +160,55 @@ def test_chunks_are_one_batch_per_step(make_runner, make_engine) -> None:
     engine = make_engine(runner, max_batch_tokens=4)
     run(engine, list(range(1, 11)), params(2))
     assert [len(batch.tokens_N) for batch in runner.forwards] == [4, 4, 2, 1]
+
+
+def test_a_step_begins_before_the_tokens_of_the_last_are_read(make_runner, make_engine) -> None:
+    runner = make_runner(lead=1)
+    engine = make_engine(runner)
+    engine.submit(engine.requests_for("r", PROMPT, params(3)))
+    seen = []
+    while engine.has_work:
+        events = engine.step()
+        seen.append((len(runner.forwards), [d.token_ids[0] for _, d in events]))
+    first, second, third = runner.continuation(PROMPT, 3)
+    assert seen == [(1, []), (2, [first]), (3, [second]), (3, [third])]
+    assert [int(batch.tokens_N[-1]) for batch in runner.forwards] == [PROMPT[-1], -1, -1]
+    assert engine.stats().free_blocks == 64
+
+
+def test_one_step_too_many_is_drawn_in_vain(make_runner, make_engine) -> None:
+    runner = make_runner(lead=1)
+    second = runner.continuation(PROMPT, 2)
+    engine = make_engine(runner)
+    output = run(engine, PROMPT, params(9, stop_token_ids=(second[1],)))
+    assert output.token_ids == second
+    assert len(runner.forwards) == 3
+    assert engine.stats().free_blocks == 64
+    assert run(engine, PROMPT, params(3)).token_ids == runner.continuation(PROMPT, 3)
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_who_looks_back_sees_its_last_token(make_runner, make_engine, lead: int) -> None:
+    """A token leads by eight points until it was said, and then is behind two others."""
+    runner = make_runner(lead=lead)
+    runner.next_token = lambda context: 17
+    wanted = params(5, repetition_penalty=10.0, presence_penalty=2.0, logit_bias={18: 2.0, 19: 1.5})
+    output = run(make_engine(runner), PROMPT, wanted)
+    assert output.token_ids[:3] == [17, 18, 19]
+
+
+def test_a_failed_step_names_all_whose_tokens_it_had(make_runner, make_engine) -> None:
+    runner = make_runner(lead=1)
+    engine = make_engine(runner)
+    engine.submit(engine.requests_for("r", PROMPT, params(9)))
+    engine.step()
+    runner.fail = RuntimeError("bad kernel")
+    with pytest.raises(RuntimeError):
+        engine.step()
+    assert engine.running_ids == {"r"}
+    engine.abort("r")
+    runner.fail = None
+    assert run(engine, PROMPT, params(3)).token_ids == runner.continuation(PROMPT, 3)
 
 
 def test_an_abort_frees_the_blocks_at_once(make_runner, make_engine) -> None:

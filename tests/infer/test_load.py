@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 
 from raylm.core.errors import ConfigError, MissingDependencyError, ModelNotFoundError
+from raylm.core.sampling import SamplingParams
+from raylm.data.tokenizer import Tokenizer
 from raylm.infer import load as loading
+from raylm.infer.llm import LLM
 from raylm.infer.load import load
 from raylm.infer.packed_runner import PackedRunner
 from raylm.infer.runner import Runner, TorchRunner
 from raylm.models.source import ModelSource
+from raylm_kernels.cpu import build
 
-needs_kernels = pytest.mark.skipif(
-    not loading.build.available()[0], reason=loading.build.available()[1]
-)
+needs_kernels = pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Runner]:
 
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading.build, "available", lambda: (False, "no C++ compiler"))
+    monkeypatch.setattr(build, "available", lambda: (False, "no C++ compiler"))
 
 
 @needs_kernels
@@ -153,3 +155,80 @@ def test_no_more_cache_than_could_be_used(tiny_source: ModelSource) -> None:
 def test_a_model_has_the_name_it_is_served_by(tiny_source: ModelSource) -> None:
     assert load(tiny_source, {"quantization": "none"}).model_name == "raylm/tiny"
     assert load(tiny_source, {"quantization": "none", "name": "mine"}).model_name == "mine"
+
+
+@pytest.mark.parametrize("split", ["tensor_parallel", "pipeline_parallel"])
+def test_a_split_model_needs_who_makes_its_workers(tiny_source: ModelSource, split: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"{split} 2.* need worker processes; give runner_factory"
+    ):
+        load(tiny_source, {"quantization": "none", split: 2})
+
+
+def test_workers_read_the_model_themselves(tiny_source: ModelSource) -> None:
+    with pytest.raises(ConfigError, match="give its name or path instead of an open one"):
+        load(tiny_source, {"tensor_parallel": 2}, runner_factory=never_called)
+
+
+def test_quantised_weights_are_not_split(tiny_source: ModelSource) -> None:
+    with pytest.raises(ConfigError, match=r"int8 and int4 weights run in one process.*none"):
+        load(tiny_source, {"tensor_parallel": 2, "quantization": "int4"})
+
+
+def never_called(*args: Any) -> Any:
+    raise AssertionError("nothing is to be started")
+
+
+def test_guesses_change_no_answer(tiny_source: ModelSource) -> None:
+    """Not even those of a draft that is the model itself, which all hold."""
+    prompts = [[5, 6, 7, 8] * 4, list(range(30))]
+    wanted = SamplingParams(max_tokens=40, seed=1, temperature=0.5, ignore_eos=True)
+
+    def answers(**options: Any) -> list[list[int]]:
+        llm = LLM(tiny_source, threads=1, **options)
+        return [output.token_ids for output in llm.generate(prompts, wanted)]
+
+    assert answers(speculation="ngram") == answers()
+
+
+@pytest.fixture
+def draft(monkeypatch: pytest.MonkeyPatch, tiny_source: ModelSource) -> None:
+    """What `draft_model` names."""
+    monkeypatch.setattr(loading, "open_model_or_run", lambda name: tiny_source)
+
+
+@pytest.mark.usefixtures("draft")
+def test_a_draft_model_guesses(tiny_source: ModelSource) -> None:
+    options = {"quantization": "none", "threads": 1}
+    drafting = {"speculation": "draft", "draft_model": "small", "draft_tokens": 2}
+    wanted = SamplingParams(max_tokens=20, temperature=0, ignore_eos=True)
+    plain, guessing = load(tiny_source, options), load(tiny_source, options | drafting)
+    found: list[list[int]] = []
+    for engine in (plain.engine, guessing.engine):
+        engine.submit(engine.requests_for("r", [5, 6, 7], wanted))
+        tokens: list[int] = []
+        while engine.has_work:
+            tokens += [token for _, delta in engine.step() for token in delta.token_ids]
+        found.append(tokens)
+    assert found[0] == found[1]
+    stats = guessing.engine.stats()
+    assert stats.held_tokens == stats.guessed_tokens  # of the model itself
+
+
+@pytest.mark.usefixtures("draft")
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({}, {"draft_model": None}, "give draft_model"),
+        ({"tokenizer": Tokenizer.train_bpe(["other"], 300)}, {}, "another vocabulary"),
+        ({}, {"max_model_len": 1024}, "context of 512, less than 1024"),
+    ],
+)
+def test_a_draft_that_does_not_fit_is_named(
+    tiny_source: ModelSource, change: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    small = replace(tiny_source, spec=replace(tiny_source.spec, max_positions=512))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "open_model_or_run", lambda name: replace(small, **change))
+        with pytest.raises(ConfigError, match=message):
+            load(tiny_source, {"speculation": "draft", "draft_model": "small"} | options)

@@ -1,7 +1,13 @@
 import pytest
 
 from raylm.core.sampling import FinishReason, SamplingParams
-from raylm.infer.request import LEGAL_TRANSITIONS, Request, RequestState, requests_for
+from raylm.infer.request import (
+    LEGAL_TRANSITIONS,
+    PLACEHOLDER,
+    Request,
+    RequestState,
+    requests_for,
+)
 
 EOS = frozenset({0})
 
@@ -44,6 +50,31 @@ def test_lengths_are_derived_from_the_tokens() -> None:
     assert request.remaining_length == 1
 
 
+def test_placeholders_count_as_tokens_but_not_as_known_ones() -> None:
+    (request,) = make(SamplingParams(max_tokens=2))
+    request.token_ids += [9, PLACEHOLDER]
+    assert (request.known_length, len(request.token_ids)) == (4, 5)
+    assert request.is_complete
+
+
+def test_ranks_order_turns_then_priorities_then_first_admissions() -> None:
+    requests = [make(SamplingParams())[0] for _ in range(5)]
+    for request, (on_turn, priority, seniority) in zip(
+        requests,
+        [(False, 1, 9), (False, 1, 3), (True, -9, 8), (False, 0, 1), (False, 1, 2)],
+        strict=True,
+    ):
+        request.on_turn, request.priority, request.seniority = on_turn, priority, seniority
+    assert sorted(range(5), key=lambda i: requests[i].rank) == [2, 4, 1, 0, 3]
+
+
+def test_all_choices_have_the_callers_user_and_priority() -> None:
+    made = requests_for(
+        "r", [1], SamplingParams(n=3), eos_ids=EOS, max_model_len=9, user="ada", priority=-2
+    )
+    assert {(request.user, request.priority) for request in made} == {("ada", -2)}
+
+
 @pytest.mark.parametrize(
     ("params", "token", "reason"),
     [
@@ -61,7 +92,7 @@ def test_why_a_request_ends(
 ) -> None:
     (request,) = make(params)
     request.token_ids.append(token)
-    assert request.reason_to_finish() is reason
+    assert request.reason_to_finish(len(request.token_ids) - 1) is reason
 
 
 @pytest.mark.parametrize("max_tokens", [None, 7, 1000])
@@ -72,8 +103,6 @@ def test_a_full_context_ends_a_request(max_tokens: int | None) -> None:
 
 def test_choices_share_the_prompt_and_draw_differently() -> None:
     first, second, third = make(SamplingParams(n=3, seed=11))
-    assert first.donor is None
-    assert second.donor is third.donor is first
     assert [r.index for r in (first, second, third)] == [0, 1, 2]
     assert len({r.seed for r in (first, second, third)}) == 3
     assert first.seed == make(SamplingParams(n=1, seed=11))[0].seed

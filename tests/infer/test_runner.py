@@ -119,6 +119,20 @@ def test_only_the_wanted_rows_have_logits(
     assert runner.forward(Batch.of(Plan((unfinished,)))).shape == (0, tiny_source.spec.vocab_size)
 
 
+@pytest.mark.parametrize(("make_runner", "tolerance"), RUNNERS)
+def test_the_likeliest_are_those_of_the_logits(
+    tiny_source: ModelSource, make_runner: MakeRunner, tolerance: float
+) -> None:
+    runner = make_runner(tiny_source)
+    first, second = make(FIRST, [0, 1, 2]), make(SECOND, [3, 4, 5, 6])
+    plan = Plan((Chunk(first, 0, 37, samples=True), Chunk(second, 0, 50, samples=True)))
+    logits, likeliest = runner.forward(Batch.of(plan)), runner.likeliest(Batch.of(plan))
+    assert torch.equal(likeliest.logits_R, logits.amax(dim=-1))
+    assert likeliest.ids_R.tolist() == logits.argmax(dim=-1).tolist()
+    unfinished = Batch.of(Plan((Chunk(first, 0, 5, samples=False),)))
+    assert len(runner.likeliest(unfinished).ids_R) == 0
+
+
 def test_half_precision_stays_near(tiny_source: ModelSource) -> None:
     decoder = Decoder.from_source(tiny_source, torch.bfloat16)
     runner = TorchRunner(decoder, **SIZES)

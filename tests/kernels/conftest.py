@@ -1,7 +1,8 @@
 """Small random decoders and a plain PyTorch forward pass to judge the packed one by."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.nn.functional import embedding, linear
 
 from raylm_kernels.cpu import build
 from raylm_kernels.cpu.decoder import DecoderDims, PackedDecoder
+from raylm_kernels.custom import cache_dir
 from raylm_kernels.quantize import dequantize_weight, quantize_weight
 from raylm_kernels.testing import reference
 
@@ -35,16 +37,52 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+@pytest.fixture
+def packed_files(compiled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of packed weights: not there yet, beside the compiled kernels."""
+    kernels, root = cache_dir(), tmp_path / "cache"
+    root.mkdir()
+    (root / "kernels").symlink_to(kernels)
+    monkeypatch.setenv("RAYLM_CACHE_DIR", str(root))
+    monkeypatch.delenv("RAYLM_PACKED_CACHE_GIB", raising=False)
+    return root / "packed"
+
+
+class Unread(Mapping[str, torch.Tensor]):
+    """Weights that nobody may look at."""
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        raise AssertionError(f"{name} was read")
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("the names were read")
+
+    def __len__(self) -> int:
+        raise AssertionError("the number was read")
+
+
 @dataclasses.dataclass(frozen=True)
 class Toy:
     """A random model, and the sequences it is asked about."""
 
     dims: DecoderDims
-    weights: dict[str, torch.Tensor]
+    weights: Mapping[str, torch.Tensor]
 
     def packed(self, **options) -> PackedDecoder:
         defaults = {"weight_bits": 8, "threads": 1, "num_blocks": 32, "block_size": 16}
         return PackedDecoder(self.dims, self.weights, **(defaults | options))
+
+    def unread(self) -> "Toy":
+        """The same model, whose packed weights must be found on disk."""
+        return dataclasses.replace(self, weights=Unread())
+
+    def answer(self, **options) -> torch.Tensor:
+        """Logits of a decoder that is made for them."""
+        tokens = torch.arange(2, 40, dtype=torch.int32)
+        places = torch.arange(38, dtype=torch.int32)
+        blocks = torch.arange(32, dtype=torch.int32)[None]
+        starts = torch.tensor([0, 38], dtype=torch.int32)
+        return self.packed(**options).forward(tokens, places, starts, blocks, places)
 
     def logits(self, tokens: torch.Tensor, *, weight_bits: int) -> torch.Tensor:
         """fp32 logits_NV of one sequence over the weights that a packed decoder would hold."""

@@ -56,3 +56,14 @@ def test_constant_groups_stay_constant(bits, value):
 def test_width_must_be_whole_groups():
     with pytest.raises(ValueError, match="33 columns, expected a multiple of 32"):
         quantize_weight(torch.zeros(4, 33), 8)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_large_matrices_are_rounded_like_their_parts(bits):
+    weight = torch.randn(300, 1024)  # more than is rounded at once
+    whole = quantize_weight(weight, bits)
+    for rows in (slice(0, 7), slice(250, 262), slice(290, 300)):
+        part = quantize_weight(weight[rows], bits)
+        assert torch.equal(whole.codes[rows], part.codes)
+        assert torch.equal(whole.scales[rows], part.scales)
+        assert bits == 8 or torch.equal(whole.minima[rows], part.minima)

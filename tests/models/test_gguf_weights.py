@@ -103,3 +103,12 @@ def test_a_kind_nobody_dequantises_is_named(tiny_spec, state, write_gguf):
     path = write_gguf(tiny_spec, state, kind=Kind.I8, blocks=blocks)
     with pytest.raises(WeightsError, match=r"blk\.0\.ffn_up\.weight.* I8"):
         open_model(path).weights["model.layers.0.mlp.up_proj.weight"]
+
+
+@pytest.mark.parametrize("kind", [Kind.F32, Kind.Q4_1])
+def test_a_part_is_what_the_whole_has_there(tiny_spec, state, write_gguf, kind):
+    weights = open_model(write_gguf(tiny_spec, state, kind=kind)).weights
+    for name, whole in weights.items():
+        part = weights.part(name, slice(5, 43), slice(3, 100))
+        assert torch.equal(part, whole[5:43] if whole.ndim == 1 else whole[5:43, 3:100])
+        assert part.is_contiguous()

@@ -143,3 +143,14 @@ def test_integer_weights_are_refused(tmp_path):
     save_file({"a": torch.ones(3, dtype=torch.int8)}, tmp_path / "model.safetensors")
     with pytest.raises(WeightsError, match="'a' is of the kind I8, not floating-point"):
         HfWeights(tmp_path)["a"]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_part_is_what_the_whole_has_there(tmp_path, tokenizer, dtype):
+    spec = dataclasses.replace(SPEC, attention_bias=True)
+    save_hf_folder(tmp_path, spec, random_decoder(spec).to(dtype).state_dict(), tokenizer)
+    weights = open_model(tmp_path).weights
+    for name, whole in weights.items():
+        part = weights.part(name, slice(5, 11), slice(2, None))
+        assert torch.equal(part, whole[5:11] if whole.ndim == 1 else whole[5:11, 2:])
+        assert part.dtype == whole.dtype

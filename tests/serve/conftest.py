@@ -50,6 +50,9 @@ class FakeStats:
     running: int
     free_blocks: int
     total_blocks: int
+    preemptions: int = 2
+    guessed_tokens: int = 9
+    held_tokens: int = 5
 
 
 class FakeTokenizer:

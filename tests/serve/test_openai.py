@@ -193,6 +193,8 @@ def test_metrics_count_what_was_served(http):
     assert f'raylm_engine_tokens_total{{kind="generated",{of_model}}} 7.0' in text
     assert f"raylm_engine_first_token_seconds_count{{{of_model}}} 1.0" in text
     assert f"raylm_engine_free_blocks{{{of_model}}} 8.0" in text
+    assert f"raylm_engine_preemptions_total{{{of_model}}} 2.0" in text
+    assert f"raylm_engine_held_tokens_total{{{of_model}}} 5.0" in text
 
 
 def test_the_app_starts_and_stops_its_engine(engine):

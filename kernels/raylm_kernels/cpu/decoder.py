@@ -1,50 +1,45 @@
 """A decoder over int4 or int8 weights and its paged KV cache: one C++ call per batch."""
 
+import functools
 import os
 import threading
 import weakref
-from collections.abc import Mapping
-from ctypes import byref
+from collections.abc import Iterable, Mapping
+from ctypes import Array, byref, c_uint8
 
 import torch
 
+from raylm_kernels.cpu.batch import batch_of, require_no_fault
 from raylm_kernels.cpu.binding import (
     BatchStruct,
-    Fault,
     FindingStruct,
     LogitsStruct,
     MatrixKind,
     ShapeStruct,
+    ShareStruct,
     packed_rows,
 )
 from raylm_kernels.cpu.build import best_isa, library
 from raylm_kernels.cpu.dims import DecoderDims as DecoderDims
 from raylm_kernels.cpu.dims import KvBits as KvBits
+from raylm_kernels.cpu.packed_file import Vector
+from raylm_kernels.cpu.packed_folder import PackedFolder
+from raylm_kernels.cpu.packed_identity import identity
 from raylm_kernels.cpu.weights import matrices, vectors
 from raylm_kernels.quantize import WeightBits, quantize_weight
-
-_FAULTS = {
-    Fault.SEQUENCE_STARTS: "sequence_starts[{index}] is {found}; expected offsets that rise from 0 "
-    "to the number of tokens ({limit})",
-    Fault.TOKEN: "tokens[{index}] is {found}; expected a token id in [0, {limit})",
-    Fault.POSITION: "positions[{index}] is {found}; expected {limit}: a sequence's positions "
-    "start at 0 or above and rise by one",
-    Fault.POSITION_BEYOND_TABLE: "positions of sequence {index} reach {found}; its row of "
-    "block_tables covers positions below {limit}",
-    Fault.BLOCK: "block_tables, flat index {index}, is {found}; expected a block in [0, {limit})",
-    Fault.LOGIT_ROW: "logit_rows[{index}] is {found}; expected a row in [0, {limit})",
-}
 
 
 class PackedDecoder:
     """The whole forward pass of a Llama-family model on `threads` threads (the caller is one).
 
     `weights` maps Hugging Face names to tensors and is read one matrix at a time; layers are
-    kept at `weight_bits`, embedding and head at 8. Activations are int8 with a scale per 32; the
-    cache is bf16, or int8 with such scales at `kv_bits` of 8. A token's result does not depend, to
-    the bit, on what else is in the batch, on how its prompt was cut into chunks, or on the number
-    of threads; keys and values that are not finite may reach rows of their chunk that do not see
-    them.
+    kept at `weight_bits`, embedding and head at 8. With a `fingerprint`, which stands for what
+    they hold, they are read the first time only: once packed, they are kept in a file.
+
+    Activations are int8 with a scale per 32; the cache is bf16, or int8 with such scales at
+    `kv_bits` of 8. A token's result does not depend, to the bit, on what else is in the batch, on
+    how its prompt was cut into chunks, or on the number of threads; keys and values that are not
+    finite may reach rows of their chunk that do not see them.
     """
 
     def __init__(
@@ -58,6 +53,7 @@ class PackedDecoder:
         block_size: int,
         kv_bits: KvBits = 16,
         isa: str | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         _at_least_one(threads=threads, num_blocks=num_blocks, block_size=block_size)
         if weight_bits not in (4, 8):
@@ -78,7 +74,12 @@ class PackedDecoder:
         self._finalizer = weakref.finalize(self, self._library.raylm_decoder_free, self._handle)
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._load(weights)
+        pack = functools.partial(self._pack, weights)
+        if fingerprint is None:
+            self._load_vectors(pack())
+        else:
+            known_as = identity(fingerprint, dims, weight_bits)
+            self._load_vectors(PackedFolder().fill(known_as, self._matrices(threads), pack))
 
     @property
     def weight_bytes(self) -> int:
@@ -103,7 +104,7 @@ class PackedDecoder:
             len(logit_rows_R), self.dims.vocab_size, dtype=torch.float32, device="cpu"
         )
         self._run(
-            _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
+            batch_of(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(all=logits_RV.data_ptr()),
         )
         return logits_RV
@@ -122,10 +123,10 @@ class PackedDecoder:
         where fewer are larger than minus infinity; NaN is never among them."""
         if not 1 <= count <= self.dims.vocab_size:
             raise ValueError(f"count is {count}; it must be in [1, {self.dims.vocab_size}]")
-        values = torch.empty(len(logit_rows_R), count, dtype=torch.float32, device="cpu")
-        tokens = torch.empty(len(logit_rows_R), count, dtype=torch.int32, device="cpu")
+        values = torch.empty(logit_rows_R.shape[0], count, dtype=torch.float32, device="cpu")
+        tokens = torch.empty(logit_rows_R.shape[0], count, dtype=torch.int32, device="cpu")
         self._run(
-            _batch(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
+            batch_of(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, logit_rows_R),
             LogitsStruct(top=count, values=values.data_ptr(), tokens=tokens.data_ptr()),
         )
         return values, tokens
@@ -149,13 +150,21 @@ class PackedDecoder:
             self._library.raylm_decoder_forward(
                 self._handle, byref(batch), byref(logits), byref(finding)
             )
-        if finding.fault:
-            text = _FAULTS[Fault(finding.fault)]
-            raise ValueError(
-                text.format(index=finding.index, found=finding.found, limit=finding.limit)
-            )
+        require_no_fault(finding)
 
-    def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
+    def _matrices(self, threads: int) -> list[list[Array[c_uint8]]]:
+        """In the order in which a token needs them: the memory of each thread's rows."""
+        count = 4 * self.dims.num_layers + (1 if self.dims.tie_embeddings else 2)
+        return [[self._share(index, thread) for thread in range(threads)] for index in range(count)]
+
+    def _share(self, index: int, thread: int) -> Array[c_uint8]:
+        share = ShareStruct()
+        self._library.raylm_decoder_share(self._handle, index, thread, byref(share))
+        memory: Array[c_uint8] = (c_uint8 * share.bytes).from_address(share.data or 0)
+        return memory
+
+    def _pack(self, weights: Mapping[str, torch.Tensor]) -> list[Vector]:
+        """Fills the matrices; the vectors are returned."""
         for kind, layer, first_row, rows in matrices(self.dims, weights):
             is_vocabulary = kind in (MatrixKind.HEAD, MatrixKind.EMBEDDING)
             packed = quantize_weight(rows, 8 if is_vocabulary else self.weight_bits)
@@ -167,10 +176,15 @@ class PackedDecoder:
                 len(rows),
                 byref(packed_rows(packed)),
             )
-        for vector_kind, layer, values in vectors(self.dims, weights):
-            flat = values.contiguous()
+        return [
+            (kind, layer, values.contiguous())
+            for kind, layer, values in vectors(self.dims, weights)
+        ]
+
+    def _load_vectors(self, found: Iterable[Vector]) -> None:
+        for kind, layer, values in found:
             self._library.raylm_decoder_load_vector(
-                self._handle, vector_kind, layer, flat.data_ptr(), len(flat)
+                self._handle, kind, layer, values.data_ptr(), len(values)
             )
 
 
@@ -191,47 +205,7 @@ def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
     )
 
 
-def _batch(
-    tokens_N: torch.Tensor,
-    positions_N: torch.Tensor,
-    sequence_starts_S1: torch.Tensor,
-    block_tables_SB: torch.Tensor,
-    logit_rows_R: torch.Tensor,
-) -> BatchStruct:
-    tokens = _checked("tokens", tokens_N, 1)
-    positions = _checked("positions", positions_N, 1)
-    starts = _checked("sequence_starts", sequence_starts_S1, 1)
-    tables = _checked("block_tables", block_tables_SB, 2)
-    rows = _checked("logit_rows", logit_rows_R, 1)
-    count, sequences = len(tokens), len(starts) - 1
-    _expect("tokens", count >= 1, "at least one token", count)
-    _expect("positions", len(positions) == count, f"{count} values", len(positions))
-    _expect("sequence_starts", sequences >= 1, "at least two offsets", len(starts))
-    _expect("block_tables", len(tables) == sequences, f"{sequences} rows", len(tables))
-    batch = BatchStruct(
-        count,
-        sequences,
-        tables.shape[1],
-        len(rows),
-        *(t.data_ptr() for t in (tokens, positions, starts, tables, rows)),
-    )
-    batch.tensors = tokens, positions, starts, tables, rows  # whose memory it borrows
-    return batch
-
-
 def _at_least_one(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
-
-
-def _expect(name: str, ok: bool, expected: str, found: object) -> None:
-    if not ok:
-        raise ValueError(f"{name}: expected {expected}, found {found}")
-
-
-def _checked(name: str, tensor: torch.Tensor, dimensions: int) -> torch.Tensor:
-    _expect(name, tensor.dtype == torch.int32, "dtype torch.int32", tensor.dtype)
-    _expect(name, tensor.device.type == "cpu", "a CPU tensor", tensor.device)
-    _expect(name, tensor.ndim == dimensions, f"{dimensions} dimension(s)", list(tensor.shape))
-    return tensor.contiguous()

@@ -78,7 +78,7 @@ def test_doctor_reports_every_part_as_json() -> None:
     result = raylm("doctor", "--json")
     findings = orjson.loads(result.stdout.splitlines()[-1])
     assert result.returncode == 0
-    assert {"machine", "torch", "cpu kernels", "model", "node"} <= set(findings)
+    assert {"machine", "torch", "cpu kernels", "packed", "model", "node"} <= set(findings)
     assert all(finding["ok"] or finding["remedy"] for finding in findings.values())
 
 

@@ -34,27 +34,26 @@ void Decoder::place_weights() {
     };
     const int hidden = shape_.hidden_size;
     const int bits = shape_.weight_bits;
-    std::vector<PackedMatrix*> order;
     layers_.resize(shape_.layers);
     for (Layer& layer : layers_) {
         layer.qkv = packed(qkv_width_, hidden, bits, shape_.padded_head_dim / kUnitRows);
         layer.out = packed(hidden, shape_.heads * shape_.padded_head_dim, bits, 1);
         layer.gate_up = packed(2 * shape_.intermediate_size, hidden, bits, kGatedUnits);
         layer.down = packed(hidden, shape_.intermediate_size, bits, 1);
-        order.insert(order.end(), {&layer.qkv, &layer.out, &layer.gate_up, &layer.down});
+        order_.insert(order_.end(), {&layer.qkv, &layer.out, &layer.gate_up, &layer.down});
     }
     head_ = packed(shape_.vocab_size, hidden, 8, 1);
-    order.push_back(&head_);
+    order_.push_back(&head_);
     if (!shape_.tied) {
         embedding_ = packed(shape_.vocab_size, hidden, 8, 1);
-        order.push_back(&embedding_);
+        order_.push_back(&embedding_);
     }
     for (int member = 0; member < members; ++member) {
         std::size_t bytes = 0;
-        for (const PackedMatrix* matrix : order) bytes += matrix->share_bytes(member);
+        for (const PackedMatrix* matrix : order_) bytes += matrix->share_bytes(member);
         weight_bytes_ += bytes;
         arenas_.emplace_back(bytes);
-        for (PackedMatrix* matrix : order) matrix->place(member, arenas_.back());
+        for (PackedMatrix* matrix : order_) matrix->place(member, arenas_.back());
     }
 }
 
@@ -92,6 +91,11 @@ void Decoder::load_vector(VectorKind kind, int layer, const float* values, int c
     Buffer<float>& target = vector(kind, layer);
     target = Buffer<float>(count);
     std::copy_n(values, count, target.data());
+}
+
+Share Decoder::packed_share(int index, int member) {
+    PackedMatrix& matrix = *order_[index];
+    return {matrix.share(member), std::int64_t(matrix.share_bytes(member))};
 }
 
 std::uint64_t Decoder::read_weights(int streams) {

@@ -47,6 +47,12 @@ struct Logits {
     std::int32_t* tokens;
 };
 
+// Where a member keeps its rows of a matrix.
+struct Share {
+    std::uint8_t* data;
+    std::int64_t bytes;
+};
+
 class Decoder {
 public:
     Decoder(const DecoderShape& shape, int threads, int num_blocks, int block_size, int kv_bits);
@@ -54,6 +60,10 @@ public:
     void load_rows(MatrixKind kind, int layer, int first_row, int rows, const QuantizedRows& from);
     void load_vector(VectorKind kind, int layer, const float* values, int count);
     Finding forward(const Batch& batch, const Logits& logits);
+
+    // Of the `index`-th matrix a token needs: the members' shares, one after the other, are its
+    // rows.
+    Share packed_share(int index, int member);
 
     // Streams all weights once and does nothing else: the probe for a benchmark's bandwidth bound.
     std::uint64_t read_weights(int streams);
@@ -121,6 +131,7 @@ private:
     std::vector<Layer> layers_;
     PackedMatrix embedding_;
     PackedMatrix head_;
+    std::vector<PackedMatrix*> order_;  // in which a token needs them
     Buffer<float> final_norm_;
     Buffer<float> inv_freq_;
     KvCache cache_;

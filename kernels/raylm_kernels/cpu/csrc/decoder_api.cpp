@@ -36,6 +36,11 @@ RAYLM_API bool raylm_decoder_load_vector(Decoder* decoder, std::int32_t kind, st
         [&] { decoder->load_vector(static_cast<VectorKind>(kind), layer, values, count); });
 }
 
+RAYLM_API bool raylm_decoder_share(Decoder* decoder, std::int32_t index, std::int32_t member,
+                                   Share* share) {
+    return completed([&] { *share = decoder->packed_share(index, member); });
+}
+
 RAYLM_API bool raylm_decoder_forward(Decoder* decoder, const Batch* batch, const Logits* logits,
                                      Finding* finding) {
     return completed([&] { *finding = decoder->forward(*batch, *logits); });

@@ -58,6 +58,8 @@ public:
         return shares_[member] + std::size_t(unit - begin(member)) * unit_bytes();
     }
 
+    std::uint8_t* share(int member) { return shares_[member]; }
+
     void place(int member, Arena& arena) { shares_[member] = arena.take(share_bytes(member)); }
 
     // Stores the member's part of `rows` rows from `first_row` on.
