@@ -7,6 +7,8 @@ gateway can import `raylm.core` without paying for torch or Ray.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from raylm.core.garbage import uncollected
+
 if TYPE_CHECKING:
     from raylm.core.sampling import SamplingParams
     from raylm.core.schema import Elastic, ServeConfig, TrainConfig
@@ -52,7 +54,8 @@ def __getattr__(name: str) -> Any:
         return import_module("raylm.serve")
     if name not in _HOMES:
         raise AttributeError(f"module 'raylm' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    with uncollected():
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

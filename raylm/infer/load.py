@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import ConfigError
+from raylm.core.garbage import uncollected
 from raylm.core.schema import ServeConfig
 from raylm.infer.draft_model import DraftModel
 from raylm.infer.drafter import Drafter, NgramDrafter
@@ -69,10 +70,18 @@ def load(
     MissingDependencyError.
     """
     config = _config(model, options)
+    with uncollected():
+        return _load(config, model, device, runner_factory)
+
+
+def _load(
+    config: ServeConfig, model: Model, device: str, runner_factory: RunnerFactory | None
+) -> Loaded:
     source = model if isinstance(model, ModelSource) else open_model_or_run(config.model)
     limit = _requested_length(config, source.spec)
     limits = Limits(config.max_running, config.max_batch_tokens, config.prefix_cache)
-    workers: RemoteRunner | None = None
+    speculator = _speculator(config, source, device, limit)
+    workers: RemoteRunner | None = None  # last: an error would leave them behind
     if config.topology.world_size > 1:
         workers = _workers(config, model, source.spec, runner_factory, limit)
     runner = workers or local_runner(config, source, device, limit)
@@ -82,7 +91,7 @@ def load(
         vocab_size=source.spec.vocab_size,
         max_model_len=min(limit, runner.num_blocks * runner.block_size),
         limits=limits,
-        speculator=_speculator(config, source, device, limit),
+        speculator=speculator,
         trace_path=_trace_path(config),
     )
     return Loaded(engine, source, config, workers)

@@ -23,7 +23,7 @@ class Node:
     parent: "Node | None"
     depth: int
     number: int = 0
-    used: int = 0
+    used: int = 0  # when it was last given back
     queued: bool = False  # among the leaves to evict
     children: dict[Key, "Node"] = field(default_factory=dict)
 
@@ -79,10 +79,7 @@ class PrefixCache:
 
     def take(self, request: Request, nodes: Sequence[Node]) -> None:
         """Give the request, which has no blocks yet, those of `nodes`."""
-        self._clock += 1
-        for node in nodes:
-            self._idle_blocks -= self.pool.references(node.block) == 1
-            node.used = self._clock
+        self._idle_blocks -= sum(self.pool.references(node.block) == 1 for node in nodes)
         request.blocks = [node.block for node in nodes]
         self.pool.retain(request.blocks)
         request.computed_length = len(nodes) * self.pool.block_size

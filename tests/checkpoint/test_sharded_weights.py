@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import torch
 
@@ -40,3 +42,17 @@ def test_a_part_is_what_the_whole_has_there(save_sharded, tmp_path):
     assert torch.equal(weights.part("a", slice(2, 7), slice(3, 5)), tensors["param/a"][2:7, 3:5])
     assert torch.equal(weights.part("a", slice(None), slice(None)), tensors["param/a"])
     assert torch.equal(weights.part("b", slice(4, None), slice(None)), tensors["param/b"][4:])
+
+
+def test_a_shard_that_is_written_again_gives_another_fingerprint(save_sharded, tmp_path):
+    tensors = {"param/a": torch.rand(9)}
+    before = weights_of(save_sharded, tmp_path, tensors).fingerprint
+    assert before is not None
+    again = ShardedWeights(ShardIndex.open(next(tmp_path.rglob("manifest.json")).parent))
+    assert again.fingerprint == before
+    shard = next(tmp_path.rglob("*.safetensors"))
+    content = shard.read_bytes()
+    time.sleep(0.05)  # the clock of a file system ticks in steps
+    shard.write_bytes(content)
+    again = ShardedWeights(ShardIndex.open(shard.parent))
+    assert again.fingerprint != before

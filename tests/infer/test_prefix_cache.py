@@ -169,6 +169,8 @@ def test_a_higher_priority_does_not_wait_for_a_lower_one() -> None:
     assert start(cache, low)
     assert cache.match(equal) is None
     assert start(cache, high)
+    cache.publish()
+    assert cache.match(equal) is None
     high.computed_length = 4
     cache.publish()
     cache.release(high)
@@ -177,6 +179,18 @@ def test_a_higher_priority_does_not_wait_for_a_lower_one() -> None:
     cache.release(low)
     assert cache.free_blocks == NUM_BLOCKS
     assert paths(cache) == {(1, 1), (1, 1, 2, 2)}
+
+
+def test_who_gives_up_a_block_that_a_higher_one_computes_leaves_the_promise_standing() -> None:
+    cache = PrefixCache(BlockPool(NUM_BLOCKS, SIZE))
+    low, high, other = (request([1, 1, 2, 2, 3]) for _ in range(3))
+    high.priority = 1
+    assert start(cache, low)
+    assert start(cache, high)
+    cache.release(low)
+    assert cache.match(other) is None
+    cache.release(high)
+    assert cache.match(other) == []
 
 
 def test_who_stops_computing_lets_the_next_one_begin() -> None:

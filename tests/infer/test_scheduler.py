@@ -234,11 +234,12 @@ def test_the_least_recently_used_prefix_makes_room_leaf_first() -> None:
     for first in (1, 2, 1, 3):
         engine.submit(request(8, 1, first=first))
         engine.run()
-    engine.submit(request(9, 1, first=1))
-    assert engine.step().chunks[0].start == 8
-    engine.run()
-    engine.submit(request(9, 1, first=2))
-    assert engine.step().chunks[0].start == 4
+    starts = []
+    for first, length in ((4, 4), (1, 9), (2, 8)):  # four's block is one of two's
+        engine.submit(request(length, 1, first=first))
+        starts.append(engine.step().chunks[0].start)
+        engine.run()
+    assert starts == [0, 8, 0]
 
 
 def test_choices_outlive_an_aborted_sibling() -> None:
@@ -315,11 +316,10 @@ def test_after_clearing_nothing_old_is_found_or_left_behind() -> None:
     engine.submit(old)
     engine.step()
     engine.scheduler.cache.clear()
-    engine.submit(new)
-    assert shape(engine.step())[1] == ("new", 0, 9, True)
     engine.abort(old)
-    engine.run()
-    assert {node.block for node in engine.scheduler.cache.nodes()} <= set(range(16))
+    assert list(engine.scheduler.cache.nodes()) == []
+    engine.submit(new)
+    assert shape(engine.step()) == [("new", 0, 9, True)]
     engine.check_accounts()
 
 
