@@ -59,7 +59,8 @@ class DryRun:
         for chunk in plan.chunks:
             request = chunk.request
             request.computed_length += chunk.length
-            self.served[request.user] += chunk.length
+            of_prompt = min(chunk.start + chunk.length, request.prompt_length) - chunk.start
+            self.served[request.user] += max(0, of_prompt) + chunk.samples
             if chunk.samples:
                 context = tuple(self.truth[request])
                 self.truth[request].append(hash((context, request.index)) % VOCABULARY)

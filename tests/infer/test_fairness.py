@@ -21,24 +21,30 @@ def test_what_was_had_is_not_forgiven() -> None:
     assert service.tokens("greedy") == 100
 
 
-def test_newcomers_start_where_the_last_one_let_in_stood() -> None:
-    """So that one who waits is the least at last, though ever new users come."""
+def test_endless_new_users_cannot_keep_one_who_waits_from_its_turn() -> None:
     service = Service()
-    service.lift("patient", [])
+    waiting = ["patient", "new"]
+    for user in waiting:
+        service.lift(user, [])
     service.charge("patient", 1000)
-    for number in range(1000):
-        user = f"new-{number}"
-        service.lift(user, ["patient"])
-        if service.tokens("patient") <= service.tokens(user):
+    for number in range(500):
+        service.lift(f"new-{number}", waiting)
+        waiting.append(f"new-{number}")
+        least = min(waiting, key=service.tokens)
+        if least == "patient":
             break
-        service.let_in(user, 10)
-    assert number <= 1
+        service.let_in(least, 10)
+        waiting.remove(least)
+    assert least == "patient"
+    assert number <= 200  # two of them at a time, ten tokens each
 
 
 def test_users_of_long_ago_are_forgotten() -> None:
     service = Service()
+    service.charge("greedy", 10**6)
     for number in range(5000):
         service.lift(str(number), [])
         service.let_in(str(number), 10)
+    assert service.tokens("greedy") == 10**6
     assert len(service._tokens) < 1100
     assert service.tokens("0") == service.tokens("4999") == 50_000
