@@ -8,7 +8,6 @@ from time import perf_counter
 
 from torch import Tensor
 
-from raylm.core.errors import PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
 from raylm.infer.batch import Batch, Drawn
@@ -20,11 +19,10 @@ from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
 from raylm.infer.runner import Runner
 from raylm.infer.sampler import Sample, is_plain, reads_output, sample, take
 from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
+from raylm.infer.servable import require_servable
 from raylm.infer.speculation import Speculator
 from raylm.infer.step import Step
 from raylm.infer.trace import RecordingScheduler
-
-_MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +113,9 @@ class Engine:
         priority: int = 0,
     ) -> list[Request]:
         """The `n` sequences to submit; raises RequestError for what could never be served."""
-        if not prompt_ids:
-            raise RequestError("the prompt is empty; give at least one token", param="prompt")
-        if len(prompt_ids) >= self.max_model_len:  # no room for an answer
-            raise PromptTooLongError(len(prompt_ids), self.max_model_len)
-        self._require_known("prompt", prompt_ids)
-        self._require_known("logit_bias", tuple(params.logit_bias))
-        for token, bias in params.logit_bias.items():
-            if not -_MOST_BIAS <= bias <= _MOST_BIAS:  # as NaN is not
-                raise RequestError(
-                    f"logit_bias of token {token} is {bias}; it must lie in "
-                    f"[-{_MOST_BIAS}, {_MOST_BIAS}]",
-                    param="logit_bias",
-                )
+        require_servable(
+            prompt_ids, params, vocab_size=self.vocab_size, max_model_len=self.max_model_len
+        )
         return requests_for(
             request_id,
             prompt_ids,
@@ -240,13 +228,6 @@ class Engine:
         del self._texts[request]
         if self._speculator is not None:
             self._speculator.forget(request)
-
-    def _require_known(self, name: str, tokens: Sequence[int]) -> None:
-        if tokens and not 0 <= min(tokens) <= max(tokens) < self.vocab_size:
-            token = next(token for token in tokens if not 0 <= token < self.vocab_size)
-            raise RequestError(
-                f"{name} names token {token}; the vocabulary has {self.vocab_size}", param=name
-            )
 
 
 def _drawn_ahead(logits_RV: Tensor, chunks: list[Chunk]) -> Step:

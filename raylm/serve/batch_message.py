@@ -1,4 +1,4 @@
-"""A batch as bytes: the four sizes, then its arrays end to end, all int32.
+"""A batch as bytes: what is asked of it, its sizes, then its arrays end to end, all int32.
 
 Shapes: N tokens, S sequences, B blocks of the longest, R rows whose logits are wanted.
 """
@@ -7,15 +7,15 @@ import torch
 
 from raylm.infer.batch import Batch
 
-_SIZES = 4
+_HEAD = 5
 
 
-def encode(batch: Batch) -> bytes:
-    """A batch all of whose tokens are known."""
+def encode(batch: Batch, *, wants_logits: bool) -> bytes:
+    """A batch all of whose tokens are known; of its logits all are wanted, or the largest."""
     sequences, blocks = batch.block_tables_SB.shape
-    sizes = [len(batch.tokens_N), sequences, blocks, len(batch.logit_rows_R)]
+    head = [wants_logits, len(batch.tokens_N), sequences, blocks, len(batch.logit_rows_R)]
     arrays = [
-        torch.tensor(sizes, dtype=torch.int32),
+        torch.tensor(head, dtype=torch.int32),
         batch.tokens_N,
         batch.positions_N,
         batch.sequence_starts_S1,
@@ -25,16 +25,17 @@ def encode(batch: Batch) -> bytes:
     return torch.cat(arrays).numpy().tobytes()
 
 
-def decode(message: bytearray) -> Batch:
-    """Its arrays are views of the message."""
+def decode(message: bytearray) -> tuple[Batch, bool]:
+    """And whether all logits are wanted. The arrays are views of the message."""
     numbers = torch.frombuffer(message, dtype=torch.int32)
-    tokens, sequences, blocks, rows = numbers[:_SIZES].tolist()
+    wants_logits, tokens, sequences, blocks, rows = numbers[:_HEAD].tolist()
     lengths = [tokens, tokens, sequences + 1, sequences * blocks, rows]
-    tokens_N, positions_N, starts_S1, tables, rows_R = torch.split(numbers[_SIZES:], lengths)
-    return Batch(
+    tokens_N, positions_N, starts_S1, tables, rows_R = torch.split(numbers[_HEAD:], lengths)
+    batch = Batch(
         tokens_N=tokens_N,
         positions_N=positions_N,
         sequence_starts_S1=starts_S1,
         block_tables_SB=tables.view(sequences, blocks),
         logit_rows_R=rows_R,
     )
+    return batch, bool(wants_logits)

@@ -2,11 +2,14 @@
 
 Every worker holds its part of each matrix of its stage (`tensor_parallel` of them share a stage)
 of `pipeline_parallel` stages. Each gets every batch from the engine itself and computes it with
-its peers; those of the last stage answer with the logits of their part of the vocabulary.
+its peers; those of the last stage answer with the logits of their part of the vocabulary, or with
+the largest of them.
+
+Shapes: R rows of logits, v a worker's part of the vocabulary, P such parts.
 """
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,9 +48,11 @@ class StageWorker(Worker):
         config, topology = self._config, self._config.topology
         self._peers = open_transport(self.device, timeout_s=self._timeout_s, parts=topology.stages)
         source = open_model_or_run(config.model)
+        shard = StageShard.of(source.spec, topology, self.rank)
+        self._first_token = shard.tensor.vocabulary.start
         stage = DecoderStage.from_source(
             source,
-            StageShard.of(source.spec, topology, self.rank),
+            shard,
             self._peers,
             dtype=_dtype(self.device.type),
             device=self.device,
@@ -66,9 +71,16 @@ class StageWorker(Worker):
         """Batches as they come, until the engine has gone."""
         with Link(address, self.rank, self._timeout_s) as link:
             while (message := link.receive()) is not None:
-                logits_Rv = self._runner.forward(decode(message))
+                batch, wants_logits = decode(message)
+                logits_Rv = self._runner.forward(batch)
                 if logits_Rv is not None:
-                    link.send(_memory(logits_Rv.cpu()) if len(logits_Rv) else memoryview(_DONE))
+                    answer = logits_Rv if wants_logits else self._largest(logits_Rv)
+                    link.send(_memory(answer.cpu()) if len(answer) else memoryview(_DONE))
+
+    def _largest(self, logits_Rv: Tensor) -> Tensor:
+        """R x (logit, token), in fp64, which holds both exactly."""
+        logits_R, places_R = logits_Rv.max(dim=-1)
+        return torch.stack((logits_R.double(), (places_R + self._first_token).double()), dim=1)
 
     def leave(self) -> None:
         peers, self._peers = self._peers, AloneTransport()
@@ -115,16 +127,29 @@ class WorkersRunner:
 
     def forward(self, batch: Batch) -> Tensor:
         """Raises EngineError once a worker has died, failed or not answered in time."""
-        use_threads(1)  # the sampler's: the cores are the workers'
         rows = len(batch.logit_rows_R)
         parts = {rank: torch.empty(rows, len(v)) for rank, v in self._vocabularies.items()}
-        done = {rank: bytearray(len(_DONE)) for rank in parts}
-        answers = {r: _memory(part) if rows else memoryview(done[r]) for r, part in parts.items()}
-        self._steps.step(encode(batch), answers)
+        self._run(batch, parts, wants_logits=True)
         return torch.cat(list(parts.values()), dim=1)
 
     def likeliest(self, batch: Batch) -> Likeliest:
-        return Likeliest.of(self.forward(batch))
+        """The same, without sending the logits."""
+        rows = len(batch.logit_rows_R)
+        parts = {r: torch.empty(rows, 2, dtype=torch.float64) for r in self._vocabularies}
+        self._run(batch, parts, wants_logits=False)
+        found_PR2 = torch.stack(list(parts.values()))
+        best_R = found_PR2[..., 0].argmax(dim=0)
+        logits_R, ids_R = found_PR2[best_R, torch.arange(rows)].unbind(dim=1)
+        return Likeliest(logits_R.float(), ids_R.long())
+
+    def _run(self, batch: Batch, parts: Mapping[int, Tensor], *, wants_logits: bool) -> None:
+        """Fill each rank's part."""
+        use_threads(1)  # the sampler's: the cores are the workers'
+        rows = len(batch.logit_rows_R)
+        answers = {
+            r: _memory(p) if rows else memoryview(bytearray(_DONE)) for r, p in parts.items()
+        }
+        self._steps.step(encode(batch, wants_logits=wants_logits), answers)
 
     def check(self) -> None:
         """Raises EngineError once a worker is lost, also while nothing runs."""

@@ -61,10 +61,25 @@ def answers(smollm2: ModelSource, prompts: list[list[int]]) -> list[RequestOutpu
     return LLM(smollm2, threads=1, max_batch_tokens=64).generate(prompts, GREEDY)
 
 
-@torch.no_grad()
 def test_greedy_answers_are_those_of_transformers(
     smollm2: ModelSource, answers: list[RequestOutput]
 ) -> None:
+    assert_answers_of_transformers(smollm2, answers)
+    assert any(answer.finish_reason is FinishReason.STOP for answer in answers)
+    assert any("Paris" in answer.text for answer in answers)
+
+
+@pytest.mark.slow
+def test_thirty_more_answers_are_those_of_transformers(smollm2: ModelSource) -> None:
+    topics = "tea rust bees snow jazz salt iron maps ants wind gold milk moss ice sand"
+    texts = [f"{start} {topic}" for topic in topics.split() for start in ("About", "I like")]
+    prompts = [smollm2.tokenizer.encode(text) for text in texts]
+    assert len(prompts) == 30
+    assert_answers_of_transformers(smollm2, LLM(smollm2, threads=1).generate(prompts, GREEDY))
+
+
+@torch.no_grad()
+def assert_answers_of_transformers(smollm2: ModelSource, answers: list[RequestOutput]) -> None:
     """One forward over prompt and answer shows every step of its greedy search at once."""
     reference = LlamaForCausalLM(LlamaConfig(**hf_config(smollm2.spec))).eval()
     reference.load_state_dict(dict(smollm2.weights), strict=False)
@@ -74,8 +89,6 @@ def test_greedy_answers_are_those_of_transformers(
         logits = reference(torch.tensor([ids])).logits[0]
         chosen = logits.argmax(dim=-1).tolist()
         assert chosen[len(answer.prompt_token_ids) - 1 : -1] == answer.token_ids
-    assert any(answer.finish_reason is FinishReason.STOP for answer in answers)
-    assert any("Paris" in answer.text for answer in answers)
 
 
 @pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
@@ -130,6 +143,24 @@ def test_a_seed_is_reproducible_in_any_company(llm: LLM) -> None:
     assert alone != llm.generate([[5, 6]], replace(seeded, seed=5))[0].token_ids
 
 
+@pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
+@pytest.mark.parametrize("speculation", ["none", "ngram"])
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+def test_a_token_of_quantised_weights_is_the_same_alone_in_company_and_from_the_cache(
+    tiny_source: ModelSource, quantization: str, speculation: str
+) -> None:
+    """To the bit: in any batch, any chunks of its prompt, and whoever computed its beginning."""
+    prompts = [[9] * 40, [5, 6] * 20, [5, 6] * 20 + [7], list(range(60)), [7]]
+    params = SamplingParams(max_tokens=20, temperature=1.0, seed=3, logprobs=2, ignore_eos=True)
+    options = {"quantization": quantization, "threads": 1}
+    one = LLM(tiny_source, prefix_cache=False, **options)
+    alone = [one.generate([prompt], params)[0] for prompt in prompts]
+    crowd = LLM(tiny_source, max_running=4, max_batch_tokens=24, speculation=speculation, **options)
+    for _ in range(2):  # the second time from the cache
+        together = crowd.generate(prompts, params)
+        assert [output.logprobs for output in together] == [output.logprobs for output in alone]
+
+
 def test_n_completions_of_one_prompt(llm: LLM) -> None:
     params = SamplingParams(max_tokens=8, temperature=2.0, seed=1, n=4, ignore_eos=True)
     (output,) = llm.generate([[5, 6]], params)
@@ -166,7 +197,7 @@ def test_an_interrupted_call_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("raylm.infer.engine.sample", interrupt)
+        patch.setattr("raylm.infer.engine.take", interrupt)
         with pytest.raises(KeyboardInterrupt):
             llm.generate([[5, 6], [7, 8]], GREEDY)
     assert len(llm.generate([[5, 6]], replace(GREEDY, max_tokens=2))[0].token_ids) == 2

@@ -9,8 +9,8 @@ def ints(*values):
     return torch.tensor(values, dtype=torch.int32)
 
 
-@pytest.mark.parametrize("rows", [(), (2,), (2, 3)])
-def test_a_batch_comes_out_as_it_went_in(rows):
+@pytest.mark.parametrize(("rows", "wants_logits"), [((), True), ((2,), False), ((2, 3), True)])
+def test_a_batch_comes_out_as_it_went_in(rows, wants_logits):
     sent = Batch(
         tokens_N=ints(7, 8, 9, 5),
         positions_N=ints(0, 1, 2, 40),
@@ -18,7 +18,8 @@ def test_a_batch_comes_out_as_it_went_in(rows):
         block_tables_SB=torch.tensor([[1, 0, 0], [4, 3, 2]], dtype=torch.int32),
         logit_rows_R=ints(*rows),
     )
-    found = decode(bytearray(encode(sent)))
+    found, wanted = decode(bytearray(encode(sent, wants_logits=wants_logits)))
+    assert wanted is wants_logits
     for name in (
         "tokens_N",
         "positions_N",

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -90,6 +91,8 @@ async def test_two_ranks_answer_as_one_process_until_one_dies(folder, expected):
         answers = await asyncio.gather(*map(engine.generate, PROMPTS, PARAMS))
         assert [answer.token_ids for answer in answers] == expected
         engine.stats()
+        answer = await engine.generate(PROMPTS[1], replace(PARAMS[1], logprobs=1))
+        assert answer.token_ids == expected[1]  # by way of all logits
         long = SamplingParams(max_tokens=200, temperature=0, ignore_eos=True)
         stream = engine.stream(PROMPTS[0], long)
         await anext(stream)
