@@ -202,7 +202,9 @@ class Models:
 
 
 async def _end(served: ServedModel, drain_s: float) -> None:
-    await served.drain(drain_s)
-    await served.engine.shutdown()
+    try:
+        await served.drain(drain_s)
+    finally:
+        await served.engine.shutdown()
     del served
     await asyncio.to_thread(gc.collect)  # an engine and its thread hold each other

@@ -101,6 +101,17 @@ async def test_streams_end_on_the_weights_they_began_on(loader, board):
     assert not old.engine.running
 
 
+async def test_the_end_of_the_app_ends_what_is_being_let_go_too(loader, board):
+    models = await replica(loader, board)
+    old = await models.find("first")
+    with old.held():
+        new = await models.update("first", {"model": "better"})
+        await asyncio.sleep(0.01)
+        await asyncio.wait_for(models.shutdown(0), 2)
+    assert not old.engine.running
+    assert not new.engine.running
+
+
 async def test_whoever_holds_a_model_too_long_loses_it(loader, board):
     models = await replica(loader, board, drain_s=0.05)
     served = await models.find("first")

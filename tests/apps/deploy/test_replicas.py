@@ -19,6 +19,7 @@ from tests.tiny_model import write_tiny_model
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
 KEY = {"authorization": "Bearer a-secret"}
+BLOCK_TOKENS = 16
 REPLICA_PORTS = range(30_000, 31_000)
 NOTICED_WITHIN_S = 2.0
 OPTIONS = {
@@ -73,7 +74,7 @@ def replicas(serve):
     return found
 
 
-async def until_there_are(serve, count, seconds=90):
+async def until_there_are(serve, count, seconds=120):
     async with asyncio.timeout(seconds):
         while len(await asyncio.to_thread(replicas, serve)) != count:
             await asyncio.sleep(0.3)
@@ -163,9 +164,11 @@ async def test_the_turns_of_a_chat_meet_in_one_replica(serve, client):
             messages = [{"role": "user", "content": said}]
             for _ in range(3):
                 asked = body("") | {"messages": messages}
-                reply = await client.post("/v1/chat/completions", json=asked)
-                answer = reply.json()["choices"][0]["message"]
-                messages += [answer, {"role": "user", "content": "Go on."}]
+                answer = (await client.post("/v1/chat/completions", json=asked)).json()
+                cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+                more = {"role": "user", "content": "Go on."}
+                messages += [answer["choices"][0]["message"], more]
+            assert cached >= BLOCK_TOKENS
         after = await served_by(serve, client)
         assert {p: after[p] - before[p] for p in after if after[p] > before[p]} == {
             port: 3 * len(beginnings)
