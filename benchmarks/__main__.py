@@ -10,6 +10,7 @@ MODULES = (
     "benchmarks.kernels.choice",
     "benchmarks.kernels.bench_decoder",
     "benchmarks.infer.bench_decode",
+    "benchmarks.infer.startup",
     "benchmarks.gateway.bench_first_token",
     "benchmarks.train.quickstart",
     "benchmarks.train.zero_peers",
