@@ -11,6 +11,7 @@ MODULES = (
     "benchmarks.kernels.bench_decoder",
     "benchmarks.infer.bench_decode",
     "benchmarks.infer.bench_workers",
+    "benchmarks.infer.startup",
     "benchmarks.gateway.bench_first_token",
     "benchmarks.serve.affinity",
     "benchmarks.train.quickstart",
