@@ -72,7 +72,7 @@ class Engine:
         self._speculator = speculator
         self._lead = 0 if speculator else runner.lead  # a guess follows what was read
         self._under_way: deque[Step] = deque()
-        self._settling: list[Request] = []
+        self._at_stake: list[Request] = []
 
     @property
     def has_work(self) -> bool:
@@ -85,7 +85,7 @@ class Engine:
     @property
     def running_ids(self) -> set[str]:
         """Of all whose tokens a failed step may have lost."""
-        unread = [request for request in self._settling if request in self._texts]
+        unread = [request for request in self._at_stake if request in self._texts]
         return {request.id for request in [*self._scheduler.running, *unread]}
 
     def stats(self) -> Stats:
@@ -139,6 +139,13 @@ class Engine:
     def step(self) -> list[Event]:
         """Launch one batch: the next chunk of each prompt, the next token of each answer. Gives
         what the last one that need not be under way any longer has drawn."""
+        try:
+            return self._step()
+        except Exception:
+            self._give_up_steps()
+            raise
+
+    def _step(self) -> list[Event]:
         if self._speculator is not None:
             self._speculator.guess(self._scheduler.running)
         began = perf_counter()
@@ -148,6 +155,12 @@ class Engine:
         if self._speculator is not None:
             self._speculator.time(plan, perf_counter() - began)
         return events if self.has_work else events + self._settle(0)
+
+    def _give_up_steps(self) -> None:
+        """What steps have computed that fail after they began is not to be trusted."""
+        self._at_stake += [chunk.request for step in self._under_way for chunk in step.chunks]
+        self._under_way.clear()
+        self._scheduler.cache.clear()
 
     def _launch(self, plan: Plan) -> list[Event]:
         """And what had to be settled first, for those who look back at their own tokens."""
@@ -181,11 +194,11 @@ class Engine:
         events = []
         while len(self._under_way) > most:
             step = self._under_way.popleft()
-            self._settling = [chunk.request for chunk in step.chunks]
+            self._at_stake = [chunk.request for chunk in step.chunks]
             for chunk, start, samples in step.results():
                 if chunk.request.state is not RequestState.FINISHED:
                     events += self._take(chunk, start, samples)
-            self._settling = []
+            self._at_stake = []
         return events
 
     def _take(self, chunk: Chunk, start: int, samples: list[Sample]) -> list[Event]:

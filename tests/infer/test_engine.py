@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raylm.core.errors import PromptTooLongError, RequestError
+from raylm.core.errors import EngineError, PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
 from raylm.infer.drafter import NgramDrafter
@@ -209,6 +209,25 @@ def test_a_failed_step_names_all_whose_tokens_it_had(make_runner, make_engine) -
     engine.abort("r")
     runner.fail = None
     assert run(engine, PROMPT, params(3)).token_ids == runner.continuation(PROMPT, 3)
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_what_a_failed_step_computed_is_never_found_again(
+    make_runner, make_engine, lead: int
+) -> None:
+    """Ahead of what it has read, the engine learns of it when it counts as computed."""
+    runner = make_runner(lead=lead)
+    engine = make_engine(runner)
+    prompt = list(range(1, 13))
+    forward = runner.forward
+    runner.forward = lambda batch: forward(batch) * float("nan")
+    with pytest.raises(EngineError, match="not finite"):
+        run(engine, prompt, params(9))
+    engine.abort("r")
+    runner.forward = forward
+    output = run(engine, prompt, params(3))
+    assert output.token_ids == runner.continuation(prompt, 3)
+    assert [len(batch.tokens_N) for batch in runner.forwards][-3] == len(prompt)
 
 
 def test_an_abort_frees_the_blocks_at_once(make_runner, make_engine) -> None:
