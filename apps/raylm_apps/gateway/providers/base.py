@@ -28,6 +28,7 @@ class ModelCard:
 class Prompt:
     model: ModelCard
     turns: Sequence[Turn]
+    user: str = ""  # for the fairness of our own engine; others are not told
 
 
 @dataclass(frozen=True)

@@ -108,12 +108,17 @@ class OpenAIProvider:
             "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
             "stream": True,
             "stream_options": {"include_usage": True},
+            **({"user": prompt.user} if self._is_ours and prompt.user else {}),
             **self._sampling.to_dict(),
         }
 
+    @property
+    def _is_ours(self) -> bool:
+        return self.name == "raylm"
+
     def _remote_id(self, model: ModelCard) -> str:
         """Our engine's ids carry its name (`raylm/smollm2`); another server's do not."""
-        return model.id if self.name == "raylm" else model.id.removeprefix(f"{self.name}/")
+        return model.id if self._is_ours else model.id.removeprefix(f"{self.name}/")
 
 
 def _events(chunk: dict[str, Any]) -> list[Event]:

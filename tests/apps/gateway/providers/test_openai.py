@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -100,6 +101,18 @@ async def provider(server: FakeServer) -> AsyncIterator[OpenAIProvider]:
             api_key="sk-secret",
             sampling=Sampling(max_tokens=7, temperature=0.2),
         )
+
+
+async def test_our_engine_alone_is_told_who_asks(
+    server: FakeServer, provider: OpenAIProvider
+) -> None:
+    """Its turns go by user; to others it would be somebody's name for no reason."""
+    server.behave = sending(delta("stop", content="Hi"), "[DONE]")
+    prompt = replace(PROMPT, user="u1")
+    other = OpenAIProvider("openai", provider._base_url, provider._client)
+    for one in (provider, other):
+        assert [event async for event in one.stream(prompt)]
+    assert [request["body"].get("user") for request in server.requests] == ["u1", None]
 
 
 async def test_text_reasoning_and_usage(server: FakeServer, provider: OpenAIProvider) -> None:
