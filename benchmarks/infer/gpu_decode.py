@@ -26,7 +26,8 @@ from raylm.core.sampling import SamplingParams
 from raylm.data.tokenizer import Tokenizer
 from raylm.infer.batch import Batch
 from raylm.infer.engine import Engine
-from raylm.infer.runner import Likeliest, Runner, TorchRunner
+from raylm.infer.likeliest import Likeliest
+from raylm.infer.runner import Runner, TorchRunner
 from raylm.infer.scheduler import Limits
 from raylm.models.decoder import Decoder
 from raylm.models.hf_config import hf_config

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from raylm.infer.batch import Batch
-from raylm.infer.runner import Likeliest, use_threads
+from raylm.infer.likeliest import Likeliest
+from raylm.infer.runner import use_threads
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import inverse_frequencies

@@ -3,27 +3,17 @@
 Shapes: N tokens, E hidden size, R rows of logits, V vocabulary.
 """
 
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from raylm.infer.batch import Batch, known_tokens
 from raylm.infer.decode_graphs import DecodeGraphs
+from raylm.infer.likeliest import Likeliest
 from raylm.infer.paged_attention import PagedAttention
 from raylm.models.decoder import Decoder
 from raylm.models.spec import ModelSpec
-
-
-class Likeliest(NamedTuple):
-    """Of each row of logits the largest, and its token."""
-
-    logits_R: Tensor
-    ids_R: Tensor
-
-    @classmethod
-    def of(cls, logits_RV: Tensor) -> Self:
-        return cls(*logits_RV.max(dim=-1))
 
 
 class Runner(Protocol):

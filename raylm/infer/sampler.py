@@ -16,8 +16,8 @@ from torch import Tensor
 from raylm.core.errors import EngineError
 from raylm.core.sampling import SamplingParams
 from raylm.core.seeding import derive_seed
+from raylm.infer.likeliest import Likeliest
 from raylm.infer.outputs import TokenLogprob
-from raylm.infer.runner import Likeliest
 
 _SEED_RANGE = 2**63
 

@@ -23,7 +23,8 @@ from raylm.collectives.choose import open_transport
 from raylm.collectives.transport import Transport
 from raylm.core.schema import ServeConfig
 from raylm.infer.batch import Batch
-from raylm.infer.runner import Likeliest, use_threads
+from raylm.infer.likeliest import Likeliest
+from raylm.infer.runner import use_threads
 from raylm.infer.stage_runner import StageRunner
 from raylm.models.spec import ModelSpec
 from raylm.parallel.pipeline import DecoderStage, StageShard

@@ -12,7 +12,7 @@ from raylm.data.tokenizer import Tokenizer
 from raylm.infer.batch import Batch, known_tokens
 from raylm.infer.drafter import Drafter
 from raylm.infer.engine import Engine
-from raylm.infer.runner import Likeliest
+from raylm.infer.likeliest import Likeliest
 from raylm.infer.scheduler import Limits
 from raylm.infer.speculation import Speculator, StepCost
 from raylm.models.decoder import Decoder
