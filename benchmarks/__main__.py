@@ -14,6 +14,7 @@ MODULES = (
     "benchmarks.infer.startup",
     "benchmarks.gateway.bench_first_token",
     "benchmarks.serve.affinity",
+    "benchmarks.serve.over_http",
     "benchmarks.train.quickstart",
     "benchmarks.train.zero_peers",
     "benchmarks.train.zero_cost",
