@@ -47,11 +47,11 @@ fix:  ## format and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-peers: $(PEERS)/.installed  ## DeepSpeed, torchft and Ray Train in an environment of their own, for the benchmarks beside them
-$(PEERS)/.installed: constraints.txt
+peers: $(PEERS)/.installed  ## DeepSpeed, torchft, Ray Train and llama.cpp in an environment of their own, for the benchmarks beside them
+$(PEERS)/.installed: constraints.txt Makefile
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy psutil setuptools wheel ninja
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt deepspeed==0.19.8 torchft-nightly==2026.10.26 'ray[train]'
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt deepspeed==0.19.8 torchft-nightly==2026.10.26 'ray[train]' xllamacpp==2026.10.11549
 	@touch $@
 
 bench: setup peers  ## the benchmarks that need no GPU

@@ -1,7 +1,8 @@
 """Writing GGUF: llama.cpp's names, layouts and metadata for the models of `raylm.models`.
 
 The llama family stores each query and key head with its two rotary halves interleaved;
-the qwen families keep Hugging Face's order. Matrices are F16 or Q8_0, vectors stay F32.
+the qwen families keep Hugging Face's order. Matrices are F16, Q8_0 or Q4_0, whose embedding and
+head are Q8_0; vectors stay F32.
 """
 
 from pathlib import Path
@@ -19,21 +20,20 @@ from raylm.models.spec import ModelSpec
 from raylm.nn.rope_scaling import LinearScaling, YarnScaling, inverse_frequencies
 
 _QUANTISED_ROW = 32
+_VOCABULARY = ("token_embd.", "output.")
 
 
-def write_gguf(path: Path, model: ModelSource, matrices: Literal["f16", "q8_0"]) -> None:
+def write_gguf(path: Path, model: ModelSource, matrices: Literal["f16", "q8_0", "q4_0"]) -> None:
     """Raises UsageError for a tokenizer GGUF has no name for."""
     arch = architecture(model.spec)
     writer = gguf.GGUFWriter(None, arch)
     _add_shape(writer, model.spec)
     add_tokenizer(writer, model.tokenizer, model.spec.vocab_size)
     writer.add_name(model.name)
-    writer.add_file_type(
-        gguf.LlamaFileType.MOSTLY_F16 if matrices == "f16" else gguf.LlamaFileType.MOSTLY_Q8_0
-    )
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{matrices.upper()}"])
     if model.chat_template is not None:
         writer.add_chat_template(model.chat_template.source)
-    _add_tensors(writer, model, Kind.F16 if matrices == "f16" else Kind.Q8_0)
+    _add_tensors(writer, model, Kind[matrices.upper()])
     draft = path.with_name(path.name + ".part")
     writer.write_header_to_file(draft)
     writer.write_kv_data_to_file()
@@ -100,6 +100,8 @@ def _add_tensor(
     writer: gguf.GGUFWriter, name: str, values: npt.NDArray[np.float32], matrices: Kind
 ) -> None:
     kind = matrices if values.ndim == 2 else Kind.F32
-    if kind is Kind.Q8_0 and values.shape[-1] % _QUANTISED_ROW:
+    if kind is Kind.Q4_0 and name.startswith(_VOCABULARY):
+        kind = Kind.Q8_0
+    if kind in (Kind.Q8_0, Kind.Q4_0) and values.shape[-1] % _QUANTISED_ROW:
         kind = Kind.F16
     writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)

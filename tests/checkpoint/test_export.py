@@ -8,6 +8,7 @@ import transformers
 from safetensors.torch import load_file
 
 from raylm.checkpoint.export import export
+from raylm.checkpoint.gguf_writer import write_gguf
 from raylm.core.errors import UsageError
 from raylm.data.tokenizer import Tokenizer
 from raylm.models.decoder import Decoder
@@ -92,6 +93,20 @@ def test_q8_0_is_stored_as_such_and_close(write_checkpoint, tmp_path):
     assert kinds["blk.1.attn_norm.weight"] == "F32"
     before = open_model(tmp_path / "run" / "checkpoints" / "latest")
     assert_close(logits_of(open_model(path)), logits_of(before), 2e-2)
+
+
+def test_q4_0_keeps_the_vocabulary_in_q8_0(write_checkpoint, tmp_path):
+    write_checkpoint(10)
+    before = open_model(tmp_path / "run" / "checkpoints" / "latest")
+    path = tmp_path / "small.gguf"
+    write_gguf(path, before, "q4_0")
+    kinds = {t.name: t.tensor_type.name for t in gguf.GGUFReader(path).tensors}
+    assert kinds["blk.0.ffn_up.weight"] == kinds["blk.1.attn_q.weight"] == "Q4_0"
+    assert (kinds["token_embd.weight"], kinds["output_norm.weight"]) == ("Q8_0", "F32")
+    after = open_model(path)
+    name = "model.layers.0.mlp.up_proj.weight"
+    step = before.weights[name].abs().max() / 8  # of a block that holds the largest
+    assert (after.weights[name] - before.weights[name]).abs().max() <= 1.01 * step
 
 
 def test_llama_queries_and_keys_are_interleaved_as_llama_cpp_wants(write_checkpoint, tmp_path):
