@@ -180,7 +180,6 @@ def never_called(*args: Any) -> Any:
 
 
 def test_guesses_change_no_answer(tiny_source: ModelSource) -> None:
-    """Not even those of a draft that is the model itself, which all hold."""
     prompts = [[5, 6, 7, 8] * 4, list(range(30))]
     wanted = SamplingParams(max_tokens=40, seed=1, temperature=0.5, ignore_eos=True)
 
@@ -212,7 +211,7 @@ def test_a_draft_model_guesses(tiny_source: ModelSource) -> None:
         found.append(tokens)
     assert found[0] == found[1]
     stats = guessing.engine.stats()
-    assert stats.held_tokens == stats.guessed_tokens  # of the model itself
+    assert stats.held_tokens == stats.guessed_tokens > 0  # of the model itself
 
 
 @pytest.mark.usefixtures("draft")
