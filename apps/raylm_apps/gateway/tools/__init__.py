@@ -1,0 +1,1 @@
+"""What a model may call: tools, their registry, and the loop's view of them."""
