@@ -8,6 +8,7 @@ Decoder::Decoder(const DecoderShape& shape, int threads, int num_blocks, int blo
     : shape_(shape),
       qkv_width_((shape.heads + 2 * shape.kv_heads) * shape.padded_head_dim),
       team_(threads),
+      staffing_(threads),
       cache_(shape.layers, num_blocks, shape.kv_heads, block_size, shape.padded_head_dim, kv_bits),
       every_token_(kTileTokens),
       hidden_(std::size_t(kTileTokens) * shape.hidden_size),

@@ -7,6 +7,7 @@
 
 #include "batch.h"
 #include "gemm.h"
+#include "staffing.h"
 #include "team.h"
 #include "top.h"
 
@@ -37,6 +38,11 @@ enum class VectorKind : std::int32_t {
     kOutBias,
     kFinalNorm,
     kInvFreq,
+};
+
+struct Range {
+    int begin;
+    int end;
 };
 
 // Where a batch's logits go: all of a row, or its `top` largest and their tokens.
@@ -101,6 +107,7 @@ private:
     };
 
     void place_weights();
+    void run_team(const Batch& batch, const Logits& logits);
     void run_tile(int member, const Batch& batch, const Logits& logits);
     void embed(int member, const Batch& batch);
     const Activations& normalize(int member, int rows, const int* tokens, const float* weight);
@@ -112,6 +119,19 @@ private:
     void project_down(int member, const Layer& layer);
     void project_head(int member, const Logits& logits);
     void merge_tops(int output, int row, const Logits& logits);
+
+    // The member's shares of the weights: its own, or everyone's where it works alone.
+    Range shares(int member) const {
+        return team_.members() == 1 ? Range{0, team_.size()} : Range{member, member + 1};
+    }
+    template <class Use>
+    void multiply_shares(int member, const PackedMatrix& weights, const Activations& x, int rows,
+                         Use&& use) {
+        const Range own = shares(member);
+        for (int share = own.begin; share < own.end; ++share) {
+            multiply(weights, share, x, rows, use);
+        }
+    }
     void add_to_hidden(int member, const PackedMatrix& weights, const Activations& x,
                        const float* bias);
 
@@ -126,6 +146,7 @@ private:
     const DecoderShape shape_;
     const int qkv_width_;
     Team team_;
+    Staffing staffing_;
     std::vector<Arena> arenas_;
     std::size_t weight_bytes_ = 0;
     std::vector<Layer> layers_;

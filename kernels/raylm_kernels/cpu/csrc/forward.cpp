@@ -1,5 +1,6 @@
 // What each member of the team does to one tile of tokens, from embedding to logits.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "decoder.h"
@@ -9,12 +10,8 @@
 namespace raylm {
 namespace {
 
-struct Range {
-    int begin;
-    int end;
-};
-
-Range share(int total, int member, int members) {
+// A member's part of what can be divided anywhere.
+Range part_of(int total, int member, int members) {
     return {int(long(total) * member / members), int(long(total) * (member + 1) / members)};
 }
 
@@ -40,34 +37,44 @@ Finding Decoder::forward(const Batch& batch, const Logits& logits) {
     for (int first = 0; first < batch.tokens_count; first += kTileTokens) {
         const int count = std::min(kTileTokens, batch.tokens_count - first);
         tile_.plan(batch, first, count, shape_.kv_heads, shape_.heads / shape_.kv_heads);
-        team_.run([&](int member) { run_tile(member, batch, logits); });
+        run_team(batch, logits);
     }
     return {};
 }
 
+void Decoder::run_team(const Batch& batch, const Logits& logits) {
+    const int members = staffing_.members();
+    const auto begin = std::chrono::steady_clock::now();
+    const double waited_before = team_.waited_s();
+    team_.run(members, [&](int member) { run_tile(member, batch, logits); });
+    if (members == 1) return;
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    staffing_.note(elapsed.count(), team_.waited_s() - waited_before);
+}
+
 void Decoder::run_tile(int member, const Batch& batch, const Logits& logits) {
     embed(member, batch);
-    team_.barrier();
+    team_.barrier(member);
     for (int index = 0; index < shape_.layers; ++index) {
         const Layer& layer = layers_[index];
         const int* all = every_token_.data();
         project_qkv(member, index, batch,
                     normalize(member, tile_.count, all, layer.input_norm.data()));
-        team_.barrier();
+        team_.barrier(member);
         attend_items(member, index, batch);
-        team_.barrier();
+        team_.barrier(member);
         project_out(member, layer);
-        team_.barrier();
+        team_.barrier(member);
         gate_up(member, layer, normalize(member, tile_.count, all, layer.post_norm.data()));
-        team_.barrier();
+        team_.barrier(member);
         project_down(member, layer);
-        team_.barrier();
+        team_.barrier(member);
     }
     if (!tile_.logit_tokens.empty()) project_head(member, logits);
 }
 
 void Decoder::embed(int member, const Batch& batch) {
-    const Range own = share(tile_.count, member, team_.size());
+    const Range own = part_of(tile_.count, member, team_.members());
     for (int token = own.begin; token < own.end; ++token) {
         const int at = tile_.first + token;
         embedding().read_row(batch.tokens[at], hidden(token));
@@ -80,27 +87,28 @@ void Decoder::embed(int member, const Batch& batch) {
 // Quantised rms_norm of the named tokens' hidden rows.
 const Activations& Decoder::normalize(int member, int rows, const int* tokens,
                                       const float* weight) {
-    const bool alone = team_.size() == 1 || rows <= kRedundantRows;
-    Activations& out = alone ? workspaces_[member].normalized : normalized_;
-    const Range own = alone ? Range{0, rows} : share(rows, member, team_.size());
+    const bool copies = team_.size() == 1 || rows <= kRedundantRows;
+    Activations& out = copies ? workspaces_[member].normalized : normalized_;
+    const Range own = copies ? Range{0, rows} : part_of(rows, member, team_.members());
     for (int row = own.begin; row < own.end; ++row) {
         rms_norm_quantize(hidden(tokens[row]), weight, shape_.hidden_size, shape_.norm_eps, row,
                           out);
     }
-    if (!alone) team_.barrier();
+    if (!copies) team_.barrier(member);
     return out;
 }
 
 void Decoder::project_qkv(int member, int index, const Batch& batch, const Activations& x) {
     const Layer& layer = layers_[index];
     const float* bias = layer.qkv_bias.size() ? layer.qkv_bias.data() : nullptr;
-    multiply(layer.qkv, member, x, tile_.count, [&](int unit, int first, int rows, const float* y) {
+    const auto keep = [&](int unit, int first, int rows, const float* y) {
         for (int row = 0; row < rows; ++row, y += kUnitRows) {
             float* out = qkv(first + row, 0) + unit * kUnitRows;
             std::copy_n(y, kUnitRows, out);
             if (bias) add_unit(bias + unit * kUnitRows, out);
         }
-    });
+    };
+    multiply_shares(member, layer.qkv, x, tile_.count, keep);
     finish_heads(member, index, batch);
 }
 
@@ -110,8 +118,9 @@ void Decoder::finish_heads(int member, int index, const Batch& batch) {
     const int width = shape_.padded_head_dim;
     const int half = shape_.head_dim / 2;
     const float query_scale = 1.0f / std::sqrt(float(shape_.head_dim));
-    const int first_head = layer.qkv.begin(member) * kUnitRows / width;
-    const int last_head = layer.qkv.end(member) * kUnitRows / width;
+    const Range own = shares(member);
+    const int first_head = layer.qkv.begin(own.begin) * kUnitRows / width;
+    const int last_head = layer.qkv.end(own.end - 1) * kUnitRows / width;
     const int keys_end = shape_.heads + shape_.kv_heads;
     for (int token = 0; token < tile_.count; ++token) {
         const float* turns = turns_.data() + std::size_t(token) * shape_.head_dim;
@@ -175,17 +184,17 @@ void Decoder::project_out(int member, const Layer& layer) {
 
 void Decoder::gate_up(int member, const Layer& layer, const Activations& x) {
     float* gated = workspaces_[member].gated.data();
-    multiply(layer.gate_up, member, x, tile_.count,
-             [&](int unit, int first, int rows, const float* y) {
-                 const bool starts_group = unit % kGatedUnits == 0;
-                 for (int row = 0; row < rows; ++row, y += kUnitRows) {
-                     float* group = gated + std::size_t(first + row) * kGroup;
-                     const f32x16 value = silu(load(y)) * load(y + kLanes);
-                     store(group + (starts_group ? 0 : kLanes), value);
-                     if (starts_group) continue;
-                     gated_.quantize_group(first + row, unit / kGatedUnits, group);
-                 }
-             });
+    const auto gate = [&](int unit, int first, int rows, const float* y) {
+        const bool starts_group = unit % kGatedUnits == 0;
+        for (int row = 0; row < rows; ++row, y += kUnitRows) {
+            float* group = gated + std::size_t(first + row) * kGroup;
+            const f32x16 value = silu(load(y)) * load(y + kLanes);
+            store(group + (starts_group ? 0 : kLanes), value);
+            if (starts_group) continue;
+            gated_.quantize_group(first + row, unit / kGatedUnits, group);
+        }
+    };
+    multiply_shares(member, layer.gate_up, x, tile_.count, gate);
 }
 
 void Decoder::project_down(int member, const Layer& layer) {
@@ -194,13 +203,14 @@ void Decoder::project_down(int member, const Layer& layer) {
 
 void Decoder::add_to_hidden(int member, const PackedMatrix& weights, const Activations& x,
                             const float* bias) {
-    multiply(weights, member, x, tile_.count, [&](int unit, int first, int rows, const float* y) {
+    const auto add = [&](int unit, int first, int rows, const float* y) {
         for (int row = 0; row < rows; ++row, y += kUnitRows) {
             float* out = hidden(first + row) + unit * kUnitRows;
             add_unit(y, out);
             if (bias) add_unit(bias + unit * kUnitRows, out);
         }
-    });
+    };
+    multiply_shares(member, weights, x, tile_.count, add);
 }
 
 void Decoder::project_head(int member, const Logits& logits) {
@@ -211,7 +221,7 @@ void Decoder::project_head(int member, const Logits& logits) {
         const Activations& x =
             normalize(member, part, tile_.logit_tokens.data() + first_row, final_norm_.data());
         if (!logits.all) std::for_each_n(tops.begin(), part, [](Top& top) { top.clear(); });
-        multiply(head_, member, x, part, [&](int unit, int first, int rows, const float* y) {
+        multiply_shares(member, head_, x, part, [&](int unit, int first, int rows, const float* y) {
             const int begin = unit * kUnitRows;
             const int width = std::min(kUnitRows, shape_.vocab_size - begin);
             for (int row = first; row < first + rows; ++row, y += kUnitRows) {
@@ -223,19 +233,19 @@ void Decoder::project_head(int member, const Logits& logits) {
                 }
             }
         });
-        team_.barrier();
+        team_.barrier(member);
         if (logits.all) continue;
-        const Range own = share(part, member, team_.size());
+        const Range own = part_of(part, member, team_.members());
         for (int row = own.begin; row < own.end; ++row) {
             merge_tops(tile_.logit_outputs[first_row + row], row, logits);
         }
-        team_.barrier();
+        team_.barrier(member);
     }
 }
 
 void Decoder::merge_tops(int output, int row, const Logits& logits) {
     Top& all = workspaces_.front().tops[row];
-    for (std::size_t i = 1; i < workspaces_.size(); ++i) all.merge(workspaces_[i].tops[row]);
+    for (int i = 1; i < team_.members(); ++i) all.merge(workspaces_[i].tops[row]);
     std::size_t at = std::size_t(output) * logits.top;
     for (const Best& one : all.best()) {
         logits.values[at] = one.value;

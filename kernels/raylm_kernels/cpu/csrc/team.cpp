@@ -1,5 +1,7 @@
 #include "team.h"
 
+#include <chrono>
+
 namespace raylm {
 namespace {
 
@@ -29,7 +31,7 @@ void Signal::wait_past(std::uint32_t seen) const {
     count_.wait(seen, std::memory_order_acquire);
 }
 
-Team::Team(int size) : size_(size), started_(size) {
+Team::Team(int size) : size_(size), started_(size), waiting_(size) {
     try {
         for (int member = 1; member < size; ++member) {
             threads_.emplace_back([this, member] { work(member); });
@@ -54,7 +56,7 @@ void Team::start(Entry entry, void* context, int members) {
     members_ = members;
     for (int member = 1; member < members; ++member) started_[member].raise();
     entry(context, 0);
-    barrier();
+    barrier(0);
 }
 
 void Team::work(int member) {
@@ -62,11 +64,11 @@ void Team::work(int member) {
         started_[member].wait_past(seen);
         if (entry_ == nullptr) return;
         entry_(context_, member);
-        barrier();
+        barrier(member);
     }
 }
 
-void Team::barrier() {
+void Team::barrier(int member) {
     const int members = members_;  // once all have arrived, the next job may have others
     if (members == 1) return;
     const std::uint32_t seen = released_.value();
@@ -74,8 +76,17 @@ void Team::barrier() {
         arrived_.store(0, std::memory_order_relaxed);
         released_.raise();
     } else {
+        const auto begin = std::chrono::steady_clock::now();
         released_.wait_past(seen);
+        const std::chrono::nanoseconds waited = std::chrono::steady_clock::now() - begin;
+        waiting_[member].nanoseconds.fetch_add(waited.count(), std::memory_order_relaxed);
     }
+}
+
+double Team::waited_s() const {
+    std::int64_t sum = 0;
+    for (const Waiting& one : waiting_) sum += one.nanoseconds.load(std::memory_order_relaxed);
+    return double(sum) * 1e-9;
 }
 
 }  // namespace raylm

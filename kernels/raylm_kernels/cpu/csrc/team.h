@@ -30,6 +30,12 @@ public:
 
     int size() const { return size_; }
 
+    // Inside a job: how many run it.
+    int members() const { return members_; }
+
+    // What all members have waited for each other at barriers since the beginning.
+    double waited_s() const;
+
     // Runs job(member) on the first `members` and returns when all are done; the others sleep on.
     // A job must not throw.
     template <class Job>
@@ -44,9 +50,13 @@ public:
     }
 
     // Inside a job: returns once every member that runs it has arrived.
-    void barrier();
+    void barrier(int member);
 
 private:
+    struct Waiting {
+        alignas(64) std::atomic<std::int64_t> nanoseconds{0};
+    };
+
     using Entry = void (*)(void* context, int member);
 
     void start(Entry entry, void* context, int members);
@@ -57,7 +67,8 @@ private:
     Entry entry_ = nullptr;
     void* context_ = nullptr;
     int members_ = 0;
-    std::vector<Signal> started_;  // for each member
+    std::vector<Signal> started_;   // for each member
+    std::vector<Waiting> waiting_;  // for each member
     Signal released_;
     alignas(64) std::atomic<int> arrived_{0};
     std::vector<std::thread> threads_;
