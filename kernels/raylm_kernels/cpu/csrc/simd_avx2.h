@@ -84,6 +84,13 @@ inline __m256i multiply_bytes(Register<std::uint8_t> weights, i32x8 quad) {
 }
 inline __m256i add_pairs(__m256i words) { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
 
+// Left to itself GCC makes all products before it adds the first two, and spills them. Int4 from
+// the cache is 1.3 times as fast for one row in this order, 1.9 times for eight.
+inline __m256i in_order(__m256i sum) {
+    asm("" : "+x"(sum));
+    return sum;
+}
+
 // The products of sixteen rows with one vector of activations, over at most 32 of their columns.
 template <int Bits>
 class Dot;
@@ -97,8 +104,8 @@ public:
 
     // Lane r: += weights[4r..4r+3] . quad[0..3].
     void add(u8x64 weights, i32x16 quad) {
-        low_ = _mm256_add_epi16(low_, multiply_bytes(weights.low, quad.low));
-        high_ = _mm256_add_epi16(high_, multiply_bytes(weights.high, quad.high));
+        low_ = in_order(_mm256_add_epi16(low_, multiply_bytes(weights.low, quad.low)));
+        high_ = in_order(_mm256_add_epi16(high_, multiply_bytes(weights.high, quad.high)));
     }
     i32x16 total() const { return {(i32x8)add_pairs(low_), (i32x8)add_pairs(high_)}; }
 
@@ -116,8 +123,8 @@ public:
     explicit Dot(std::int32_t) {}
 
     void add(u8x64 weights, i32x16 quad) {
-        low_ = _mm256_add_epi32(low_, products(weights.low, quad.low));
-        high_ = _mm256_add_epi32(high_, products(weights.high, quad.high));
+        low_ = in_order(_mm256_add_epi32(low_, products(weights.low, quad.low)));
+        high_ = in_order(_mm256_add_epi32(high_, products(weights.high, quad.high)));
     }
     i32x16 total() const { return {(i32x8)low_, (i32x8)high_}; }
 
