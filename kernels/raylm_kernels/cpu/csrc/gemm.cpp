@@ -39,6 +39,11 @@ void streams(const std::uint8_t* units, std::size_t apart, const Activations& x,
     }
 }
 
+template <int Bits>
+void pair(const std::uint8_t* unit, const Activations& x, int row, float* y) {
+    multiply_blocks<Bits, 1, 4>(unit, stride_of<Bits>(x), x, row, y);
+}
+
 template <int Bits, int... M>
 constexpr std::array<UnitKernel, sizeof...(M)> stream_kernels(std::integer_sequence<int, M...>) {
     return {stream<Bits, M + 1>...};
@@ -101,5 +106,7 @@ UnitKernel tile_kernel(int bits, int rows) {
 }
 
 StreamsKernel streams_kernel(int bits) { return bits == 4 ? streams<4> : streams<8>; }
+
+UnitKernel pair_kernel(int bits) { return bits == 4 ? pair<4> : pair<8>; }
 
 }  // namespace raylm

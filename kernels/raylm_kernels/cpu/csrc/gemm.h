@@ -19,11 +19,14 @@ using StreamsKernel = void (*)(const std::uint8_t* units, std::size_t apart, con
 
 StreamsKernel streams_kernel(int bits);
 
+// y [2, 32] of one activation row with two units, their row blocks side by side.
+UnitKernel pair_kernel(int bits);
+
 // Products of 8 bits that one thread makes in a second, from the first cache.
 double peak_products(int bits);
 
 // One row takes as long as the memory takes to deliver its weights, in kStreams places of the share
-// at once. Returns the first unit that is left over.
+// at once, and of what is left in the row blocks of a pair. Returns the first unit after all pairs.
 template <class Use>
 int multiply_in_streams(const PackedMatrix& weights, int member, const Activations& x, Use&& use) {
     alignas(64) float y[kStreams * 2 * kUnitRows];
@@ -36,7 +39,13 @@ int multiply_in_streams(const PackedMatrix& weights, int member, const Activatio
             use(pair + i / 2 * part + i % 2, 0, 1, y + i * kUnitRows);
         }
     }
-    return begin + kStreams * part;
+    int unit = begin + kStreams * part;
+    for (; unit + 2 <= weights.end(member); unit += 2) {
+        pair_kernel(weights.bits())(weights.unit(member, unit), x, 0, y);
+        use(unit, 0, 1, y);
+        use(unit + 1, 0, 1, y + kUnitRows);
+    }
+    return unit;
 }
 
 // Calls use(unit, first_row, rows, y) with y [rows, 32] for every unit of the share. Where that
