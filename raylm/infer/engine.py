@@ -1,8 +1,8 @@
 """The engine: schedule, run, sample, update."""
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -29,7 +29,8 @@ from raylm.infer.trace import RecordingScheduler
 class Stats:
     """`waiting` sequences are queued, `running` ones hold blocks of the KV cache; what no sequence
     holds is free, cached or not. Since the start: sequences that had to give their blocks up,
-    tokens that were guessed, and those of them that were then drawn."""
+    tokens that were guessed, and those of them that were then drawn.
+    `queue`: how many wait, by priority."""
 
     waiting: int
     running: int
@@ -38,6 +39,7 @@ class Stats:
     preemptions: int = 0
     guessed_tokens: int = 0
     held_tokens: int = 0
+    queue: Mapping[int, int] = field(default_factory=dict)
 
 
 Event = tuple[str, Delta]  # a request's id and what it gained
@@ -90,18 +92,23 @@ class Engine:
 
     def stats(self) -> Stats:
         guesses = None if self._speculator is None else self._speculator.policy
+        queue = self._scheduler.waiting.lengths()
         return Stats(
-            waiting=len(self._scheduler.waiting),
+            waiting=sum(queue.values()),
             running=len(self._scheduler.running),
             free_blocks=self._scheduler.free_blocks,
             total_blocks=self._scheduler.pool.num_blocks,
             preemptions=self._scheduler.totals.preemptions,
             guessed_tokens=0 if guesses is None else guesses.drafted,
             held_tokens=0 if guesses is None else guesses.accepted,
+            queue=queue,
         )
 
     def running_of(self, user: str) -> int:
-        return sum(request.user == user for request in self._scheduler.running)
+        return sum(request.user == user for request in list(self._scheduler.running))
+
+    def running_by_priority(self) -> Counter[int]:
+        return Counter(request.priority for request in list(self._scheduler.running))
 
     def requests_for(
         self,

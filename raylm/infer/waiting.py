@@ -46,7 +46,7 @@ class WaitingQueue:
                 yield from queue
 
     def lengths(self) -> dict[int, int]:
-        """How many wait, by priority."""
+        """How many wait, by priority. May be asked from any thread."""
         return {priority: len(level) for priority, level in sorted(self._levels.items())}
 
     def users(self) -> set[str]:
