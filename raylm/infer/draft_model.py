@@ -6,7 +6,7 @@ from dataclasses import replace
 from raylm.infer.batch import Batch
 from raylm.infer.block_pool import BlockPool
 from raylm.infer.request import Request
-from raylm.infer.runner import Runner
+from raylm.infer.runner import CacheLostError, Runner
 from raylm.infer.scheduler import Chunk, Plan
 
 
@@ -25,6 +25,18 @@ class DraftModel:
         self._copies: dict[Request, Request] = {}
 
     def propose(self, wanted: Mapping[Request, int]) -> dict[Request, list[int]]:
+        try:
+            return self._propose(wanted)
+        except CacheLostError:
+            for copy in self._copies.values():
+                copy.computed_length = 0
+            return {}
+
+    def forget(self, request: Request) -> None:
+        if copy := self._copies.pop(request, None):
+            self._pool.release(copy.blocks)
+
+    def _propose(self, wanted: Mapping[Request, int]) -> dict[Request, list[int]]:
         copies = {r: self._caught_up(r, most) for r, most in wanted.items()}
         known = {r: len(r.token_ids) for r in wanted}
         going = [(copy, known[r] + wanted[r]) for r, copy in copies.items() if copy is not None]
@@ -34,10 +46,6 @@ class DraftModel:
             request: [] if copy is None else copy.token_ids[known[request] :]
             for request, copy in copies.items()
         }
-
-    def forget(self, request: Request) -> None:
-        if copy := self._copies.pop(request, None):
-            self._pool.release(copy.blocks)
 
     def _caught_up(self, request: Request, most: int) -> Request | None:
         """Its copy with all of its tokens, and blocks for so many more."""

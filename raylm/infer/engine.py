@@ -16,7 +16,7 @@ from raylm.infer.detokenizer import Detokenizer
 from raylm.infer.device_sampler import Draw
 from raylm.infer.outputs import Delta
 from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
-from raylm.infer.runner import Runner
+from raylm.infer.runner import CacheLostError, Runner
 from raylm.infer.sampler import Sample, is_plain, reads_output, sample, take
 from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
 from raylm.infer.servable import require_servable
@@ -148,6 +148,9 @@ class Engine:
         what the last one that need not be under way any longer has drawn."""
         try:
             return self._step()
+        except CacheLostError:  # of a runner that draws at once, so that nothing is under way
+            self._scheduler.start_over()
+            return []
         except Exception:
             self._give_up_steps()
             raise
@@ -167,7 +170,7 @@ class Engine:
         """What steps have computed that fail after they began is not to be trusted."""
         self._at_stake += [chunk.request for step in self._under_way for chunk in step.chunks]
         self._under_way.clear()
-        self._scheduler.cache.clear()
+        self._scheduler.forget()
 
     def _launch(self, plan: Plan) -> list[Event]:
         """And what had to be settled first, for those who look back at their own tokens."""

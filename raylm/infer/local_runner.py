@@ -7,6 +7,7 @@ import torch
 
 from raylm.core.errors import ConfigError, MissingDependencyError, UsageError
 from raylm.core.schema import ModelConfig
+from raylm.infer.fallback_runner import FallbackRunner
 from raylm.infer.packed_runner import PackedRunner, decoder_dims
 from raylm.infer.runner import Runner, TorchRunner
 from raylm.models.decoder import Decoder
@@ -27,26 +28,41 @@ def local_runner(config: ModelConfig, source: ModelSource, device: str, limit: i
     if quantization == "none":
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
         num_blocks = num_blocks_for(config, TorchRunner.token_bytes(source.spec, dtype), limit)
-        decoder = Decoder.from_source(source, dtype, device)
-        return TorchRunner(
-            decoder,
-            num_blocks=num_blocks,
-            block_size=config.block_size,
-            threads=threads,
-            graphs=config.cuda_graphs,
-        )
+        return _torch_runner(config, source, device, dtype, num_blocks, threads)
     try:
         PackedFolder()
     except ValueError as error:
         raise ConfigError(str(error)) from None
     kv_bits: KvBits = 8 if config.kv_cache_dtype == "int8" else 16
-    return PackedRunner(
+    num_blocks = num_blocks_for(config, PackedRunner.token_bytes(source.spec, kv_bits), limit)
+    packed = PackedRunner(
         source,
         weight_bits=8 if quantization == "int8" else 4,
-        num_blocks=num_blocks_for(config, PackedRunner.token_bytes(source.spec, kv_bits), limit),
+        num_blocks=num_blocks,
         block_size=config.block_size,
         threads=threads,
         kv_bits=kv_bits,
+    )
+    return FallbackRunner(
+        packed,
+        lambda: _torch_runner(config, source, device, torch.float32, num_blocks, threads),
+    )
+
+
+def _torch_runner(
+    config: ModelConfig,
+    source: ModelSource,
+    device: str,
+    dtype: torch.dtype,
+    num_blocks: int,
+    threads: int,
+) -> TorchRunner:
+    return TorchRunner(
+        Decoder.from_source(source, dtype, device),
+        num_blocks=num_blocks,
+        block_size=config.block_size,
+        threads=threads,
+        graphs=config.cuda_graphs,
     )
 
 

@@ -16,6 +16,10 @@ from raylm.models.decoder import Decoder
 from raylm.models.spec import ModelSpec
 
 
+class CacheLostError(Exception):
+    """The runner has lost all keys and values, and can go on without them."""
+
+
 class Runner(Protocol):
     """The only part of the engine that touches weights and the KV cache.
 
@@ -36,7 +40,8 @@ class Runner(Protocol):
 
     def forward(self, batch: Batch) -> Tensor:
         """R x V float32 logits of the batch's `logit_rows`; keys and values of every token are
-        written to its sequence's blocks first. The next call may overwrite them."""
+        written to its sequence's blocks first. The next call may overwrite them. May raise
+        CacheLostError where `lead` is 0."""
         ...
 
     def likeliest(self, batch: Batch) -> Likeliest:

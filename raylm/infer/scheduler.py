@@ -133,6 +133,16 @@ class Scheduler:
         request.finish_reason = reason
         self.cache.release(request)
 
+    def forget(self) -> None:
+        """What is cached is not to be trusted any more; those who run keep what they have."""
+        self.cache.clear()
+
+    def start_over(self) -> None:
+        """The cache is lost: whoever runs yields its blocks and is computed again."""
+        self.cache.clear()
+        for request in reversed(list(self.running)):
+            self._preempt(request)
+
     def _keep_running(self) -> None:
         """Blocks for every token of those who run, taken from the lowest in rank."""
         growing = []

@@ -74,6 +74,14 @@ class RecordingScheduler(Scheduler):
         self._write({"finish": number, "reason": reason, "changed": [change] if change else []})
         super().finish(request, reason)
 
+    def forget(self) -> None:
+        self._write({"call": "forget"})
+        super().forget()
+
+    def start_over(self) -> None:
+        self._write({"call": "start_over"})
+        super().start_over()
+
     def _changes(self, request: Request) -> list[Any] | None:
         """[number, computed_length, the first place that may differ, the token ids from there]"""
         state = _state(request)
@@ -110,6 +118,10 @@ def replay(path: Path) -> Iterator[tuple[int, Rows, Rows]]:
             case {"submit": number}:
                 requests[number] = _request(event)
                 scheduler.submit(requests[number])
+            case {"call": "forget"}:
+                scheduler.forget()
+            case {"call": "start_over"}:
+                scheduler.start_over()
             case {"finish": number, "reason": reason}:
                 scheduler.finish(requests.pop(number), FinishReason(reason))
             case {"step": step, "plan": planned}:

@@ -44,7 +44,7 @@ def test_quantised_weights_run_packed(
     tiny_source: ModelSource, built: list[Runner], quantization: str
 ) -> None:
     load(tiny_source, {"quantization": quantization})
-    assert [type(runner) for runner in built] == [PackedRunner]
+    assert [type(fallback.runner) for fallback in built] == [PackedRunner]
 
 
 @pytest.mark.parametrize("quantization", [None, "none"])
