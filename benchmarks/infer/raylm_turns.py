@@ -7,9 +7,9 @@ import torch
 
 from benchmarks.infer.turns import Laps, Turn, serve
 from raylm.core.sampling import SamplingParams
-from raylm.infer.fallback_runner import FallbackRunner
 from raylm.infer.load import load
-from raylm.infer.packed_runner import PackedRunner
+from raylm.infer.runners.fallback import FallbackRunner
+from raylm.infer.runners.packed import PackedRunner
 from raylm_kernels.cpu.decoder import PackedDecoder
 
 READ_STREAMS = (1, 4)

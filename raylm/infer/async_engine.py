@@ -13,11 +13,11 @@ from typing import Any, Self
 from raylm.core.errors import EngineError, OverloadedError
 from raylm.core.sampling import SamplingParams
 from raylm.core.schema import ServeConfig
-from raylm.infer.admission import QueueLimits, retry_after_s
 from raylm.infer.engine import Stats
 from raylm.infer.engine_thread import EngineThread, Event
 from raylm.infer.load import RunnerFactory, load
-from raylm.infer.outputs import Delta, RequestOutput
+from raylm.infer.sampling.outputs import Delta, RequestOutput
+from raylm.infer.scheduling.admission import QueueLimits, retry_after_s
 from raylm.models.source import ModelSource
 
 

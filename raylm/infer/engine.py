@@ -10,17 +10,17 @@ from torch import Tensor
 
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch, Drawn
-from raylm.infer.block_pool import BlockPool
-from raylm.infer.detokenizer import Detokenizer
-from raylm.infer.device_sampler import Draw
-from raylm.infer.outputs import Delta
-from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
-from raylm.infer.runner import CacheLostError, Runner
-from raylm.infer.sampler import Sample, is_plain, reads_output, sample, take
-from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
+from raylm.infer.runners.batch import Batch, Drawn
+from raylm.infer.runners.runner import CacheLostError, Runner
+from raylm.infer.sampling.detokenizer import Detokenizer
+from raylm.infer.sampling.device_sampler import Draw
+from raylm.infer.sampling.outputs import Delta
+from raylm.infer.sampling.sampler import Sample, is_plain, reads_output, sample, take
+from raylm.infer.scheduling.block_pool import BlockPool
+from raylm.infer.scheduling.request import PLACEHOLDER, Request, RequestState, requests_for
+from raylm.infer.scheduling.scheduler import Chunk, Limits, Plan, Scheduler
 from raylm.infer.servable import require_servable
-from raylm.infer.speculation import Speculator
+from raylm.infer.speculation.speculator import Speculator
 from raylm.infer.step import Step
 from raylm.infer.trace import RecordingScheduler
 

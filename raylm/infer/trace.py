@@ -14,9 +14,9 @@ from typing import Any
 
 from raylm.core.errors import ConfigError, DataError
 from raylm.core.sampling import FinishReason, SamplingParams
-from raylm.infer.block_pool import BlockPool
-from raylm.infer.request import Request
-from raylm.infer.scheduler import Limits, Plan, Scheduler
+from raylm.infer.scheduling.block_pool import BlockPool
+from raylm.infer.scheduling.request import Request
+from raylm.infer.scheduling.scheduler import Limits, Plan, Scheduler
 
 _FORMAT = 1
 

@@ -22,10 +22,10 @@ from raylm.collectives.alone import AloneTransport
 from raylm.collectives.choose import open_transport
 from raylm.collectives.transport import Transport
 from raylm.core.schema import ServeConfig
-from raylm.infer.batch import Batch
-from raylm.infer.likeliest import Likeliest
-from raylm.infer.runner import use_threads
-from raylm.infer.stage_runner import StageRunner
+from raylm.infer.runners.batch import Batch
+from raylm.infer.runners.runner import use_threads
+from raylm.infer.runners.stage import StageRunner
+from raylm.infer.sampling.likeliest import Likeliest
 from raylm.models.spec import ModelSpec
 from raylm.parallel.pipeline import DecoderStage, StageShard
 from raylm.runtime.group import WorkerGroup

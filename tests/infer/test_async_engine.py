@@ -12,8 +12,8 @@ from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.core.schema import ServeConfig
 from raylm.infer.async_engine import AsyncLLM
 from raylm.infer.llm import LLM
-from raylm.infer.outputs import Delta
-from raylm.infer.runner import TorchRunner
+from raylm.infer.runners.runner import TorchRunner
+from raylm.infer.sampling.outputs import Delta
 from raylm.models.source import ModelSource
 from tests.infer.conftest import EchoRunner
 from tests.tiny_model import write_tiny_model

@@ -11,8 +11,8 @@ from raylm.data.tokenizer import Tokenizer
 from raylm.infer import load as loading
 from raylm.infer.llm import LLM
 from raylm.infer.load import load
-from raylm.infer.packed_runner import PackedRunner
-from raylm.infer.runner import Runner, TorchRunner
+from raylm.infer.runners.packed import PackedRunner
+from raylm.infer.runners.runner import Runner, TorchRunner
 from raylm.models.source import ModelSource
 from raylm_kernels.cpu import build
 

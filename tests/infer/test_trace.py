@@ -9,9 +9,9 @@ import pytest
 
 from raylm.core.errors import ConfigError, DataError
 from raylm.core.sampling import SamplingParams
-from raylm.infer.block_pool import BlockPool
 from raylm.infer.llm import LLM
-from raylm.infer.scheduler import Limits
+from raylm.infer.scheduling.block_pool import BlockPool
+from raylm.infer.scheduling.scheduler import Limits
 from raylm.infer.trace import RecordingScheduler, replay, report
 from raylm.models.source import ModelSource
 from tests.infer.dry_run import DryRun, make_requests

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from raylm.infer.async_engine import AsyncLLM
-from raylm.infer.likeliest import Likeliest
-from raylm.infer.packed_runner import PackedRunner
+from raylm.infer.runners.packed import PackedRunner
+from raylm.infer.sampling.likeliest import Likeliest
 from raylm_kernels.cpu import build
 from tests.serve.conftest import serving
 from tests.tiny_model import write_tiny_model
