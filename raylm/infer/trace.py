@@ -180,4 +180,7 @@ def report(path: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(report(Path(sys.argv[1])))
+    try:
+        sys.exit(report(Path(sys.argv[1])))
+    except DataError as error:
+        sys.exit(str(error))
