@@ -21,8 +21,8 @@ import torch
 from raylm.checkpoint.source import open_model_or_run
 from raylm.core.schema import ServeConfig
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch
-from raylm.infer.runner import TorchRunner, use_threads
+from raylm.infer.runners.batch import Batch
+from raylm.infer.runners.runner import TorchRunner, use_threads
 from raylm.models.decoder import Decoder
 from raylm.models.hf_weights import save_hf_folder
 from raylm.models.spec import ModelSpec

@@ -24,11 +24,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from raylm.core.sampling import SamplingParams
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch
 from raylm.infer.engine import Engine
-from raylm.infer.likeliest import Likeliest
-from raylm.infer.runner import Runner, TorchRunner
-from raylm.infer.scheduler import Limits
+from raylm.infer.runners.batch import Batch
+from raylm.infer.runners.runner import Runner, TorchRunner
+from raylm.infer.sampling.likeliest import Likeliest
+from raylm.infer.scheduling.scheduler import Limits
 from raylm.models.decoder import Decoder
 from raylm.models.hf_config import hf_config
 from raylm.models.spec import ModelSpec

@@ -8,7 +8,8 @@ import torch
 from benchmarks.infer.turns import Laps, Turn, serve
 from raylm.core.sampling import SamplingParams
 from raylm.infer.load import load
-from raylm.infer.packed_runner import PackedRunner
+from raylm.infer.runners.fallback import FallbackRunner
+from raylm.infer.runners.packed import PackedRunner
 from raylm_kernels.cpu.decoder import PackedDecoder
 
 READ_STREAMS = (1, 4)
@@ -21,7 +22,9 @@ Prompts = Sequence[Sequence[int]]
 class EngineTurns:
     def __init__(self, model: str, quantization: str, threads: int) -> None:
         loaded = load(model, {"quantization": quantization, "threads": threads})
-        runner = loaded.engine._runner
+        fallback = loaded.engine._runner
+        assert isinstance(fallback, FallbackRunner)
+        runner = fallback.runner
         assert isinstance(runner, PackedRunner)
         self._engine = loaded.engine
         self._spec = loaded.source.spec

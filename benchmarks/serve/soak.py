@@ -4,9 +4,11 @@
 
 The engine's app under uvicorn in a process of its own, as many streams as asked for at all times:
 greedy and drawn, one choice and several, with penalties, log-probabilities and stop strings, of
-several users and priorities; chats that begin alike, long prompts, readers that dawdle and readers
-that leave. Resident memory is read twice a minute; flat means that the last third's median is
-within 2 % of the middle third's.
+several users and priorities; chats that begin alike, prompts up to most of the context, readers
+that dawdle, readers that leave, some before the first word, and requests that must be refused.
+Resident memory is read twice a minute, and twelve times at least; flat means that the last third's
+median is within 2 % of the middle third's. At the end nothing may run, and no connection may
+have been left open.
 """
 
 import argparse
@@ -31,7 +33,9 @@ import psutil
 from raylm_apps.deploy.ports import free_ports
 
 SAMPLE_S = 30.0
+FEWEST_SAMPLES = 12
 FLAT = 1.02
+SPARE_FILES = 4  # open at the end beside those at the beginning
 WORDS = [
     "tea",
     "rust",
@@ -59,6 +63,15 @@ uvicorn.run(create_app(AsyncLLM("smollm2", **options)), port=int(sys.argv[1]), l
 """
 
 
+NONSENSE: list[dict[str, Any]] = [
+    {"max_tokens": 0},
+    {"temperature": -1},
+    {"messages": [{"role": "user", "content": "tea " * 9_000}]},
+    {"logit_bias": {"100000000": 1}},
+    {"n": 1_000},
+]
+
+
 @dataclass
 class Record:
     ended: Counter[str] = field(default_factory=Counter)
@@ -70,8 +83,6 @@ class Record:
     def growth(self) -> float:
         """Of the last third's median over the middle third's."""
         third = len(self.resident_mb) // 3
-        if not third:
-            return 1.0
         middle, last = self.resident_mb[third : 2 * third], self.resident_mb[2 * third :]
         return statistics.median(last) / statistics.median(middle)
 
@@ -79,7 +90,7 @@ class Record:
 def request(dice: random.Random) -> dict[str, Any]:
     """One of many kinds; half of all chats begin alike."""
     system = "You answer briefly. " * 20 if dice.random() < 0.5 else dice.choice(WORDS)
-    question = " ".join(dice.choices(WORDS, k=dice.choice((5, 20, 400))))
+    question = " ".join(dice.choices(WORDS, k=dice.choice((5, 5, 20, 20, 400, 1500))))
     body: dict[str, Any] = {
         "model": "raylm/smollm2",
         "messages": [
@@ -109,16 +120,48 @@ async def stream(
 ) -> None:
     """One request after the other."""
     while time.monotonic() < until:
-        body = request(dice)
-        leaves_after = dice.randrange(1, 6) if dice.random() < 0.1 else None
-        dawdles = dice.random() < 0.1
+        body, chance = request(dice), dice.random()
         try:
-            async with session.post("/v1/chat/completions", json=body) as answer:
-                if answer.status != 200:
-                    raise RuntimeError(f"{answer.status}: {await answer.text()}")
-                record.ended[await _read(answer, leaves_after, dawdles, record)] += 1
+            if chance < 0.05:
+                ending = await _refused(session, body | dice.choice(NONSENSE))
+            elif chance < 0.1:
+                ending = await _left_early(session, body, after_s=dice.uniform(0, 0.5))
+            else:
+                leaves_after = dice.randrange(1, 6) if chance < 0.2 else None
+                ending = await _answered(session, body, leaves_after, chance > 0.9, record)
+            record.ended[ending] += 1
         except Exception as error:  # the benchmark's subject
             record.failures.append(f"{error!r} of {json.dumps(body)[:300]}")
+
+
+async def _refused(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
+    async with session.post("/v1/chat/completions", json=body) as answer:
+        if answer.status != 400:
+            raise RuntimeError(f"{answer.status}, where 400 is due: {await answer.text()}")
+    return "refused"
+
+
+async def _left_early(
+    session: aiohttp.ClientSession, body: dict[str, Any], *, after_s: float
+) -> str:
+    """Queued, in its prompt or in its first words."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(after_s), session.post("/v1/chat/completions", json=body):
+            pass
+    return "left early"
+
+
+async def _answered(
+    session: aiohttp.ClientSession,
+    body: dict[str, Any],
+    leaves_after: int | None,
+    dawdles: bool,
+    record: Record,
+) -> str:
+    async with session.post("/v1/chat/completions", json=body) as answer:
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status}: {await answer.text()}")
+        return await _read(answer, leaves_after, dawdles, record)
 
 
 async def _read(
@@ -163,8 +206,9 @@ async def engine(speculation: str) -> AsyncIterator[tuple[str, psutil.Process]]:
 
 
 async def watch(process: psutil.Process, until: float, record: Record) -> None:
-    while time.monotonic() < until:
-        await asyncio.sleep(min(SAMPLE_S, max(0.1, until - time.monotonic())))
+    pause_s = min(SAMPLE_S, (until - time.monotonic()) / FEWEST_SAMPLES)
+    while (left_s := until - time.monotonic()) > 0.1:
+        await asyncio.sleep(min(pause_s, left_s))
         record.resident_mb.append(process.memory_info().rss / 2**20)
         print(
             f"{record.resident_mb[-1]:.0f} MB, {sum(record.ended.values())} requests, "
@@ -176,7 +220,7 @@ async def watch(process: psutil.Process, until: float, record: Record) -> None:
 async def soak(options: argparse.Namespace) -> Record:
     record = Record()
     async with engine(options.speculation) as (url, process):
-        until = time.monotonic() + options.minutes * 60
+        files, until = process.num_fds(), time.monotonic() + options.minutes * 60
         timeout = aiohttp.ClientTimeout(total=600)
         async with aiohttp.ClientSession(url, timeout=timeout) as session:
             streams = [
@@ -189,6 +233,8 @@ async def soak(options: argparse.Namespace) -> Record:
             health = await answer.json()
         if health["running"] or health["waiting"] or health["free_blocks"] < health["total_blocks"]:
             record.failures.append(f"not idle at the end: {health}")
+        if process.num_fds() > files + SPARE_FILES:
+            record.failures.append(f"{process.num_fds()} open files at the end, {files} before")
     return record
 
 

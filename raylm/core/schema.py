@@ -270,6 +270,10 @@ class ModelConfig(Config):
     pipeline_parallel: Positive = Field(
         1, description="groups of such workers, each with a part of the layers"
     )
+    heartbeat_s: float = Field(5.0, gt=0, description="silent for so long, a worker counts as hung")
+    step_timeout_s: float = Field(
+        60.0, gt=0, description="a step over workers that takes longer has failed"
+    )
     max_model_len: Positive | None = Field(None, description="default: the model's own context")
     kv_cache_bytes: Positive = Field(512 * 2**20, description="of each worker, where there are any")
     kv_cache_dtype: Literal["auto", "int8"] = Field(

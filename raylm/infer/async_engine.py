@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import Any, Self
 from raylm.core.errors import EngineError, OverloadedError
 from raylm.core.sampling import SamplingParams
 from raylm.core.schema import ServeConfig
-from raylm.infer.admission import QueueLimits, retry_after_s
 from raylm.infer.engine import Stats
 from raylm.infer.engine_thread import EngineThread, Event
 from raylm.infer.load import RunnerFactory, load
-from raylm.infer.outputs import Delta, RequestOutput
+from raylm.infer.sampling.outputs import Delta, RequestOutput
+from raylm.infer.scheduling.admission import QueueLimits, retry_after_s
 from raylm.models.source import ModelSource
 
 
@@ -27,6 +27,7 @@ class _Stream:
 
     choices: int  # unfinished ones
     user: str
+    priority: int
     loop: asyncio.AbstractEventLoop
     events: asyncio.Queue[Delta | EngineError] = field(default_factory=asyncio.Queue)
 
@@ -63,21 +64,26 @@ class AsyncLLM:
         self._started = self._stopping = False
 
     async def start(self) -> None:
-        if not self._started:
+        if not (self._started or self._stopping):
             self._started = True
             self._thread.start()
 
     async def shutdown(self, drain_s: float = 0.0) -> None:
-        """Take no more requests, give those there are `drain_s` to finish, fail the rest."""
-        if not self._started or self._stopping:
+        """Take no more requests, give those there are `drain_s` to finish, fail the rest. Ends the
+        workers, also of an engine that never started."""
+        if self._stopping:
             return
         self._stopping = True
-        deadline = asyncio.get_running_loop().time() + drain_s
-        while self._streams and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(self._thread.stop)
+        if self._started:
+            await self._drain(drain_s)
+            await asyncio.to_thread(self._thread.stop)
         if self._workers is not None:
             await asyncio.to_thread(self._workers.close)
+
+    async def _drain(self, timeout_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self._streams and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -140,8 +146,8 @@ class AsyncLLM:
             raise self._thread.failure
         if self._workers is not None:
             self._workers.check()
-        stats = self._engine.stats()
-        return replace(stats, waiting=max(0, self._unfinished() - stats.running))
+        queue = self._unfinished_by_priority() - self._engine.running_by_priority()
+        return replace(self._engine.stats(), waiting=queue.total(), queue=dict(queue))
 
     def _submit(
         self,
@@ -158,7 +164,7 @@ class AsyncLLM:
             request_id, prompt_token_ids, params, user=user, priority=priority
         )
         self._require_room(user)
-        stream = _Stream(params.n, user, asyncio.get_running_loop())
+        stream = _Stream(params.n, user, priority, asyncio.get_running_loop())
         self._streams[request_id] = stream
         try:
             self._thread.submit(requests)
@@ -181,6 +187,12 @@ class AsyncLLM:
     def _unfinished(self, user: str | None = None) -> int:
         streams = list(self._streams.values())
         return sum(stream.choices for stream in streams if user in (None, stream.user))
+
+    def _unfinished_by_priority(self) -> Counter[int]:
+        counts = Counter[int]()
+        for stream in list(self._streams.values()):
+            counts[stream.priority] += stream.choices
+        return counts
 
     def _deliver(self, events: Sequence[Event]) -> None:
         """In the engine's thread: wake each loop once, whatever the number of streams."""

@@ -1,8 +1,8 @@
 """The engine: schedule, run, sample, update."""
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch, Drawn
-from raylm.infer.block_pool import BlockPool
-from raylm.infer.detokenizer import Detokenizer
-from raylm.infer.device_sampler import Draw
-from raylm.infer.outputs import Delta
-from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
-from raylm.infer.runner import Runner
-from raylm.infer.sampler import Sample, is_plain, reads_output, sample, take
-from raylm.infer.scheduler import Chunk, Limits, Plan, Scheduler
+from raylm.infer.runners.batch import Batch, Drawn
+from raylm.infer.runners.runner import CacheLostError, Runner
+from raylm.infer.sampling.detokenizer import Detokenizer
+from raylm.infer.sampling.device_sampler import Draw
+from raylm.infer.sampling.outputs import Delta
+from raylm.infer.sampling.sampler import Sample, is_plain, reads_output, sample, take
+from raylm.infer.scheduling.block_pool import BlockPool
+from raylm.infer.scheduling.request import PLACEHOLDER, Request, RequestState, requests_for
+from raylm.infer.scheduling.scheduler import Chunk, Limits, Plan, Scheduler
 from raylm.infer.servable import require_servable
-from raylm.infer.speculation import Speculator
+from raylm.infer.speculation.speculator import Speculator
 from raylm.infer.step import Step
 from raylm.infer.trace import RecordingScheduler
 
@@ -29,7 +29,8 @@ from raylm.infer.trace import RecordingScheduler
 class Stats:
     """`waiting` sequences are queued, `running` ones hold blocks of the KV cache; what no sequence
     holds is free, cached or not. Since the start: sequences that had to give their blocks up,
-    tokens that were guessed, and those of them that were then drawn."""
+    tokens that were guessed, and those of them that were then drawn.
+    `queue`: how many wait, by priority."""
 
     waiting: int
     running: int
@@ -38,6 +39,7 @@ class Stats:
     preemptions: int = 0
     guessed_tokens: int = 0
     held_tokens: int = 0
+    queue: Mapping[int, int] = field(default_factory=dict)
 
 
 Event = tuple[str, Delta]  # a request's id and what it gained
@@ -90,18 +92,23 @@ class Engine:
 
     def stats(self) -> Stats:
         guesses = None if self._speculator is None else self._speculator.policy
+        queue = self._scheduler.waiting.lengths()
         return Stats(
-            waiting=len(self._scheduler.waiting),
+            waiting=sum(queue.values()),
             running=len(self._scheduler.running),
             free_blocks=self._scheduler.free_blocks,
             total_blocks=self._scheduler.pool.num_blocks,
             preemptions=self._scheduler.totals.preemptions,
             guessed_tokens=0 if guesses is None else guesses.drafted,
             held_tokens=0 if guesses is None else guesses.accepted,
+            queue=queue,
         )
 
     def running_of(self, user: str) -> int:
-        return sum(request.user == user for request in self._scheduler.running)
+        return sum(request.user == user for request in list(self._scheduler.running))
+
+    def running_by_priority(self) -> Counter[int]:
+        return Counter(request.priority for request in list(self._scheduler.running))
 
     def requests_for(
         self,
@@ -141,6 +148,9 @@ class Engine:
         what the last one that need not be under way any longer has drawn."""
         try:
             return self._step()
+        except CacheLostError:  # of a runner that draws at once, so that nothing is under way
+            self._scheduler.start_over()
+            return []
         except Exception:
             self._give_up_steps()
             raise
@@ -160,7 +170,7 @@ class Engine:
         """What steps have computed that fail after they began is not to be trusted."""
         self._at_stake += [chunk.request for step in self._under_way for chunk in step.chunks]
         self._under_way.clear()
-        self._scheduler.cache.clear()
+        self._scheduler.forget()
 
     def _launch(self, plan: Plan) -> list[Event]:
         """And what had to be settled first, for those who look back at their own tokens."""

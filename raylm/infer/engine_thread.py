@@ -8,8 +8,8 @@ from threading import Lock, Thread
 
 from raylm.core.errors import EngineError
 from raylm.infer.engine import Engine
-from raylm.infer.outputs import Delta
-from raylm.infer.request import Request
+from raylm.infer.sampling.outputs import Delta
+from raylm.infer.scheduling.request import Request
 
 log = logging.getLogger(__name__)
 

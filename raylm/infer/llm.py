@@ -8,7 +8,7 @@ from uuid import uuid4
 from raylm.core.errors import RequestError
 from raylm.core.sampling import SamplingParams
 from raylm.infer.load import RunnerFactory, load
-from raylm.infer.outputs import Delta, RequestOutput
+from raylm.infer.sampling.outputs import Delta, RequestOutput
 from raylm.models.source import ModelSource
 
 Prompt = str | Sequence[int]

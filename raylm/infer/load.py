@@ -10,18 +10,18 @@ from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import ConfigError
 from raylm.core.garbage import uncollected
 from raylm.core.schema import ServeConfig
-from raylm.infer.draft_model import DraftModel
-from raylm.infer.drafter import Drafter, NgramDrafter
 from raylm.infer.engine import Engine
-from raylm.infer.local_runner import (
+from raylm.infer.runners.local import (
     choose_quantization,
     local_runner,
     num_blocks_for,
     split_of,
 )
-from raylm.infer.runner import Runner
-from raylm.infer.scheduler import Limits
-from raylm.infer.speculation import Speculator
+from raylm.infer.runners.runner import Runner
+from raylm.infer.scheduling.scheduler import Limits
+from raylm.infer.speculation.draft_model import DraftModel
+from raylm.infer.speculation.drafter import Drafter, NgramDrafter
+from raylm.infer.speculation.speculator import Speculator
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from raylm.infer.batch import Drawn
-from raylm.infer.sampler import Sample
-from raylm.infer.scheduler import Chunk
+from raylm.infer.runners.batch import Drawn
+from raylm.infer.sampling.sampler import Sample
+from raylm.infer.scheduling.scheduler import Chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 from raylm.core.errors import ConfigError, DataError
 from raylm.core.sampling import FinishReason, SamplingParams
-from raylm.infer.block_pool import BlockPool
-from raylm.infer.request import Request
-from raylm.infer.scheduler import Limits, Plan, Scheduler
+from raylm.infer.scheduling.block_pool import BlockPool
+from raylm.infer.scheduling.request import Request
+from raylm.infer.scheduling.scheduler import Limits, Plan, Scheduler
 
 _FORMAT = 1
 
@@ -74,6 +74,14 @@ class RecordingScheduler(Scheduler):
         self._write({"finish": number, "reason": reason, "changed": [change] if change else []})
         super().finish(request, reason)
 
+    def forget(self) -> None:
+        self._write({"call": "forget"})
+        super().forget()
+
+    def start_over(self) -> None:
+        self._write({"call": "start_over"})
+        super().start_over()
+
     def _changes(self, request: Request) -> list[Any] | None:
         """[number, computed_length, the first place that may differ, the token ids from there]"""
         state = _state(request)
@@ -110,6 +118,10 @@ def replay(path: Path) -> Iterator[tuple[int, Rows, Rows]]:
             case {"submit": number}:
                 requests[number] = _request(event)
                 scheduler.submit(requests[number])
+            case {"call": "forget"}:
+                scheduler.forget()
+            case {"call": "start_over"}:
+                scheduler.start_over()
             case {"finish": number, "reason": reason}:
                 scheduler.finish(requests.pop(number), FinishReason(reason))
             case {"step": step, "plan": planned}:
@@ -168,4 +180,7 @@ def report(path: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(report(Path(sys.argv[1])))
+    try:
+        sys.exit(report(Path(sys.argv[1])))
+    except DataError as error:
+        sys.exit(str(error))

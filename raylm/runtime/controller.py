@@ -109,6 +109,15 @@ class Controller:
 
         return self._persist(attempt)
 
+    def gather(self, refs: Sequence[Any]) -> list[Any]:
+        """Of a group that is not elastic. Raises RanksFailedError also where a worker is silent,
+        which is ended."""
+        try:
+            return self._members.gather(refs)
+        except RanksFailedError:
+            self._members.end_silent()
+            raise
+
     def last_results(self) -> list[Any]:
         """Of the step that was done last, as far as its workers live."""
         results = self._members.call("result_of", self._done)

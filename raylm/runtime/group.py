@@ -37,6 +37,8 @@ class WorkerGroup:
     """`args` and `kwargs` go to the worker class; `resources` is what each worker takes.
 
     `timeout_s` bounds every collective: a peer that hangs is given up after that long.
+    `heartbeat_s`: who does not answer at all for so long fails the call that is under way; None:
+    only in an elastic group, by its `elastic.heartbeat_s`.
     `on_event(name, **fields)` is told who is lost, joins and leaves, in the terms of events.jsonl.
     With a `name` an elastic group outlives its driver: whoever makes it again, with the same
     name, finds its workers where they are (`is_adopted`), until somebody closes it.
@@ -53,6 +55,7 @@ class WorkerGroup:
         resources: Mapping[str, float] | None = None,
         strategy: str = "PACK",
         timeout_s: float = 120.0,
+        heartbeat_s: float | None = None,
         elastic: Elastic | None = None,
         on_event: OnEvent = _ignore,
         name: str | None = None,
@@ -67,7 +70,7 @@ class WorkerGroup:
         self._require_within(size)
         self._worker, self._args, self._kwargs = worker, tuple(args), dict(kwargs or {})
         self._placement = Placement(size, dict(resources or {"CPU": 1}), strategy)
-        self._timeout_s, self._on_event = timeout_s, on_event
+        self._timeout_s, self._heartbeat_s, self._on_event = timeout_s, heartbeat_s, on_event
         self._controller: Controller | None = None
         self._broken: RayLMError | None = None
         self.is_adopted = False
@@ -103,7 +106,8 @@ class WorkerGroup:
             ledger = None if self._name is None else Ledger(self._name)
             crew = Crew(self._worker, self._args, self._kwargs, self._placement, self._name)
             rendezvous = Rendezvous(node_address(), self._timeout_s)
-            members = Membership(crew, rendezvous, elastic.heartbeat_s, self._on_event, ledger)
+            heartbeat_s = self._heartbeat_s or elastic.heartbeat_s
+            members = Membership(crew, rendezvous, heartbeat_s, self._on_event, ledger)
             stack.callback(members.close)
             stack.callback(self._forget)
             self._controller = Controller(crew, members, Nodes(), size, elastic, self._on_event)
@@ -223,8 +227,10 @@ class WorkerGroup:
         return self._controller
 
     def _gather(self, refs: Sequence[Any]) -> list[Any]:
+        controller = self._usable()
+        gather = controller.ranks.gather if self._heartbeat_s is None else controller.gather
         with self._breaking():
-            return self._ranks().gather(refs)
+            return gather(refs)
 
     @contextmanager
     def _breaking(self) -> Iterator[None]:

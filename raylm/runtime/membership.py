@@ -81,7 +81,7 @@ class Membership:
         )
 
     def gather(self, refs: Sequence[Any]) -> list[Any]:
-        return self.ranks.gather(refs, is_anyone_silent=lambda: bool(self.health.silent()))
+        return self.ranks.gather(refs, self.health.silent)
 
     def meet(self, timeout_s: float = 0.0) -> None:
         """Whoever has started by now, or within the time, is ready."""
@@ -162,6 +162,11 @@ class Membership:
         self._enter([hand for rank, hand in enumerate(self.living) if rank not in lost])
         self._ranks = None
         return sorted(lost)
+
+    def end_silent(self) -> None:
+        """Of a group that is given up: those that would not hear of its end."""
+        for rank in self.health.silent():
+            self._crew.end(self.living[rank])
 
     def dismiss(self, ranks: Sequence[int]) -> None:
         """Let them go, whose state others hold, after the epoch has ended."""

@@ -42,11 +42,9 @@ class Ranks:
     def submit_all(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
         return [self.submit(rank, method, *args, **kwargs) for rank in range(len(self))]
 
-    def gather(
-        self, refs: Sequence[Any], is_anyone_silent: Callable[[], bool] = lambda: False
-    ) -> list[Any]:
-        """Results in order. Raises RanksFailedError as soon as one has failed, or somebody does
-        not answer at all."""
+    def gather(self, refs: Sequence[Any], silent: Callable[[], Sequence[int]] = list) -> list[Any]:
+        """Results in order. Raises RanksFailedError as soon as one has failed, or ranks are
+        `silent`, which do not answer at all."""
         pending = list(refs)
         while pending:
             done, pending = self._calls.wait(pending, 1, _TICK_S)
@@ -54,8 +52,8 @@ class Ranks:
             errors = (error_of(self._calls, ref) for ref in [*done, *also_done])
             if error := next(filter(None, errors), None):
                 self._fail(refs, _BLAME_S if isinstance(error, RayTaskError) else 0.0)
-            if is_anyone_silent():
-                self._fail(refs, 0.0)
+            if quiet := silent():
+                self._fail(refs, 0.0, quiet)
         return self._calls.results(refs)
 
     def leave(self, timeout_s: float, refs: Sequence[Any] = ()) -> list[int]:
@@ -68,14 +66,17 @@ class Ranks:
     def tell_to_leave(self) -> list[Any]:
         return [hand.actor.leave_group.remote(self.epoch) for hand in self.hands]
 
-    def _fail(self, refs: Sequence[Any], patience_s: float) -> NoReturn:
-        """Whoever is told of a lost peer first may not be the one to blame."""
+    def _fail(self, refs: Sequence[Any], patience_s: float, silent: Sequence[int] = ()) -> NoReturn:
+        """Whoever is told of a lost peer first may not be the one to blame, nor who has not
+        returned because it waits for one that is silent."""
         deadline = time.monotonic() + patience_s
         errors = self._errors(refs)
         while time.monotonic() < deadline and not _is_explained(errors):
-            pending = [refs[r] for r, error in errors.items() if isinstance(error, GetTimeoutError)]
+            pending = [refs[rank] for rank, error in errors.items() if _is_late(error)]
             self._calls.wait(pending, 1, _TICK_S)
             errors = self._errors(refs)
+        if any(rank in errors for rank in silent):
+            errors = {r: e for r, e in errors.items() if r in silent or not _is_late(e)}
         failures = [self._failure(rank, error) for rank, error in errors.items()]
         raise RanksFailedError(failures, refs, errors)
 
@@ -95,6 +96,10 @@ class Ranks:
                 return Failure(rank, pid, Cause.DIED, death_reason(str(error)), error)
             case _:
                 return Failure(rank, pid, Cause.RAISED, str(error), error)
+
+
+def _is_late(error: RayError) -> bool:
+    return isinstance(error, GetTimeoutError)
 
 
 def _is_explained(errors: Mapping[int, RayError]) -> bool:

@@ -5,7 +5,7 @@ Shapes: N tokens, S sequences, B blocks of the longest, R rows whose logits are 
 
 import torch
 
-from raylm.infer.batch import Batch
+from raylm.infer.runners.batch import Batch
 
 _HEAD = 5
 

@@ -1,11 +1,14 @@
 """From a ModelConfig to an engine, where memory allows it."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from raylm.core.errors import OutOfMemoryError
 from raylm.core.schema import ModelConfig, ServeConfig
 from raylm.serve.memory import available_bytes
 from raylm.serve.seam import Engine
+
+if TYPE_CHECKING:
+    from raylm.models.spec import ModelSpec
 
 # Scales and zero points included; `auto` may become int8 or none.
 BYTES_PER_PARAMETER = {"int4": 0.625, "int8": 1.125, "auto": 1.125, "none": 4.0}
@@ -37,8 +40,7 @@ class EngineLoader:
         from raylm.infer.async_engine import AsyncLLM
         from raylm.serve.workers import WorkersRunner
 
-        if config.topology.world_size == 1:  # workers have memory of their own
-            require_room(config)
+        require_room(config)
         try:
             return AsyncLLM(ServeConfig.load(config.to_dict()), runner_factory=WorkersRunner)
         except (MemoryError, torch.OutOfMemoryError) as error:
@@ -53,13 +55,21 @@ def require_room(config: ModelConfig) -> None:
     from raylm.checkpoint.source import open_model_or_run
 
     spec = open_model_or_run(config.model).spec
-    weight_bytes = int(spec.num_parameters * BYTES_PER_PARAMETER[config.quantization])
-    tokens = (config.max_model_len or spec.max_positions) * config.max_running
-    token_bytes = 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim * BYTES_PER_KEY
-    needed = weight_bytes + min(config.kv_cache_bytes, tokens * token_bytes)
-    available = available_bytes()
+    limit = config.max_model_len or spec.max_positions
+    specs = [spec] if config.topology.world_size == 1 else []  # workers have memory of their own
+    what = repr(config.model)
+    if config.speculation == "draft" and config.draft_model is not None:
+        specs.append(open_model_or_run(config.draft_model).spec)
+        what += f" with draft_model {config.draft_model!r}"
+    needed, available = sum(_bytes(spec, config, limit) for spec in specs), available_bytes()
     if needed > available:
         raise OutOfMemoryError(
-            f"{config.model!r} needs about {needed >> 20} MB; {available >> 20} MB are free; "
-            f"{REMEDY}"
+            f"{what} needs about {needed >> 20} MB; {available >> 20} MB are free; {REMEDY}"
         )
+
+
+def _bytes(spec: "ModelSpec", config: ModelConfig, limit: int) -> int:
+    """Of weights and cache; a draft model's are made as the model's own are."""
+    weight_bytes = int(spec.num_parameters * BYTES_PER_PARAMETER[config.quantization])
+    token_bytes = 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim * BYTES_PER_KEY
+    return weight_bytes + min(config.kv_cache_bytes, limit * config.max_running * token_bytes)

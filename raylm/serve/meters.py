@@ -100,3 +100,17 @@ class _EngineStats(Collector):
                 for model, values in stats.items():
                     family.add_metric([model], getattr(values, name))
                 yield family
+        yield _queue_lengths({model: values.queue for model, values in stats.items()})
+
+
+def _queue_lengths(queues: Mapping[str, Mapping[int, int]]) -> Metric:
+    """The ordinary priority always has its length; others have one while somebody waits."""
+    family = GaugeMetricFamily(
+        "raylm_engine_queue_length",
+        "Requests in the queue, by priority",
+        labels=["model", "priority"],
+    )
+    for model, queue in queues.items():
+        for priority, length in sorted({0: 0, **queue}.items()):
+            family.add_metric([model, str(priority)], length)
+    return family

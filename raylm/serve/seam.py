@@ -62,6 +62,10 @@ class Stats(Protocol):
     def guessed_tokens(self) -> int: ...
     @property
     def held_tokens(self) -> int: ...
+    @property
+    def queue(self) -> Mapping[int, int]:
+        """How many wait, by priority."""
+        ...
 
 
 class Engine(Protocol):

@@ -74,6 +74,7 @@ class StepGroup:
             reason = str(error)
         self._reason = self._reason or reason
         self._ended.set()
+        self._links.close()  # so that a step that waits for one who hangs ends, too
 
     def _meet(self) -> None:
         present = 0
@@ -83,3 +84,6 @@ class StepGroup:
                 present += self._links.accept(_LOOK_S)
             except TimeoutError:
                 continue
+            except OSError:  # closed, because a worker is lost
+                self.check()
+                raise

@@ -98,7 +98,7 @@ class Links:
     def close(self) -> None:
         """The workers come out of waiting for a message."""
         self._listener.close()
-        for link in self._links.values():
+        for link in list(self._links.values()):
             _end(link)
 
     def _fill(self, rank: int, memory: memoryview) -> memoryview:

@@ -22,10 +22,10 @@ from raylm.collectives.alone import AloneTransport
 from raylm.collectives.choose import open_transport
 from raylm.collectives.transport import Transport
 from raylm.core.schema import ServeConfig
-from raylm.infer.batch import Batch
-from raylm.infer.likeliest import Likeliest
-from raylm.infer.runner import use_threads
-from raylm.infer.stage_runner import StageRunner
+from raylm.infer.runners.batch import Batch
+from raylm.infer.runners.runner import use_threads
+from raylm.infer.runners.stage import StageRunner
+from raylm.infer.sampling.likeliest import Likeliest
 from raylm.models.spec import ModelSpec
 from raylm.parallel.pipeline import DecoderStage, StageShard
 from raylm.runtime.group import WorkerGroup
@@ -35,7 +35,7 @@ from raylm.serve.batch_message import decode, encode
 from raylm.serve.step_group import StepGroup
 from raylm.serve.step_links import Address, Link
 
-STEP_TIMEOUT_S = 120.0
+COLLECTIVE_TIMEOUT_S = 120.0  # at least; the engine gives a step up before its workers do
 _DONE = bytes(1)  # where no logits are wanted
 
 
@@ -119,9 +119,10 @@ class WorkersRunner:
                 topology.world_size,
                 args=(_from_anywhere(config), self.num_blocks),
                 resources=resources,
-                timeout_s=STEP_TIMEOUT_S,
+                timeout_s=max(COLLECTIVE_TIMEOUT_S, 2 * config.step_timeout_s),
+                heartbeat_s=config.heartbeat_s,
             )
-            self._steps = StepGroup(group, "run", STEP_TIMEOUT_S)
+            self._steps = StepGroup(group, "run", config.step_timeout_s)
             stack.callback(self._steps.close)
             self._cleanup = stack.pop_all()
         atexit.register(self.close)  # before Ray's own end

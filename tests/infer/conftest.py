@@ -9,12 +9,12 @@ import torch
 
 from raylm.data.chat_template import ChatTemplate
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.batch import Batch, known_tokens
-from raylm.infer.drafter import Drafter
 from raylm.infer.engine import Engine
-from raylm.infer.likeliest import Likeliest
-from raylm.infer.scheduler import Limits
-from raylm.infer.speculation import Speculator, StepCost
+from raylm.infer.runners.batch import Batch, known_tokens
+from raylm.infer.sampling.likeliest import Likeliest
+from raylm.infer.scheduling.scheduler import Limits
+from raylm.infer.speculation.drafter import Drafter
+from raylm.infer.speculation.speculator import Speculator, StepCost
 from raylm.models.decoder import Decoder
 from raylm.models.source import ModelSource
 from raylm.models.spec import ModelSpec

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from raylm.core.sampling import FinishReason, SamplingParams
-from raylm.infer.prefix_cache import Node
-from raylm.infer.request import PLACEHOLDER, Request, RequestState, requests_for
-from raylm.infer.scheduler import Plan, Scheduler
+from raylm.infer.scheduling.prefix_cache import Node
+from raylm.infer.scheduling.request import PLACEHOLDER, Request, RequestState, requests_for
+from raylm.infer.scheduling.scheduler import Plan, Scheduler
 
 VOCABULARY = 3  # so small that answers begin alike
 

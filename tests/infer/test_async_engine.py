@@ -2,6 +2,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.core.schema import ServeConfig
 from raylm.infer.async_engine import AsyncLLM
 from raylm.infer.llm import LLM
-from raylm.infer.outputs import Delta
-from raylm.infer.runner import TorchRunner
+from raylm.infer.runners.runner import TorchRunner
+from raylm.infer.sampling.outputs import Delta
 from raylm.models.source import ModelSource
+from tests.infer.conftest import EchoRunner
+from tests.tiny_model import write_tiny_model
 
 PROMPT = [5, 6, 7, 8]
 FOREVER = SamplingParams(temperature=0, ignore_eos=True)
@@ -213,6 +216,56 @@ async def test_shutdown_lets_short_answers_finish_and_fails_the_rest(
 async def test_an_engine_not_started_says_so(tiny_source: ModelSource) -> None:
     with pytest.raises(EngineError, match="not started"):
         await tokens(make(tiny_source), PROMPT, greedy(1))
+
+
+class FakeWorkers(EchoRunner):
+    """Processes of its own that nobody started."""
+
+    is_closed = False
+
+    def check(self) -> None: ...
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("starts", [False, True])
+async def test_shutdown_ends_the_workers_of_an_engine_started_or_not(
+    tmp_path: Path, starts: bool
+) -> None:
+    workers = FakeWorkers(vocab_size=320)
+    engine = AsyncLLM(
+        str(write_tiny_model(tmp_path / "tiny")),
+        quantization=None,
+        tensor_parallel=2,
+        runner_factory=lambda config, spec, num_blocks_for: workers,
+    )
+    if starts:
+        await engine.start()
+    assert not workers.is_closed
+    await engine.shutdown()
+    assert workers.is_closed
+    await engine.start()  # too late
+    with pytest.raises(EngineError, match="shutting down"):
+        await tokens(engine, PROMPT, greedy(1))
+
+
+@pytest.mark.usefixtures("slow")
+async def test_the_queue_is_counted_by_priority(tiny_source: ModelSource) -> None:
+    async with make(tiny_source, max_running=1) as engine:
+        readers = [asyncio.create_task(engine.generate(PROMPT, FOREVER, priority=9))]
+        await until(lambda: engine.stats().running == 1, 5)
+        readers += [
+            asyncio.create_task(engine.generate(PROMPT, params, priority=priority))
+            for params, priority in ((FOREVER, 0), (greedy(9, n=3), 0), (FOREVER, -2), (FOREVER, 9))
+        ]
+        await until(lambda: engine.stats().waiting == 6, 5)
+        assert engine.stats().queue == {-2: 1, 0: 4, 9: 1}
+        for reader in readers:
+            reader.cancel()
+        await asyncio.wait(readers)
+        await until(lambda: idle(engine), 5)
+        assert engine.stats().queue == {}
 
 
 async def test_a_serve_config_says_all(tiny_source: ModelSource) -> None:

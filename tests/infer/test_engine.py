@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from raylm.core.errors import EngineError, PromptTooLongError, RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
-from raylm.infer.drafter import NgramDrafter
 from raylm.infer.engine import Engine
-from raylm.infer.outputs import RequestOutput
+from raylm.infer.sampling.outputs import RequestOutput
+from raylm.infer.speculation.drafter import NgramDrafter
 
 PROMPT = [5, 6, 7]
 

@@ -9,7 +9,7 @@ from raylm.core.errors import EngineError
 from raylm.core.sampling import SamplingParams
 from raylm.infer.engine import Engine
 from raylm.infer.engine_thread import EngineThread, Event
-from raylm.infer.outputs import Delta
+from raylm.infer.sampling.outputs import Delta
 
 PARAMS = SamplingParams(max_tokens=4, temperature=0, ignore_eos=True)
 LONG = SamplingParams(temperature=0, ignore_eos=True)

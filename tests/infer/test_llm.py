@@ -10,7 +10,7 @@ import raylm
 from raylm.core.errors import RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.infer.llm import LLM
-from raylm.infer.outputs import RequestOutput
+from raylm.infer.sampling.outputs import RequestOutput
 from raylm.models.hf_config import hf_config
 from raylm.models.source import ModelSource, open_model
 from raylm_kernels.cpu import build

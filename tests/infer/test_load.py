@@ -11,8 +11,8 @@ from raylm.data.tokenizer import Tokenizer
 from raylm.infer import load as loading
 from raylm.infer.llm import LLM
 from raylm.infer.load import load
-from raylm.infer.packed_runner import PackedRunner
-from raylm.infer.runner import Runner, TorchRunner
+from raylm.infer.runners.packed import PackedRunner
+from raylm.infer.runners.runner import Runner, TorchRunner
 from raylm.models.source import ModelSource
 from raylm_kernels.cpu import build
 
@@ -44,7 +44,7 @@ def test_quantised_weights_run_packed(
     tiny_source: ModelSource, built: list[Runner], quantization: str
 ) -> None:
     load(tiny_source, {"quantization": quantization})
-    assert [type(runner) for runner in built] == [PackedRunner]
+    assert [type(fallback.runner) for fallback in built] == [PackedRunner]
 
 
 @pytest.mark.parametrize("quantization", [None, "none"])

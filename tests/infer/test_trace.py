@@ -9,9 +9,9 @@ import pytest
 
 from raylm.core.errors import ConfigError, DataError
 from raylm.core.sampling import SamplingParams
-from raylm.infer.block_pool import BlockPool
 from raylm.infer.llm import LLM
-from raylm.infer.scheduler import Limits
+from raylm.infer.scheduling.block_pool import BlockPool
+from raylm.infer.scheduling.scheduler import Limits
 from raylm.infer.trace import RecordingScheduler, replay, report
 from raylm.models.source import ModelSource
 from tests.infer.dry_run import DryRun, make_requests
@@ -127,3 +127,11 @@ def test_a_trace_that_is_missing_is_named(path: Path) -> None:
 def test_a_trace_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"trace_path .* cannot be written: No such file"):
         RecordingScheduler(BlockPool(4, 4), Limits(1, 1), tmp_path / "no" / "trace.jsonl")
+
+
+def test_the_command_says_in_a_line_what_is_no_trace(path: Path) -> None:
+    path.write_text("{}\n")
+    command = [sys.executable, "-m", "raylm.infer.trace", str(path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr == f"{path} is no trace of format 1; record one with trace_path\n"

@@ -53,6 +53,7 @@ class FakeStats:
     preemptions: int = 2
     guessed_tokens: int = 9
     held_tokens: int = 5
+    queue: dict[int, int] = field(default_factory=lambda: {-1: 4, 2: 1})
 
 
 class FakeTokenizer:

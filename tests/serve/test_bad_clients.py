@@ -44,6 +44,26 @@ def memory():
     assert process.memory_info().rss - before < FLAT_BYTES
 
 
+def test_bad_bodies_leave_nothing_behind(server, http, engine):
+    bodies = {
+        b" " * (10 * 2**20 + 1): 413,
+        b'{"model": "\xff\xfe"}': 400,
+        b'{"model": "fake", "prompt": "x", "temperature": NaN}': 400,
+        b'{"model": "fake", "prompt": "x", "max_tokens": -1}': 400,
+        b'{"model": "fake", "prompt": "' + b"x" * 5_000_000 + b'"}': 400,
+        b"[" * 1_000_000: 400,
+    }
+    process, resident = psutil.Process(), []
+    for _ in range(16):
+        resident.append(process.memory_info().rss)
+        for body, status in bodies.items():
+            headers = {"content-type": "application/json"}
+            assert http.post("/v1/completions", content=body, headers=headers).status_code == status
+    assert not engine.prompts
+    assert_well(http, engine)
+    assert resident[-1] - resident[5] < FLAT_BYTES, resident  # a round is 16 MB
+
+
 def test_clients_that_never_read_hold_nothing_of_the_engine(server, http, engine, memory):
     engine.endless = True
     clients = [connect(server) for _ in range(2)]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from raylm.infer.batch import Batch
+from raylm.infer.runners.batch import Batch
 from raylm.serve.batch_message import decode, encode
 
 

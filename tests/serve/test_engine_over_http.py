@@ -6,6 +6,9 @@ import httpx
 import pytest
 
 from raylm.infer.async_engine import AsyncLLM
+from raylm.infer.runners.packed import PackedRunner
+from raylm.infer.sampling.likeliest import Likeliest
+from raylm_kernels.cpu import build
 from tests.serve.conftest import serving
 from tests.tiny_model import write_tiny_model
 
@@ -88,3 +91,29 @@ def test_a_kernel_that_fails_at_run_time_fails_its_request_alone(http, llm, monk
     assert reply.status_code == 500
     assert "illegal instruction" in reply.json()["error"]["message"]
     assert_unharmed(http)
+
+
+@pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
+def test_a_packed_kernel_that_fails_at_run_time_is_replaced_unseen(tmp_path, monkeypatch, caplog):
+    """Whoever is being answered notices nothing but that it takes longer."""
+    folder = str(write_tiny_model(tmp_path / "tiny"))
+    llm = AsyncLLM(folder, **{**OPTIONS, "quantization": "int8"})
+    calls = []
+
+    def fail(self, batch):
+        calls.append(batch)
+        if len(calls) > 3:
+            raise RuntimeError("illegal instruction")
+        return Likeliest.of(self.forward(batch))
+
+    monkeypatch.setattr(PackedRunner, "likeliest", fail)
+    with serving(llm) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        reply = complete(client, [1, 2, 3], max_tokens=20, temperature=0).json()
+        assert reply["usage"]["completion_tokens"] == 20
+        assert complete(client, [1, 2, 3], temperature=0).status_code == 200
+        assert_unharmed(client)
+    assert len(calls) == 4
+    told = [record.getMessage() for record in caplog.records if "kernel" in record.getMessage()]
+    assert told == [
+        "a kernel failed while it ran (illegal instruction); TorchRunner goes on from here"
+    ]

@@ -1,5 +1,7 @@
 """How much memory is left, and what does not fit into it."""
 
+import re
+
 import pytest
 
 from raylm.core.errors import OutOfMemoryError
@@ -33,6 +35,38 @@ def test_the_machine_limits_who_has_no_container(machine, tmp_path):
 def test_a_container_limits_too_but_its_page_cache_gives_way(machine, tmp_path):
     tight = container(tmp_path / "tight", 4_000_000)
     assert available_bytes(machine, tight) == 4_000_000 - 3_000_000 + 500_000
+
+
+@pytest.fixture
+def models(tmp_path):
+    return [str(write_tiny_model(tmp_path / name)) for name in ("tiny", "drafting")]
+
+
+def needed_mb(monkeypatch, **options):
+    """What is said to be missing where nothing is left."""
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "available_bytes", lambda: -1)
+        with pytest.raises(OutOfMemoryError) as caught:
+            loader.require_room(ModelConfig(max_running=1000, **options))
+    return int(re.search(r"about (\d+) MB", str(caught.value))[1]), str(caught.value)
+
+
+@pytest.mark.parametrize("split", [1, 2])
+def test_a_draft_model_takes_as_much_again(models, monkeypatch, split):
+    """Workers have memory of their own; who guesses for them is in this process."""
+    model, drafting = models
+    alone, _ = needed_mb(monkeypatch, model=model)
+    both, message = needed_mb(
+        monkeypatch,
+        model=model,
+        quantization="none" if split > 1 else "auto",
+        speculation="draft",
+        draft_model=drafting,
+        tensor_parallel=split,
+    )
+    assert alone > 100
+    assert both == pytest.approx(alone * (2 if split == 1 else 1), abs=2)
+    assert "drafting" in message
 
 
 def test_what_does_not_fit_is_refused_before_it_is_loaded(tmp_path, monkeypatch):

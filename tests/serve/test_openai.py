@@ -1,6 +1,7 @@
 """The server through the official SDK and through raw HTTP, both over a real socket."""
 
 import json
+import re
 
 import httpx
 import openai
@@ -195,6 +196,8 @@ def test_metrics_count_what_was_served(http):
     assert f"raylm_engine_free_blocks{{{of_model}}} 8.0" in text
     assert f"raylm_engine_preemptions_total{{{of_model}}} 2.0" in text
     assert f"raylm_engine_held_tokens_total{{{of_model}}} 5.0" in text
+    queue = re.findall(r'queue_length{model="raylm/fake",priority="(.+)"} (.+)', text)
+    assert queue == [("-1", "4.0"), ("0", "0.0"), ("2", "1.0")]
 
 
 def test_the_app_starts_and_stops_its_engine(engine):

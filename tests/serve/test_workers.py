@@ -107,12 +107,39 @@ async def test_two_ranks_answer_as_one_process_until_one_dies(folder, expected):
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_worker_that_dies_is_noticed_while_nothing_runs(folder):
-    config = ServeConfig.load({"model": str(folder), "pipeline_parallel": 2} | OPTIONS)
-    runner = WorkersRunner(config, spec(), lambda token_bytes: 4)
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"heartbeat_s": 2.0}, "worker 1 .pid {pid}. does not answer"),
+        ({"step_timeout_s": 2.0, "heartbeat_s": 60.0}, "no answer from worker .*1 within 2 s"),
+    ],
+)
+async def test_a_worker_that_hangs_fails_its_streams_like_one_that_dies(folder, limits, message):
+    options = OPTIONS | limits | {"tensor_parallel": 2}
+    engine = AsyncLLM(folder, runner_factory=WorkersRunner, **options)
+    processes = pids(engine._workers)
+    async with engine:
+        long = SamplingParams(max_tokens=200, temperature=0, ignore_eos=True)
+        stream = engine.stream(PROMPTS[0], long)
+        await anext(stream)
+        os.kill(processes[1], signal.SIGSTOP)
+        stopped = time.monotonic()
+        with pytest.raises(EngineError, match=message.format(pid=processes[1])):
+            [delta async for delta in stream]
+        assert time.monotonic() - stopped < 6.0
+        with pytest.raises(EngineError, match="the workers have failed"):
+            engine.stats()
+    wait_until(lambda: not any(map(is_alive, processes)))
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_ends_or_hangs_is_noticed_while_nothing_runs(folder, ending):
+    options = {"model": str(folder), "pipeline_parallel": 2, "heartbeat_s": 2.0}
+    runner = WorkersRunner(ServeConfig.load(options | OPTIONS), spec(), lambda token_bytes: 4)
     processes = pids(runner)
     runner.check()
-    os.kill(processes[0], signal.SIGKILL)
+    os.kill(processes[0], ending)
     wait_until(lambda: _has_failed(runner))
     runner.close()
     wait_until(lambda: not any(map(is_alive, processes)))

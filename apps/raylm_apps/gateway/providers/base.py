@@ -29,6 +29,7 @@ class Prompt:
     model: ModelCard
     turns: Sequence[Turn]
     user: str = ""  # for the fairness of our own engine; others are not told
+    chat: str = ""  # likewise, for the replica that holds what was said before
 
 
 @dataclass(frozen=True)

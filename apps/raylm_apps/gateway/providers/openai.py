@@ -69,7 +69,7 @@ class OpenAIProvider:
             async with self._client.post(
                 f"{self._base_url}/chat/completions",
                 data=orjson.dumps(self._request(prompt)),
-                headers={**self._headers, "Content-Type": "application/json"},
+                headers=self._headers_for(prompt),
                 timeout=timeout,
             ) as response:
                 await _check(response)
@@ -111,6 +111,12 @@ class OpenAIProvider:
             **({"user": prompt.user} if self._is_ours and prompt.user else {}),
             **self._sampling.to_dict(),
         }
+
+    def _headers_for(self, prompt: Prompt) -> dict[str, str]:
+        headers = {**self._headers, "Content-Type": "application/json"}
+        if self._is_ours and prompt.chat:  # by which HAProxy chooses the replica
+            headers["x-session-id"] = prompt.chat
+        return headers
 
     @property
     def _is_ours(self) -> bool:

@@ -76,7 +76,7 @@ def _generation(
         exchange.answer,
         user_id,
         provider,
-        Prompt(model, turns, user_id),
+        Prompt(model, turns, user_id, exchange.chat.id),
         title=exchange.chat.title if exchange.is_new_chat else None,
         streams=gateway.stream_writer,
         answers=gateway.answers,

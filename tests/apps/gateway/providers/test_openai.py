@@ -51,7 +51,11 @@ class FakeServer:
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(
-            {"body": await request.json(), "authorization": request.headers.get("authorization")}
+            {
+                "body": await request.json(),
+                "authorization": request.headers.get("authorization"),
+                "session": request.headers.get("x-session-id"),
+            }
         )
         if self.status != 200:
             return web.json_response(
@@ -103,16 +107,17 @@ async def provider(server: FakeServer) -> AsyncIterator[OpenAIProvider]:
         )
 
 
-async def test_our_engine_alone_is_told_who_asks(
+async def test_our_engine_alone_is_told_who_asks_and_in_which_chat(
     server: FakeServer, provider: OpenAIProvider
 ) -> None:
-    """Its turns go by user; to others it would be somebody's name for no reason."""
+    """Its turns go by user, its replicas by chat; to others it would be a name for no reason."""
     server.behave = sending(delta("stop", content="Hi"), "[DONE]")
-    prompt = replace(PROMPT, user="u1")
+    prompt = replace(PROMPT, user="u1", chat="c1")
     other = OpenAIProvider("openai", provider._base_url, provider._client)
     for one in (provider, other):
         assert [event async for event in one.stream(prompt)]
     assert [request["body"].get("user") for request in server.requests] == ["u1", None]
+    assert [request["session"] for request in server.requests] == ["c1", None]
 
 
 async def test_text_reasoning_and_usage(server: FakeServer, provider: OpenAIProvider) -> None:
