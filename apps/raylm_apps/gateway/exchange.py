@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.schemas import ChatRequest, UserMessage
-from raylm_apps.gateway.store import chats, messages, users
+from raylm_apps.gateway.store import branches, chats, messages, users
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.store.pool import Connection, Database
@@ -47,6 +47,8 @@ async def begin_exchange(
         answer = await messages.add_answer(
             connection, chat.id, str(uuid.uuid4()), question.id, model_id
         )
+        if chat.active_id is not None:  # the newest branch is the one to see, from here on
+            await branches.activate(connection, chat.id, user_id, None)
     return Exchange(chat, path, answer, is_new_chat=is_new)
 
 
@@ -55,7 +57,7 @@ async def _store_question(
 ) -> bool:
     """Whether the question is new; an edited one replaces the old, which keeps its answers."""
     parts = [part.model_dump() for part in question.parts]
-    leaf_id = await messages.newest_id(connection, chat.id)
+    leaf_id = await branches.leaf_id(connection, chat.id, chat.active_id)
     if await messages.add_question(connection, chat.id, question.id, leaf_id, parts):
         return True
     old = await messages.find(connection, chat.id, question.id)

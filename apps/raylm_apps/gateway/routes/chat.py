@@ -13,8 +13,8 @@ from raylm_apps.gateway.exchange import Exchange, begin_exchange
 from raylm_apps.gateway.following import follow
 from raylm_apps.gateway.generation import Generation, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Prompt, Provider
-from raylm_apps.gateway.routes.access import own_chat
-from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id
+from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
+from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id, chat_view
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats
@@ -53,19 +53,21 @@ async def delete(
         chat = await chats.delete(connection, chat_id, session.user_id)
     if chat is None:
         raise ApiError("not_found:chat")
-    return ChatView(**vars(chat))
+    return chat_view(chat)
 
 
 @router.patch("/{chat_id}")
 async def change(gateway: Gateway, session: SignedIn, chat_id: Id, patch: ChatPatch) -> ChatView:
     await own_chat(gateway, chat_id, session.user_id)
+    if patch.folder_id is not None:
+        await own_folder(gateway, patch.folder_id, session.user_id)
+    if patch.team_id is not None:
+        await joined_team(gateway, patch.team_id, session.user_id)
     async with gateway.database.connection() as connection:
-        chat = await chats.update(
-            connection, chat_id, session.user_id, patch.title, patch.visibility
-        )
+        chat = await chats.update(connection, chat_id, session.user_id, patch.changes())
     if chat is None:
         raise ApiError("not_found:chat")
-    return ChatView(**vars(chat))
+    return chat_view(chat)
 
 
 def _generation(
