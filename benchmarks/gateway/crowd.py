@@ -5,17 +5,15 @@ schema with its triggers off, and what the triggers would have made is made at o
 """
 
 import json
-import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
 
 import asyncpg
+import numpy as np
 
 WORDS_A_MESSAGE, VOCABULARY = 40, 50_000
 ROWS_AT_ONCE = 20_000
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-WEIGHTS = list(accumulate(1 / rank for rank in range(1, VOCABULARY + 1)))
 
 
 def word(rank: int) -> str:
@@ -31,9 +29,9 @@ def word(rank: int) -> str:
 
 async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_chat: int) -> None:
     """`chats`: how many each user has."""
-    dice = random.Random(0)
+    writer = Writer()
     owners = [user_id for user_id, count in chats.items() for _ in range(count)]
-    dice.shuffle(owners)
+    writer.dice.shuffle(owners)
     await database.execute("set session_replication_role = replica")
     await database.execute("drop index message_words_of_user, chats_by_title")
     await database.copy_records_to_table(
@@ -42,15 +40,19 @@ async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_c
     size = ROWS_AT_ONCE // messages_a_chat
     for first in range(0, len(owners), size):
         batch = list(enumerate(owners[first : first + size], first))
+        titles = writer.texts(len(batch), words=5)
         await database.copy_records_to_table(
             "chats",
             columns=["id", "user_id", "title", "created_at"],
-            records=[(_chat(n), owner, _text(dice, 5), _when(n)) for n, owner in batch],
+            records=[
+                (_chat(n), owner, title, _when(n))
+                for (n, owner), title in zip(batch, titles, strict=True)
+            ],
         )
         await database.copy_records_to_table(
             "messages",
             columns=["chat_id", "id", "parent_id", "role", "parts", "created_at"],
-            records=list(_messages(dice, [n for n, _ in batch], messages_a_chat)),
+            records=list(_messages(writer, [n for n, _ in batch], messages_a_chat)),
         )
     await database.execute(
         """insert into message_words
@@ -69,13 +71,24 @@ async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_c
     await database.execute("vacuum analyze")
 
 
-def _messages(dice: random.Random, chats: list[int], count: int) -> Iterator[tuple[object, ...]]:
+class Writer:
+    def __init__(self) -> None:
+        self.dice = np.random.default_rng(0)
+        self._vocabulary = np.array([word(rank) for rank in range(VOCABULARY)], dtype=object)
+        self._weights = np.cumsum(1 / np.arange(1, VOCABULARY + 1))
+
+    def texts(self, count: int, words: int) -> list[str]:
+        drawn = self.dice.random((count, words)) * self._weights[-1]
+        return [" ".join(row) for row in self._vocabulary[np.searchsorted(self._weights, drawn)]]
+
+
+def _messages(writer: Writer, chats: list[int], count: int) -> Iterator[tuple[object, ...]]:
     """Turn by turn, as chats that are written at the same time are stored."""
     for turn in range(count):
-        for chat in chats:
-            parts = json.dumps([{"type": "text", "text": _text(dice, WORDS_A_MESSAGE)}])
-            parent_id = f"m{turn - 1}" if turn else None
-            role = "assistant" if turn % 2 else "user"
+        parent_id = f"m{turn - 1}" if turn else None
+        role = "assistant" if turn % 2 else "user"
+        for chat, text in zip(chats, writer.texts(len(chats), WORDS_A_MESSAGE), strict=True):
+            parts = json.dumps([{"type": "text", "text": text}])
             yield (_chat(chat), f"m{turn}", parent_id, role, parts, _when(chat))
 
 
@@ -85,8 +98,3 @@ def _chat(number: int) -> str:
 
 def _when(number: int) -> datetime:
     return BEGINNING + timedelta(seconds=number)
-
-
-def _text(dice: random.Random, words: int) -> str:
-    ranks = dice.choices(range(VOCABULARY), cum_weights=WEIGHTS, k=words)
-    return " ".join(word(rank) for rank in ranks)

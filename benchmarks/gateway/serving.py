@@ -32,7 +32,7 @@ def gateway_for(user_id: str, urls: StoreUrls, folder: Path) -> Iterator[httpx.C
         "RAYLM_LIMITS": "off",
         "RAYLM_MOCK_PROVIDER": "1",
     }
-    process = subprocess.Popen(command, env={**os.environ, **variables})
+    process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
     token = Signer(SECRET.encode()).sign(Session(user_id, int(time.time())))
     try:
         with httpx.Client(

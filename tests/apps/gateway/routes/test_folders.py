@@ -58,7 +58,9 @@ def test_an_archived_chat_is_listed_apart(ada: User, chat: str) -> None:
     assert (listed(ada, ""), listed(ada, "?archived=true")) == ([], [chat])
     again = ada.http.patch(f"/api/chat/{chat}", json={"archived": True}).json()["archivedAt"]
     assert again == archived
-    assert ada.http.patch(f"/api/chat/{chat}", json={"archived": False}).json()["archivedAt"] is None
+    assert (
+        ada.http.patch(f"/api/chat/{chat}", json={"archived": False}).json()["archivedAt"] is None
+    )
     assert listed(ada, "") == [chat]
 
 

@@ -25,9 +25,7 @@ def readable(user: User, chat: str) -> bool:
 
 
 def shared(user: User, team: dict[str, Any]) -> list[str]:
-    return [
-        chat["id"] for chat in user.http.get(f"/api/teams/{team['id']}/chats").json()["chats"]
-    ]
+    return [chat["id"] for chat in user.http.get(f"/api/teams/{team['id']}/chats").json()["chats"]]
 
 
 def test_members_see_each_other_but_no_addresses(

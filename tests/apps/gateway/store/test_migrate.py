@@ -31,9 +31,7 @@ async def database(stores: StoreUrls) -> AsyncIterator[Database]:
 
 
 def test_the_files_are_numbered() -> None:
-    assert [migration.version for migration in migrations()] == [
-        *range(1, len(migrations()) + 1)
-    ]
+    assert [migration.version for migration in migrations()] == [*range(1, len(migrations()) + 1)]
 
 
 def test_a_gap_is_refused(tmp_path: Path) -> None:
