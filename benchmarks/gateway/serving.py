@@ -32,7 +32,8 @@ def gateway_for(user_id: str, urls: StoreUrls, folder: Path) -> Iterator[httpx.C
         "RAYLM_LIMITS": "off",
         "RAYLM_MOCK_PROVIDER": "1",
     }
-    process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
+    with (folder / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log)
     token = Signer(SECRET.encode()).sign(Session(user_id, int(time.time())))
     try:
         with httpx.Client(

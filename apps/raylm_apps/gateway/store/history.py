@@ -53,11 +53,16 @@ async def of_team(
 ) -> list[Chat]:
     """What is shared with a team, by itself or by its folder, for a member."""
     rows = await connection.fetch(
-        """select chats.* from chats left join folders on folders.id = chats.folder_id
-           where (chats.team_id = $1 or folders.team_id = $1)
+        """select * from chats
+           where id in (
+               select id from chats where team_id = $1
+               union
+               select chats.id from chats join folders on folders.id = chats.folder_id
+               where folders.team_id = $1
+             )
              and exists (select from team_members where team_id = $1 and user_id = $2)
-             and ($3::timestamptz is null or (chats.created_at, chats.id) < ($3, $4))
-           order by chats.created_at desc, chats.id desc limit $5""",
+             and ($3::timestamptz is null or (created_at, id) < ($3, $4))
+           order by created_at desc, id desc limit $5""",
         team_id,
         member_id,
         older_than and older_than.created_at,

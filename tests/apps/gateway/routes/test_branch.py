@@ -56,6 +56,13 @@ def test_another_branch_is_made_the_active_one_and_continued(ada: User, forked: 
     assert texts(ada, forked) == [*before[:4], "Again", "Again"]
 
 
+def test_a_chat_is_deleted_whatever_branch_is_active(ada: User, forked: str) -> None:
+    (old, _), _ = siblings(ada, forked, 2)
+    ada.http.post(f"/api/chat/{forked}/branch", json={"messageId": old})
+    assert ada.http.delete(f"/api/chat?id={forked}").status_code == 200
+    assert ada.messages(forked) == []
+
+
 @pytest.mark.parametrize("message", ["question-9", "no such", ""])
 def test_a_branch_needs_a_message(ada: User, forked: str, message: str) -> None:
     status = 404 if message == "question-9" else 400

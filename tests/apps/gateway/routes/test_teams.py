@@ -4,7 +4,7 @@ import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.accounts import make_account
-from tests.apps.gateway.harness import GatewayProcess, User
+from tests.apps.gateway.harness import GatewayProcess, User, new_id
 
 pytestmark = pytest.mark.services
 
@@ -65,6 +65,18 @@ def test_a_shared_folder_shares_its_chats(
     assert shared(babbage, team) == [chat]
     ada.http.patch(f"/api/chat/{chat}", json={"folderId": None})
     assert not readable(babbage, chat)
+
+
+def test_what_is_shared_comes_in_pages(ada: User, babbage: User, team: dict[str, Any]) -> None:
+    chats = [new_id() for _ in range(3)]
+    for user, chat in zip((ada, babbage, ada), chats, strict=True):
+        user.ask("For the team", chat=chat)
+        user.http.patch(f"/api/chat/{chat}", json={"teamId": team["id"]})
+    url = f"/api/teams/{team['id']}/chats?limit=2"
+    first = babbage.http.get(url).json()
+    assert ([chat["id"] for chat in first["chats"]], first["hasMore"]) == (chats[:0:-1], True)
+    second = babbage.http.get(f"{url}&ending_before={chats[1]}").json()
+    assert ([chat["id"] for chat in second["chats"]], second["hasMore"]) == (chats[:1], False)
 
 
 def test_who_leaves_shares_no_more_and_reads_no_more(
