@@ -34,7 +34,13 @@ async def new_chat(connection: Connection, user_id: str, title: str, *texts: str
     await chats.ensure(connection, chat_id, user_id, title, "private")
     for number, text in enumerate(texts):
         parts = [{"type": "text", "text": text}]
-        await messages.add_question(connection, chat_id, f"question-{number}", None, parts)
+        question = f"question-{number}"
+        await messages.add_question(connection, chat_id, question, None, parts)
+        await messages.add_answer(connection, chat_id, f"answer-{number}", question, "mock/echo")
+    await connection.execute(
+        "update messages set status = 'complete' where chat_id = $1 and role = 'assistant'",
+        chat_id,
+    )
     return chat_id
 
 

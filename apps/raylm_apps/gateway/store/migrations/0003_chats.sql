@@ -90,18 +90,12 @@ create function counted(details jsonb, kind text) returns bigint language sql im
            when 'number' then trunc((details -> 'usage' ->> kind)::numeric)::bigint else 0 end
 $$;
 
--- For whole statements and in one order, so that two processes' batches never wait in a circle.
 create function count_usage() returns trigger language plpgsql as $$
 begin
     insert into usage
-    select chats.user_id, (now() at time zone 'utc')::date, coalesce(new_rows.model, 'unknown'),
-           count(*), sum(counted(new_rows.details, 'inputTokens')),
-           sum(counted(new_rows.details, 'outputTokens'))
-    from new_rows
-    join old_rows using (chat_id, seq)
-    join chats on chats.id = new_rows.chat_id
-    where old_rows.status = 'streaming' and new_rows.status <> 'streaming'
-    group by 1, 2, 3 order by 1, 2, 3
+    select user_id, (now() at time zone 'utc')::date, coalesce(new.model, 'unknown'),
+           1, counted(new.details, 'inputTokens'), counted(new.details, 'outputTokens')
+    from chats where id = new.chat_id
     on conflict (user_id, day, model) do update
     set requests = usage.requests + excluded.requests,
         input_tokens = usage.input_tokens + excluded.input_tokens,
@@ -109,9 +103,9 @@ begin
     return null;
 end $$;
 
-create trigger count_usage after update on messages
-    referencing old table as old_rows new table as new_rows
-    for each statement execute function count_usage();
+create trigger count_usage after update of status on messages
+    for each row when (old.status = 'streaming' and new.status <> 'streaming')
+    execute function count_usage();
 
 -- English stems, but no stop words: "to be or not to be" is a search, and so is another language's.
 create text search dictionary every_stem (template = snowball, language = english);
@@ -120,8 +114,9 @@ alter text search configuration words
     alter mapping for asciiword, asciihword, hword_asciipart, word, hword, hword_part
     with every_stem;
 
--- Beside the messages: written once a message has ended, never at a checkpoint of a growing answer;
--- narrow, and with the owner in the index, so that a search touches only the searcher's rows.
+-- Beside the messages: written for question and answer once the answer has ended, so that neither
+-- the first token nor a checkpoint waits for it; narrow, and with the owner in the index, so that a
+-- search touches only the searcher's rows.
 create table message_words (
     chat_id text     not null,
     seq     bigint   not null,
@@ -141,14 +136,16 @@ $$;
 create function keep_words() returns trigger language plpgsql as $$
 begin
     insert into message_words
-    select new.chat_id, new.seq, chats.user_id, to_tsvector('words', message_text(new.parts))
-    from chats where chats.id = new.chat_id
+    select m.chat_id, m.seq, c.user_id, to_tsvector('words', message_text(m.parts))
+    from messages m join chats c on c.id = m.chat_id
+    where m.chat_id = new.chat_id and m.id in (new.id, new.parent_id)
     on conflict (chat_id, seq) do update set words = excluded.words;
     return null;
 end $$;
 
 create trigger keep_words after insert or update of parts, status on messages
-    for each row when (new.status <> 'streaming') execute function keep_words();
+    for each row when (new.role = 'assistant' and new.status <> 'streaming')
+    execute function keep_words();
 
 insert into message_words
 select m.chat_id, m.seq, c.user_id, to_tsvector('words', message_text(m.parts))
