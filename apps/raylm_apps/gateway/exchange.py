@@ -1,6 +1,7 @@
 """The beginning of an exchange: question and empty answer, committed before anyone is asked."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from raylm_apps.gateway.conversation import title_of
@@ -26,11 +27,19 @@ class Exchange:
 
 
 async def begin_exchange(
-    database: Database, user_id: str, request: ChatRequest, question: UserMessage, model_id: str
+    database: Database,
+    user_id: str,
+    request: ChatRequest,
+    question: UserMessage,
+    model_id: str,
+    *,
+    admit: Callable[[], Awaitable[None]],
 ) -> Exchange:
-    """One transaction. Raises forbidden where the chat is another user's."""
+    """One transaction. Raises forbidden where the chat is another user's, unauthorized where the
+    guest has become an account, and whatever `admit` does, which a repeat does not ask."""
     async with database.transaction() as connection:
-        await users.ensure_guest(connection, user_id)
+        if not await users.ensure_guest(connection, user_id):
+            raise ApiError("unauthorized:chat", "this guest has an account now; please reload")
         title, visibility = title_of(question.text), request.selected_visibility_type
         found = await chats.ensure(connection, request.id, user_id, title, visibility)
         if found is None:
@@ -44,6 +53,7 @@ async def begin_exchange(
             answer = await messages.answer_to(connection, chat.id, question.id)
             if answer is not None:
                 return Exchange(chat, path, answer, is_repeat=True)
+        await admit()
         answer = await messages.add_answer(
             connection, chat.id, str(uuid.uuid4()), question.id, model_id
         )

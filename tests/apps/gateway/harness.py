@@ -146,6 +146,10 @@ def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
         "RAYLM_MOCK_PROVIDER": "1",
         "RAYLM_LEASE_S": "1",
         "RAYLM_CHECKPOINT_EVERY_S": "0.2",
+        "RAYLM_GUESTS_PER_HOUR_FROM_ADDRESS": "100000",  # all of them come from one machine
+        "RAYLM_REGISTRATIONS_PER_HOUR_FROM_ADDRESS": "100000",
+        "RAYLM_LOGINS_FROM_ADDRESS": "100000",
+        "RAYLM_MESSAGES_PER_HOUR_FROM_ADDRESS": "100000",
         **more,
     }
 

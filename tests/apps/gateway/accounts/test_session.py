@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylm_apps.gateway.auth import LIFETIME_S, Session, Signer
+from raylm_apps.gateway.accounts.session import LIFETIME_S, Session, Signer
 
 SIGNER = Signer(b"key")
 
