@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(
         room,
         name="admin",
-        help="Make an account an admin, or no longer.\n\nExample: raylm admin grant ada@example.com",
+        help="Make an account an admin, or no more.\n\nExample: raylm admin grant ada@example.com",
     )
 
 

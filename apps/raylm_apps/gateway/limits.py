@@ -1,18 +1,16 @@
 """How often something may happen: windows counted in Redis, for all processes at once.
 
 A window begins with the first event and ends after its length; what is refused is not counted.
-While Redis is away each process counts for itself, from nothing.
+While Redis is away each process counts for itself, from what it last heard.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import structlog
-
+from raylm_apps.gateway.counter_store import CounterStore
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.streams import PATIENCE_S, UNAVAILABLE, connect
+from raylm_apps.gateway.streams import UNAVAILABLE
 
 # One script, so that of many requests at once no more pass than there is room for. All of the
 # counts have room, and each grows; or one has none, and nothing changes.
@@ -22,14 +20,16 @@ for i, key in ipairs(KEYS) do
     return {i, redis.call('PTTL', key)}
   end
 end
+local counted = {0}
 for i, key in ipairs(KEYS) do
-  if redis.call('INCR', key) == 1 then redis.call('PEXPIRE', key, ARGV[2 * i]) end
+  local count = redis.call('INCR', key)
+  if count == 1 then redis.call('PEXPIRE', key, ARGV[2 * i]) end
+  table.insert(counted, count)
+  table.insert(counted, redis.call('PTTL', key))
 end
-return {0, 0}
+return counted
 """
-AWAY_S = 1.0  # a Redis that did not answer is not asked again for so long
 MOST_LOCAL = 50_000
-logger = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,22 @@ class Windows:
                 return claim.refusal(ends_at - now)
         for key, (count, ends_at) in found.items():
             self._windows[key] = (count + 1, ends_at)
-        if len(self._windows) > MOST_LOCAL:
-            self._windows = {key: found for key, found in self._windows.items() if found[1] > now}
+        self._drop_ended()
         return None
+
+    def learn(self, claim: Claim, count: int, left_s: float) -> None:
+        self._windows[claim.key] = (count, self._clock() + left_s)
+        self._drop_ended()
 
     def forget(self, claim: Claim) -> None:
         self._windows.pop(claim.key, None)
+
+    def _drop_ended(self) -> None:
+        """Of too many that go on, the oldest half goes: memory is bounded before all."""
+        if len(self._windows) > MOST_LOCAL:
+            now = self._clock()
+            going_on = [found for found in self._windows.items() if found[1][1] > now]
+            self._windows = dict(going_on[-MOST_LOCAL // 2 :])
 
     def _current(self, claim: Claim, now: float) -> tuple[int, float]:
         count, ends_at = self._windows.get(claim.key, (0, 0.0))
@@ -91,35 +101,33 @@ class Windows:
 
 class Limits:
     def __init__(self, redis_url: str, *, enforced: bool = True) -> None:
-        self._redis: Any = connect(redis_url, timeout_s=PATIENCE_S)
-        self._spend = self._redis.register_script(SPEND)
+        self._store = CounterStore(redis_url)
+        self._script = self._store.redis.register_script(SPEND)
         self._enforced = enforced
         self._local = Windows()
-        self._away_until = 0.0
 
     async def spend(self, *claims: Claim) -> None:
         """All or none. Raises rate_limit, with the seconds to wait."""
         if not self._enforced or not claims:
             return
-        error = await self._spend_in_redis(claims) if self._is_up else self._local.spend(claims)
+        if self._store.is_up:
+            error = await self._spend_in_redis(claims)
+        else:
+            error = self._local.spend(claims)
         if error is not None:
             raise error
 
     async def forget(self, claim: Claim) -> None:
         """What counted towards a limit turned out to be well."""
         self._local.forget(claim)
-        if self._enforced and self._is_up:
+        if self._enforced and self._store.is_up:
             try:
-                await self._redis.delete(claim.key)
+                await self._store.redis.delete(claim.key)
             except UNAVAILABLE as error:
-                self._note_outage(error)
+                self._store.note_outage(error)
 
     async def close(self) -> None:
-        await self._redis.aclose()
-
-    @property
-    def _is_up(self) -> bool:
-        return time.monotonic() >= self._away_until
+        await self._store.close()
 
     async def _spend_in_redis(self, claims: tuple[Claim, ...]) -> ApiError | None:
         room = [
@@ -128,12 +136,12 @@ class Limits:
             for number in (claim.limit.most, round(claim.limit.window_s * 1000))
         ]
         try:
-            full, left_ms = await self._spend(keys=[claim.key for claim in claims], args=room)
+            full, *numbers = await self._script(keys=[claim.key for claim in claims], args=room)
         except UNAVAILABLE as error:
-            self._note_outage(error)
+            self._store.note_outage(error)
             return self._local.spend(claims)
-        return claims[full - 1].refusal(left_ms / 1000) if full else None
-
-    def _note_outage(self, error: BaseException) -> None:
-        self._away_until = time.monotonic() + AWAY_S
-        logger.warning("limits are counted by each process alone", error=str(error))
+        if full:
+            return claims[full - 1].refusal(numbers[0] / 1000)
+        for claim, count, left_ms in zip(claims, numbers[::2], numbers[1::2], strict=True):
+            self._local.learn(claim, count, left_ms / 1000)
+        return None

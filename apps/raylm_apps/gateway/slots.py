@@ -5,15 +5,12 @@ a killed process held is free a while later. While Redis is away each process kn
 """
 
 import asyncio
-import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
-import structlog
-
+from raylm_apps.gateway.counter_store import CounterStore
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.streams import PATIENCE_S, UNAVAILABLE, connect
+from raylm_apps.gateway.streams import UNAVAILABLE
 
 TAKE = """
 local now = redis.call('TIME')
@@ -36,7 +33,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 LEASE_S = 30.0
 RETRY_S = 1.0
-logger = structlog.get_logger()
+MOST_UNTOLD = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,33 +50,36 @@ class Room:
 
 @dataclass(frozen=True)
 class Slot:
+    """Held until it is given back."""
+
     id: str
     rooms: tuple[Room, ...]
 
 
 class Slots:
     def __init__(self, redis_url: str, *, enforced: bool = True) -> None:
-        self._redis: Any = connect(redis_url, timeout_s=PATIENCE_S)
-        self._take = self._redis.register_script(TAKE)
-        self._renew = self._redis.register_script(RENEW)
+        self._store = CounterStore(redis_url)
+        self._take = self._store.redis.register_script(TAKE)
+        self._renew = self._store.redis.register_script(RENEW)
         self._enforced = enforced
         self._held: dict[str, Slot] = {}
         self._free: list[Slot] = []
         self._wake = asyncio.Event()
-        self._away_until = 0.0
 
     async def take(self, *rooms: Room) -> Slot:
         """Raises rate_limit:chat where one of them is full. Give it back."""
         slot = Slot(uuid.uuid4().hex, rooms)
         if not self._enforced:
             return slot
-        if self._is_up:
-            full = await self._take_in_redis(slot)
-        else:
-            full = self._full_here(slot)
+        self._held[slot.id] = slot  # at once, so that a process alone counts what is on its way
+        try:
+            full = await self._ask(slot) if self._store.is_up else self._full_here(slot)
+        except BaseException:
+            self.give_back(slot)
+            raise
         if full is not None:
+            del self._held[slot.id]
             raise ApiError("rate_limit:chat", f"at most {full.most} at a time", retry_after_s=1)
-        self._held[slot.id] = slot
         return slot
 
     def give_back(self, slot: Slot) -> None:
@@ -93,58 +93,49 @@ class Slots:
             await self._wake.wait()
             self._wake.clear()
             free, self._free = self._free, []
-            pipeline = self._redis.pipeline(transaction=False)
+            pipeline = self._store.redis.pipeline(transaction=False)
             for slot in free:
                 for room in slot.rooms:
                     pipeline.zrem(room.key, slot.id)
             try:
                 await pipeline.execute()
             except UNAVAILABLE:
-                self._free = (free + self._free)[-10_000:]
+                self._free = (free + self._free)[-MOST_UNTOLD:]
                 await asyncio.sleep(RETRY_S)
                 self._wake.set()
 
     async def keep(self) -> None:
+        """Renew what is held, long before it expires."""
         while True:
             await asyncio.sleep(LEASE_S / 3)
             try:
                 for slot in list(self._held.values()):
-                    for room in slot.rooms:
-                        if slot.id in self._held:
-                            await self._renew(
-                                keys=[room.key], args=[slot.id, round(LEASE_S * 1000)]
-                            )
+                    await self._renew_if_held(slot)
             except UNAVAILABLE as error:
-                self._note_outage(error)
+                self._store.note_outage(error)
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._store.close()
 
-    @property
-    def _is_up(self) -> bool:
-        return time.monotonic() >= self._away_until
+    async def _renew_if_held(self, slot: Slot) -> None:
+        for room in slot.rooms:
+            if slot.id in self._held:
+                await self._renew(keys=[room.key], args=[slot.id, round(LEASE_S * 1000)])
 
-    async def _take_in_redis(self, slot: Slot) -> Room | None:
+    async def _ask(self, slot: Slot) -> Room | None:
         keys = [room.key for room in slot.rooms]
-        args: list[str | int] = [
-            slot.id,
-            round(LEASE_S * 1000),
-            *(room.most for room in slot.rooms),
-        ]
+        args: list[str | int] = [slot.id, round(LEASE_S * 1000)]
+        args += [room.most for room in slot.rooms]
         try:
             full = await self._take(keys=keys, args=args)
         except UNAVAILABLE as error:
-            self._note_outage(error)
+            self._store.note_outage(error)
             return self._full_here(slot)
         return slot.rooms[full - 1] if full else None
 
     def _full_here(self, slot: Slot) -> Room | None:
+        others = [other for other in self._held.values() if other is not slot]
         for room in slot.rooms:
-            held = sum(room.key in {r.key for r in other.rooms} for other in self._held.values())
-            if held >= room.most:
+            if sum(room in other.rooms for other in others) >= room.most:
                 return room
         return None
-
-    def _note_outage(self, error: BaseException) -> None:
-        self._away_until = time.monotonic() + RETRY_S
-        logger.warning("answers at once are counted by each process alone", error=str(error))

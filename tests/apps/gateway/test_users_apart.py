@@ -16,11 +16,28 @@ FORBIDDEN = {
 }
 READ_WHEN_PUBLIC = {("GET", "/api/chat/{chat_id}/stream"), ("GET", "/api/messages")}
 # Routes that answer only about the user who asks, tested below, or about nobody.
-OWN = {("POST", "/api/chat"), ("GET", "/api/history"), ("DELETE", "/api/history")}
+OWN = {
+    ("POST", "/api/chat"),
+    ("GET", "/api/history"),
+    ("DELETE", "/api/history"),
+    # routes/test_accounts.py, routes/test_keys.py
+    ("GET", "/api/auth/sessions"),
+    ("DELETE", "/api/auth/sessions"),
+    ("DELETE", "/api/auth/sessions/{session_id}"),
+    ("GET", "/api/keys"),
+    ("POST", "/api/keys"),
+    ("DELETE", "/api/keys/{key_id}"),
+}
 NOBODYS = {
     ("GET", "/api/auth/session"),
     ("POST", "/api/auth/guest"),
     ("GET", "/api/auth/guest"),
+    ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/logout"),
+    ("GET", "/api/auth/oauth"),
+    ("GET", "/api/auth/oauth/{provider}"),
+    ("GET", "/api/auth/oauth/{provider}/callback"),
     ("GET", "/api/models"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),

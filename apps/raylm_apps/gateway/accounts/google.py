@@ -92,7 +92,7 @@ class Google:
     async def _document(self, client: Any, url: str, *, fresh: bool = False) -> Any:
         kept_at, document = self._documents.get(url, (0.0, None))
         if fresh or document is None or time.monotonic() - kept_at > KEPT_S:
-            response = await client.get(url, withhold_token=True)
+            response = await client.request("GET", url, withhold_token=True)
             response.raise_for_status()
             document = response.json()
             self._documents[url] = (time.monotonic(), document)

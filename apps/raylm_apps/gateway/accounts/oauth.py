@@ -83,7 +83,7 @@ class Credentials:
         except httpx2.HTTPError as error:
             logger.warning("a sign-in provider does not answer", error=type(error).__name__)
             raise ApiError("offline:auth") from None
-        except (OAuthError, JoseError, ValueError, KeyError, TypeError) as error:
+        except (OAuthError, JoseError, ValueError, KeyError) as error:
             logger.warning("a sign-in was refused", error=type(error).__name__)
             raise ApiError("bad_request:auth", "the provider refused the sign-in") from None
 
