@@ -136,10 +136,11 @@ class Limits:
             for number in (claim.limit.most, round(claim.limit.window_s * 1000))
         ]
         try:
-            full, *numbers = await self._script(keys=[claim.key for claim in claims], args=room)
+            reply: list[int] = await self._script(keys=[claim.key for claim in claims], args=room)
         except UNAVAILABLE as error:
             self._store.note_outage(error)
             return self._local.spend(claims)
+        full, *numbers = reply
         if full:
             return claims[full - 1].refusal(numbers[0] / 1000)
         for claim, count, left_ms in zip(claims, numbers[::2], numbers[1::2], strict=True):

@@ -55,7 +55,7 @@ class Google:
     async def _checked(self, client: Any, token: dict[str, Any], nonce: str) -> CodeIDToken:
         try:
             decoded = jwt.decode(token["id_token"], await self._keys(client), ALGORITHMS)
-        except (InvalidKeyIdError, ValueError):  # the issuer may have changed its keys
+        except InvalidKeyIdError:  # the issuer may have changed its keys
             keys = await self._keys(client, fresh=True)
             decoded = jwt.decode(token["id_token"], keys, ALGORITHMS)
         issuers = [self._issuer, self._issuer.removeprefix("https://")]

@@ -72,7 +72,8 @@ class Provider:
             "nonce": nonce,
             **self.claims,
         }
-        return jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.signed_by or self.key)
+        header = {"alg": "RS256", "kid": self.key.as_dict()["kid"]}
+        return jwt.encode(header, claims, self.signed_by or self.key)
 
     async def about(self, request: web.Request) -> web.Response:
         return web.json_response(

@@ -240,7 +240,7 @@ def test_an_id_token_that_another_key_signed(ada: User, provider: Provider) -> N
 
 def test_an_issuers_new_key_is_fetched(ada: User, babbage: User, provider: Provider) -> None:
     sign_in(ada, provider, "google")
-    provider.key = RSAKey.generate_key(2048, {"kid": "one"})
+    provider.key = RSAKey.generate_key(2048, {"kid": "two"})
     assert sign_in(babbage, provider, "google").status_code == 302
     assert me(babbage)["type"] == "regular"
 
