@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 
 from raylm_apps.deploy.ports import free_ports
-from raylm_apps.gateway.auth import COOKIE, Session, Signer
+from raylm_apps.gateway.accounts.session import Session, Signer
+from raylm_apps.gateway.auth import COOKIE
 from raylm_apps.gateway.embedded import StoreUrls
 
 APP = ("raylm_apps.gateway.main:create_app", "--log-level", "warning", "--no-access-log")

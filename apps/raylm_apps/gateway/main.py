@@ -14,10 +14,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
-from raylm_apps.gateway.auth import Signer
 from raylm_apps.gateway.errors import ApiError, code_for
 from raylm_apps.gateway.routes import (
     account,
+    accounts,
     auth,
     branch,
     chat,
@@ -25,8 +25,10 @@ from raylm_apps.gateway.routes import (
     folders,
     health,
     history,
+    keys,
     messages,
     models,
+    oauth,
     stream,
     teams,
     usage,
@@ -40,7 +42,7 @@ from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 
 ROUTERS = (
-    *(auth, account, usage),
+    *(auth, accounts, oauth, keys, account, usage),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(models, health, docs),
 )
@@ -59,7 +61,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
         async with open_services(settings, metrics) as services:
             app.state.services = services
-            app.state.signer = Signer(settings.signing_key())
             yield
 
     app = FastAPI(
@@ -85,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _show(error: ApiError) -> JSONResponse:
-    return JSONResponse(error.body(), error.status)
+    return JSONResponse(error.body(), error.status, error.headers)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:

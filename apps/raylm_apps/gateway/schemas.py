@@ -125,7 +125,7 @@ class ChatPatch(Wire):
 
 class User(Wire):
     id: str
-    type: Literal["guest", "regular"]
+    type: Literal["guest", "regular", "admin"]
     name: str | None = None
     email: str | None = None
 

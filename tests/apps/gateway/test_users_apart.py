@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.main import create_app
 from raylm_apps.gateway.settings import Settings
-from tests.apps.gateway.accounts import make_account
 from tests.apps.gateway.harness import GatewayProcess, User, new_id, parts_of, text_of
 
 SECRET = "For my eyes only"
 FORBIDDEN, GONE = "forbidden", "not_found"
+TAKEN, WRONG, NOT_BEGUN = "conflict", "unauthorized", "bad_request"
 OWN = "own"  # answers, about the stranger alone
 NOBODYS = "nobody's"  # answers about no user
 
@@ -53,6 +52,19 @@ ROUTES = {
     ("GET", "/api/auth/session"): OWN,
     ("POST", "/api/auth/guest"): OWN,
     ("GET", "/api/auth/guest"): NOBODYS,
+    ("POST", "/api/auth/register"): TAKEN,
+    ("POST", "/api/auth/login"): WRONG,
+    ("POST", "/api/auth/logout"): OWN,
+    # Of accounts alone; another account's: routes/test_accounts.py, routes/test_keys.py.
+    ("GET", "/api/auth/sessions"): FORBIDDEN,
+    ("DELETE", "/api/auth/sessions"): FORBIDDEN,
+    ("DELETE", "/api/auth/sessions/{session_id}"): FORBIDDEN,
+    ("GET", "/api/keys"): FORBIDDEN,
+    ("POST", "/api/keys"): FORBIDDEN,
+    ("DELETE", "/api/keys/{key_id}"): FORBIDDEN,
+    ("GET", "/api/auth/oauth"): NOBODYS,
+    ("GET", "/api/auth/oauth/{provider}"): GONE,
+    ("GET", "/api/auth/oauth/{provider}/callback"): NOT_BEGUN,
     ("GET", "/api/models"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
@@ -69,6 +81,7 @@ REACHING = {
 }
 # Parameters that are no id of anybody's.
 PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
+PLAIN |= {"link", "state", "code"}
 
 
 @dataclass
@@ -79,9 +92,9 @@ class Estate:
     email: str
 
     @classmethod
-    def of(cls, user: User, stores: StoreUrls, chat: str) -> "Estate":
+    def of(cls, user: User, chat: str) -> "Estate":
         user.ask(SECRET, chat=chat, message_id="question-1")
-        email = make_account(stores, user)
+        email = user.register()
         folder = user.http.post("/api/folders", json={"name": SECRET}).json()["id"]
         team = user.http.post("/api/teams", json={"name": SECRET}).json()["id"]
         user.http.patch(f"/api/chat/{chat}", json={"folderId": folder, "teamId": team})
@@ -90,6 +103,9 @@ class Estate:
         ids = {"chat_id": chat, "chatId": chat, "id": chat, "starting_after": chat}
         ids |= {"ending_before": chat, "folder": folder, "folder_id": folder, "folderId": folder}
         ids |= {"team_id": team, "teamId": team, "user_id": user.id}
+        key = user.http.post("/api/keys", json={"name": SECRET}).json()["id"]
+        session = user.http.get("/api/auth/sessions").json()["sessions"][0]["id"]
+        ids |= {"key_id": key, "session_id": session}
         ids |= {"message_id": message, "messageId": message, "leaf": message, "before": message}
         return cls(ids, email)
 
@@ -108,6 +124,9 @@ class Estate:
             ("POST", "/api/folders"): {"name": "Mine"},
             ("PATCH", "/api/folders/{folder_id}"): {"name": "Stolen"},
             ("POST", "/api/teams"): {"name": "Mine"},
+            ("POST", "/api/keys"): {"name": "Mine"},
+            ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
+            ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/teams/{team_id}/members"): {"email": self.email},
         }
         return bodies.get((method, route))
@@ -131,7 +150,8 @@ class Case:
         for parameter in operation.get("parameters", ()):
             name = parameter["name"]
             if parameter["in"] == "path":
-                url = url.replace(f"{{{name}}}", estate.ids[name])
+                value = "github" if name == "provider" else estate.ids[name]
+                url = url.replace(f"{{{name}}}", value)
             elif parameter["in"] == "query" and (
                 parameter["required"] or name in (self.optional, "chatId")
             ):
@@ -181,11 +201,9 @@ def test_the_matrix_covers_every_id() -> None:
 
 @pytest.mark.services
 @pytest.mark.parametrize("visibility", ["private", "members", "public"])
-def test_strangers(
-    ada: User, gateway: GatewayProcess, stores: StoreUrls, chat: str, visibility: str
-) -> None:
+def test_strangers(ada: User, gateway: GatewayProcess, chat: str, visibility: str) -> None:
     """A guest sends every request; nothing of Ada's comes back, and nothing of it changes."""
-    estate = Estate.of(ada, stores, chat)
+    estate = Estate.of(ada, chat)
     ada.http.patch(f"/api/chat/{chat}", json={"visibility": visibility})
     before = ada.http.get("/api/account/export").json()
     wrong = []
@@ -199,7 +217,7 @@ def test_strangers(
         else:
             expected = (
                 code.partition(":")[0] == case.outcome
-                if case.outcome in (FORBIDDEN, GONE)
+                if case.outcome not in (OWN, NOBODYS)
                 else status < 400
             )
             given = set(estate.ids.values()) | {estate.email}  # what the stranger said themselves
@@ -212,15 +230,18 @@ def test_strangers(
 
 
 @pytest.mark.services
-def test_nobody_is_told_to_sign_in(
-    ada: User, gateway: GatewayProcess, stores: StoreUrls, chat: str
-) -> None:
-    estate, nobody = Estate.of(ada, stores, chat), gateway.user()
+def test_nobody_is_told_to_sign_in(ada: User, gateway: GatewayProcess, chat: str) -> None:
+    estate, nobody = Estate.of(ada, chat), gateway.user()
     nobody.http.cookies.clear()
     open_to_all = {
         ("GET", "/api/messages"),
         ("GET", "/api/auth/session"),
         ("POST", "/api/auth/guest"),
+        ("POST", "/api/auth/register"),
+        ("POST", "/api/auth/login"),
+        ("POST", "/api/auth/logout"),
+        ("GET", "/api/auth/oauth/{provider}"),
+        ("GET", "/api/auth/oauth/{provider}/callback"),
     }
     for case in CASES:
         if case.outcome != NOBODYS and (case.method, case.route) not in open_to_all:
@@ -229,12 +250,10 @@ def test_nobody_is_told_to_sign_in(
 
 
 @pytest.mark.services
-def test_a_strangers_folder_and_team_take_no_chat(
-    ada: User, babbage: User, stores: StoreUrls, chat: str
-) -> None:
-    estate = Estate.of(ada, stores, chat)
+def test_a_strangers_folder_and_team_take_no_chat(ada: User, babbage: User, chat: str) -> None:
+    estate = Estate.of(ada, chat)
     babbage.ask("His", chat=(his := new_id()))
-    make_account(stores, babbage)
+    babbage.register()
     for kind in ("folder", "team"):
         body = {f"{kind}Id": estate.ids[f"{kind}_id"]}
         refused = babbage.http.patch(f"/api/chat/{his}", json=body)

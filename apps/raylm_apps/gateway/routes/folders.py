@@ -51,7 +51,8 @@ async def read(gateway: Gateway, session: SignedIn) -> FoldersView:
 @router.post("", status_code=201)
 async def add(gateway: Gateway, session: SignedIn, request: FolderRequest) -> FolderView:
     async with gateway.database.transaction() as connection:
-        await users.ensure_guest(connection, session.user_id)
+        if not await users.ensure(connection, session.user_id, is_guest=session.is_guest):
+            raise ApiError("unauthorized:chat", users.GONE)
         folder = await folders.add(connection, session.user_id, request.name, MOST)
     if folder is None:
         raise ApiError("rate_limit:folder", f"at most {MOST}")

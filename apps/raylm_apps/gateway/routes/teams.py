@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from raylm_apps.gateway.accounts.email_address import Email
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.access import joined_team
@@ -22,7 +23,7 @@ class TeamRequest(Wire):
 
 
 class MemberRequest(Wire):
-    email: str = Field(pattern=r"^[^@\s\x00]+@[^@\s\x00]+$", max_length=320)
+    email: Email
 
 
 class TeamView(Wire):

@@ -7,8 +7,14 @@ from raylm_apps.gateway.store.pool import Connection
 # By name in the export. A table of users' data that neither stands here nor hangs on a chat below
 # fails tests/apps/gateway/store/test_export.py.
 SECTIONS = {
-    "users": """select id, email, name, is_anonymous, created_at, updated_at
+    "users": """select id, email, email_verified, name, role, is_anonymous, created_at, updated_at
                 from users where id = $1""",
+    "identities": """select provider, subject, created_at from identities
+                     where user_id = $1 order by provider, subject""",
+    "sessions": """select id, user_agent, address, created_at, renewed_at from sessions
+                   where user_id = $1 order by created_at, id""",
+    "api_keys": """select id, name, prefix, created_at, last_used_at from api_keys
+                   where user_id = $1 order by created_at, id""",
     "folders": "select * from folders where user_id = $1 order by id",
     "teams": """select teams.*, m.joined_at from teams
                 join team_members m on m.team_id = teams.id

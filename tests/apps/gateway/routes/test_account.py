@@ -1,17 +1,22 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from tests.apps.gateway.accounts import make_account
-from tests.apps.gateway.harness import User, new_id, parts_of, text_of
+from tests.apps.gateway.harness import (
+    GatewayProcess,
+    User,
+    environment,
+    new_id,
+    parts_of,
+    text_of,
+)
 
 pytestmark = pytest.mark.services
 
 
-def test_everything_of_one_user_is_exported(
-    stores: StoreUrls, ada: User, babbage: User, chat: str
-) -> None:
+def test_everything_of_one_user_is_exported(ada: User, babbage: User, chat: str) -> None:
     babbage.ask("His secret", chat=new_id())
     for number in range(3):
         ada.ask(f"Question {number}", chat=chat, message_id="question-1")
@@ -20,8 +25,9 @@ def test_everything_of_one_user_is_exported(
     body = {"chatId": chat, "messageId": ada.answer(chat)["id"], "type": "up"}
     ada.http.patch("/api/vote", json=body)
     ada.http.post("/api/folders", json={"name": "Rivers"})
-    email = make_account(stores, ada)
+    email = ada.register()
     ada.http.post("/api/teams", json={"name": "Engines"})
+    key = ada.http.post("/api/keys", json={"name": "laptop"}).json()["key"]
     response = ada.http.get("/api/account/export")
     assert "attachment" in response.headers["content-disposition"]
     told = json.loads(response.content)
@@ -35,12 +41,16 @@ def test_everything_of_one_user_is_exported(
     assert questions == ["Question 0", "Question 1", "Question 2"]
     assert len(forked["votes"]) == 1
     assert "His secret" not in response.text
+    assert len(told["sessions"]) == 1
+    assert [key["name"] for key in told["api_keys"]] == ["laptop"]
+    assert key not in response.text
+    assert ada.token not in response.text
+    assert "hash" not in response.text
 
 
-def test_nothing_is_left_of_a_deleted_account(
-    stores: StoreUrls, ada: User, babbage: User, chat: str
-) -> None:
-    make_account(stores, ada)
+def test_nothing_is_left_of_a_deleted_account(ada: User, babbage: User, chat: str) -> None:
+    email = ada.register()
+    key = ada.http.post("/api/keys", json={"name": "laptop"}).json()["key"]
     ada.http.post("/api/folders", json={"name": "Rivers"})
     ada.http.post("/api/teams", json={"name": "Engines"})
     babbage.ask("Stay", chat=(his := new_id()))
@@ -50,10 +60,44 @@ def test_nothing_is_left_of_a_deleted_account(
         assert ada.http.delete("/api/account").json() == {"success": True}
         assert parts_of(stream.rest())[-1]["type"] == "abort"
     assert ada.http.get("/api/history").status_code == 401
-    headers = {"cookie": cookie}
-    told = ada.http.get("/api/account/export", headers=headers)
-    if told.status_code == 200:
-        assert all(rows == [] for rows in told.json().values())
-    resumed = ada.http.get(f"/api/chat/{chat}/stream?offset=1", headers=headers)
-    assert resumed.status_code in (401, 404)
+    for headers in ({"cookie": cookie}, {"authorization": f"Bearer {key}"}):
+        assert ada.http.get("/api/account/export", headers=headers).status_code == 401
+        assert ada.http.get(f"/api/chat/{chat}/stream", headers=headers).status_code == 401
+        assert ada.http.post("/api/chat", json=ada.body("I", chat=chat), headers=headers).is_error
+    assert ada.log_in(email).status_code == 401
+    assert ada.messages(chat) == []  # as of a chat that never was
     assert len(babbage.messages(his)) == 2
+
+
+def test_a_guests_data_is_deleted_too(ada: User, chat: str) -> None:
+    ada.ask("Gone soon", chat=chat)
+    headers = {"cookie": ada.cookie}
+    assert ada.http.delete("/api/account").json() == {"success": True}
+    told = ada.http.get("/api/account/export", headers=headers).json()
+    assert all(rows == [] for rows in told.values())
+
+
+def test_a_program_does_not_delete_the_account(
+    ada: User, gateway: GatewayProcess, chat: str
+) -> None:
+    ada.ask("Stay", chat=chat)
+    ada.register()
+    key = ada.http.post("/api/keys", json={"name": "laptop"}).json()["key"]
+    program = gateway.visitor()
+    refused = program.delete("/api/account", headers={"authorization": f"Bearer {key}"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden:auth")
+    assert len(ada.messages(chat)) == 2
+
+
+def test_a_process_that_has_not_heard_of_the_deletion_keeps_nothing(
+    ada: User, stores: StoreUrls, tmp_path: Path, chat: str
+) -> None:
+    ada.register()
+    with GatewayProcess(tmp_path / "log", environment(stores, tmp_path)) as other:
+        there = other.visitor(cookie=ada.token)
+        there.get("/api/history").raise_for_status()
+        body = ada.body("A ghost", chat=chat)
+        ada.http.delete("/api/account")
+        for path, content in (("/api/chat", body), ("/api/folders", {"name": "Ghosts"})):
+            refused = there.post(path, json=content)
+            assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized:chat")

@@ -2,21 +2,20 @@ from typing import Any
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
-from tests.apps.gateway.accounts import make_account
 from tests.apps.gateway.harness import GatewayProcess, User, new_id
 
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def team(stores: StoreUrls, ada: User, babbage: User) -> dict[str, Any]:
+def team(ada: User, babbage: User) -> dict[str, Any]:
     """Ada's, with Babbage in it."""
-    make_account(stores, ada)
+    ada.register()
     team = ada.http.post("/api/teams", json={"name": "Engines"}).json()
-    email = make_account(stores, babbage)
-    added = ada.http.post(f"/api/teams/{team['id']}/members", json={"email": email})
-    assert added.status_code == 201
+    email = babbage.register()
+    spelled = f" {email.upper()} "
+    added = ada.http.post(f"/api/teams/{team['id']}/members", json={"email": spelled})
+    assert added.status_code == 201, added.text
     return team
 
 
@@ -104,23 +103,23 @@ def test_a_deleted_team_leaves_chats_to_their_owners(
     assert len(babbage.messages(chat)) == 2
 
 
-def test_teams_are_for_accounts(stores: StoreUrls, ada: User, babbage: User, chat: str) -> None:
+def test_teams_are_for_accounts(ada: User, babbage: User, chat: str) -> None:
     babbage.ask("Hi", chat=chat)
     refused = ada.http.post("/api/teams", json={"name": "Guests"})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden:team")
-    make_account(stores, ada)
+    ada.register()
     team = ada.http.post("/api/teams", json={"name": "Accounts"}).json()
     nobody = ada.http.post(f"/api/teams/{team['id']}/members", json={"email": "no@example.org"})
     assert (nobody.status_code, nobody.json()["code"]) == (404, "not_found:user")
 
 
 def test_members_visibility_is_for_accounts(
-    stores: StoreUrls, ada: User, babbage: User, gateway: GatewayProcess, chat: str
+    ada: User, babbage: User, gateway: GatewayProcess, chat: str
 ) -> None:
     ada.ask("For whoever signed in", chat=chat)
     ada.http.patch(f"/api/chat/{chat}", json={"visibility": "members"})
     assert not readable(babbage, chat)
-    make_account(stores, babbage)
+    babbage.register()
     assert readable(babbage, chat)
     assert not readable(gateway.user(), chat)
     babbage.http.cookies.clear()

@@ -36,7 +36,7 @@ async def writer(database: Database) -> AsyncIterator[AnswerWriter]:
 async def new_answer(database: Database) -> Message:
     async with database.transaction() as connection:
         user_id, chat_id = new_id(), new_id()
-        await users.ensure_guest(connection, user_id)
+        await users.ensure(connection, user_id, is_guest=True)
         await chats.ensure(connection, chat_id, user_id, "title", "private")
         await messages.add_question(connection, chat_id, "question", None, [])
         return await messages.add_answer(connection, chat_id, new_id(), "question", "mock/echo")

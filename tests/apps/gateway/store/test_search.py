@@ -30,7 +30,7 @@ async def connection(stores: StoreUrls) -> AsyncIterator[Connection]:
 
 async def new_chat(connection: Connection, user_id: str, title: str, *texts: str) -> str:
     chat_id = new_id()
-    await users.ensure_guest(connection, user_id)
+    await users.ensure(connection, user_id, is_guest=True)
     await chats.ensure(connection, chat_id, user_id, title, "private")
     for number, text in enumerate(texts):
         parts = [{"type": "text", "text": text}]
@@ -69,7 +69,7 @@ async def test_both_ways_find_the_same(
 async def test_a_chat_that_changes_hands_is_found_by_its_new_owner(connection: Connection) -> None:
     guest, account = new_id(), new_id()
     chat = await new_chat(connection, guest, "Other", "rivers")
-    await users.ensure_guest(connection, account)
+    await users.ensure(connection, account, is_guest=True)
     folder = await folders.add(connection, guest, "Mine", 10)
     assert folder is not None
     await chats.update(connection, chat, guest, {"folder_id": folder.id})

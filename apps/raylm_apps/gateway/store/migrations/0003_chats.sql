@@ -90,8 +90,10 @@ create function counted(details jsonb, kind text) returns bigint language sql im
            when 'number' then trunc((details -> 'usage' ->> kind)::numeric)::bigint else 0 end
 $$;
 
+-- The lock is for a guest who is signing in: the next statement sees who has the chat then.
 create function count_usage() returns trigger language plpgsql as $$
 begin
+    perform from users where id = (select user_id from chats where id = new.chat_id) for key share;
     insert into usage
     select user_id, (now() at time zone 'utc')::date, coalesce(new.model, 'unknown'),
            1, counted(new.details, 'inputTokens'), counted(new.details, 'outputTokens')
