@@ -12,6 +12,8 @@ MODULES = (
     "benchmarks.infer.bench_workers",
     "benchmarks.infer.startup",
     "benchmarks.gateway.bench_first_token",
+    "benchmarks.gateway.history",
+    "benchmarks.gateway.search",
     "benchmarks.serve.affinity",
     "benchmarks.serve.over_http",
     "benchmarks.train.quickstart",

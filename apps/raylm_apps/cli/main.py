@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from raylm.core.errors import RayLMError
-from raylm_apps.cli import benching, chatting, diagnosis, serving, training
+from raylm_apps.cli import administration, benching, chatting, diagnosis, serving, training
 
 
 class OneLineErrors(TyperGroup):
@@ -51,7 +51,7 @@ def raylm(
     """
 
 
-for room in (serving, training, chatting, diagnosis, benching):
+for room in (serving, training, chatting, diagnosis, benching, administration):
     room.register(app)
 
 

@@ -11,6 +11,8 @@ SIDE_PORTS = 3
 DRAIN_S = 1  # a stopping replica stays reachable for as long, while HAProxy learns of it
 HAPROXY_THREADS = 2
 LONGEST_STREAM_S = 3600  # HAProxy's old process, after a change of replicas, ends its streams
+# Who asks, for the gateway's limits. Serve lets us add lines to HAProxy's defaults in one place.
+TELL_CLIENT = "\n    option forwardfor"
 RETRIES = 3  # one may meet the dead replica again; no more, for what kills one may kill the next
 REPLAYED_BYTES = 128 * 2**10  # of a request that a replica's death sends to another one
 
@@ -37,7 +39,7 @@ def serve_environment(folder: Path, side_ports: Sequence[int]) -> dict[str, str]
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_RETRIES": str(RETRIES),
         "RAY_SERVE_HAPROXY_OBSERVE_ERROR_LIMIT": "1",
-        "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": consistent_hash(),
+        "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": consistent_hash() + TELL_CLIENT,
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_S),
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",

@@ -20,6 +20,7 @@ from raylm_apps.deploy.stores import Stores, running_stores
 from raylm_apps.gateway.settings import Settings
 
 WATCH_PERIOD_S = 1.0
+OUR_PROXIES = ("127.0.0.0/8", "::1")  # HAProxy on this machine, which says who asks
 
 OnStage = Callable[[str, str], None]
 
@@ -135,6 +136,7 @@ def _gateway(settings: Settings, data_dir: Path, stores: Stores, url: str) -> Ap
         "database_url": stores.urls.database_url,
         "redis_url": stores.urls.redis_url,
         "engine_url": f"{url}/engine/v1",
+        "trusted_proxies": (*settings.trusted_proxies, *OUR_PROXIES, node_address()),
     }
     node = node_address() if stores.embedded else None
     return build_gateway(settings.model_copy(update=told), node)

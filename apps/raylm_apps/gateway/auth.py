@@ -1,94 +1,61 @@
-"""Who is asking: a guest with a signed cookie.
+"""Who is asking: a guest or an account with a cookie, or a program with an API key."""
 
-A guest costs nothing until the first chat is stored: the token is stateless, the row comes later.
-"""
-
-import base64
-import hashlib
-import hmac
-import time
-import uuid
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated
 
-import orjson
 from fastapi import Depends, Request, Response
 
+from raylm_apps.gateway.accounts.session import LIFETIME_S, Session
+from raylm_apps.gateway.client_address import address_of, parse_networks
 from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.security import bearer_token
+from raylm_apps.gateway.services import Gateway, Services
+from raylm_apps.gateway.settings import Settings
 
 COOKIE = "raylm_session"
-LIFETIME_S = 30 * 24 * 3600
-RENEW_AFTER_S = 24 * 3600
 
 
-@dataclass(frozen=True)
-class Session:
-    user_id: str
-    issued_at: int
-
-    @classmethod
-    def for_new_guest(cls) -> "Session":
-        return cls(str(uuid.uuid4()), int(time.time()))
-
-    @property
-    def expires_at(self) -> datetime:
-        return datetime.fromtimestamp(self.issued_at + LIFETIME_S, UTC)
-
-    def renewed(self) -> "Session":
-        return Session(self.user_id, int(time.time()))
+def is_https(request: Request, settings: Settings) -> bool:
+    if settings.public_url is not None:
+        return settings.public_url.startswith("https://")
+    return request.url.scheme == "https"
 
 
-class Signer:
-    """Tokens `payload.signature`, base64url, HMAC-SHA256."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = hashlib.sha256(b"raylm session\0" + key).digest()
-
-    def sign(self, session: Session) -> str:
-        payload = _encode(orjson.dumps({"sub": session.user_id, "iat": session.issued_at}))
-        return f"{payload}.{self._signature(payload)}"
-
-    def read(self, token: str) -> Session | None:
-        """None for anything that was not signed here, or too long ago."""
-        payload, _, signature = token.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(payload).encode()):
-            return None
-        claims = orjson.loads(_decode(payload))
-        session = Session(claims["sub"], claims["iat"])
-        return session if time.time() < session.issued_at + LIFETIME_S else None
-
-    def _signature(self, payload: str) -> str:
-        return _encode(hmac.digest(self._key, payload.encode(), "sha256"))
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def set_cookie(request: Request, response: Response, session: Session) -> None:
-    signer: Signer = request.app.state.signer
+def set_cookie(request: Request, response: Response, settings: Settings, token: str) -> None:
     response.set_cookie(
         COOKIE,
-        signer.sign(session),
+        token,
         max_age=LIFETIME_S,
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=is_https(request, settings),
     )
 
 
-def read_session(request: Request) -> Session | None:
-    signer: Signer = request.app.state.signer
-    token = request.cookies.get(COOKIE)
-    return signer.read(token) if token else None
+async def read_session(request: Request, gateway: Gateway) -> Session | None:
+    """A key that is wrong is an error; a cookie that has ended is nobody's."""
+    key = bearer_token(request.headers)
+    if key is not None:
+        return await user_of_api_key(gateway, key)
+    return await session_of_cookie(gateway, request.cookies.get(COOKIE))
 
 
-def require_session(session: Annotated[Session | None, Depends(read_session)]) -> Session:
+async def session_of_cookie(gateway: Services, token: str | None) -> Session | None:
+    if not token:
+        return None
+    if "." in token:
+        return gateway.signing.guests.read(token)
+    return await gateway.sessions.read(token)
+
+
+async def user_of_api_key(gateway: Services, key: str) -> Session:
+    """Raises unauthorized."""
+    session = await gateway.sessions.read_key(key)
+    if session is None:
+        raise ApiError("unauthorized:auth", "the API key is not known")
+    return session
+
+
+async def require_session(session: Annotated[Session | None, Depends(read_session)]) -> Session:
     if session is None:
         raise ApiError("unauthorized:chat")
     return session
@@ -96,3 +63,27 @@ def require_session(session: Annotated[Session | None, Depends(read_session)]) -
 
 MaybeUser = Annotated[Session | None, Depends(read_session)]
 SignedIn = Annotated[Session, Depends(require_session)]
+
+
+async def require_account(session: SignedIn) -> Session:
+    """Someone who signed in; a key may chat, but not change the account it belongs to."""
+    if session.id is None:
+        raise ApiError("forbidden:auth", "sign in with an account")
+    return session
+
+
+async def require_admin(session: SignedIn) -> Session:
+    if session.type != "admin":
+        raise ApiError("forbidden:auth", "for admins")
+    return session
+
+
+AccountHolder = Annotated[Session, Depends(require_account)]
+RequireAdmin = Annotated[Session, Depends(require_admin)]
+
+
+async def client_address(request: Request, gateway: Gateway) -> str:
+    return address_of(request, parse_networks(gateway.settings.trusted_proxies))
+
+
+ClientAddress = Annotated[str, Depends(client_address)]

@@ -1,5 +1,6 @@
 """Errors as the chat API shows them: `type:surface`, and which surfaces users may not see."""
 
+import math
 from typing import Any
 
 STATUS = {
@@ -8,6 +9,7 @@ STATUS = {
     "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "conflict": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
     "rate_limit": 429,
@@ -18,30 +20,54 @@ LOG_ONLY = frozenset({"database", "server"})
 HIDDEN = "Something went wrong. Please try again later."
 MESSAGES = {
     "bad_request:api": "The request cannot be processed. Please check it and try again.",
+    "bad_request:auth": "The sign-in did not succeed. Please try again.",
     "bad_request:stream": "The position in the stream is not one. Please reload the chat.",
     "forbidden:api": "Requests from other sites are refused.",
+    "bad_request:message": "Several of your chats have this message. Please give chatId.",
+    "conflict:auth": "This account exists already.",
+    "forbidden:auth": "Your account may not do that.",
     "forbidden:chat": "This chat belongs to another user.",
+    "forbidden:team": "Teams are for accounts. Please sign in.",
+    "forbidden:vote": "Answers are voted on by the owner of their chat.",
     "not_found:chat": "This chat does not exist. It may have been deleted.",
+    "not_found:folder": "This folder does not exist. It may have been deleted.",
+    "not_found:message": "This message does not exist. It may have been deleted.",
+    "not_found:team": "You are in no such team.",
+    "not_found:user": "There is no such account here.",
     "not_found:history": "The chat that the page starts from does not exist.",
     "method_not_allowed:api": "This address does not do that.",
     "not_found:api": "There is nothing at this address.",
+    "not_found:auth": "There is no such session, key or way to sign in.",
+    "offline:auth": "The sign-in provider is not reachable at the moment. Please try again.",
     "offline:chat": "The service is not reachable at the moment. Please try again.",
-    "rate_limit:chat": "Too many answers are being written for you. Please wait for one to end.",
+    "rate_limit:auth": "Too many attempts. Please wait a while and try again.",
+    "rate_limit:chat": "You have reached the limit for messages. Please wait and try again.",
+    "rate_limit:folder": "You have as many folders as there can be.",
     "too_large:api": "The request is too large.",
+    "unauthorized:auth": "E-mail, password or key is wrong, or the session has ended.",
     "unauthorized:chat": "Please sign in, or start a guest session, to chat.",
     "unsupported_media_type:api": "The request's body must be application/json.",
 }
 
 
 class ApiError(Exception):
-    def __init__(self, code: str, cause: str | None = None) -> None:
+    def __init__(
+        self, code: str, cause: str | None = None, *, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(f"{code}: {cause or MESSAGES.get(code, '')}")
         self.code = code
         self.cause = cause
+        self._retry_after_s = retry_after_s
 
     @property
     def status(self) -> int:
         return STATUS[self.code.partition(":")[0]]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if self._retry_after_s is None:
+            return {}
+        return {"retry-after": str(max(1, math.ceil(self._retry_after_s)))}
 
     def body(self) -> dict[str, Any]:
         """What the user sees; a log-only surface is masked."""

@@ -1,12 +1,14 @@
 """The beginning of an exchange: question and empty answer, committed before anyone is asked."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.schemas import ChatRequest, UserMessage
-from raylm_apps.gateway.store import chats, messages, users
+from raylm_apps.gateway.store import branches, chats, messages, users
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.store.pool import Connection, Database
@@ -26,11 +28,21 @@ class Exchange:
 
 
 async def begin_exchange(
-    database: Database, user_id: str, request: ChatRequest, question: UserMessage, model_id: str
+    database: Database,
+    session: Session,
+    request: ChatRequest,
+    question: UserMessage,
+    model_id: str,
+    *,
+    admit: Callable[[], Awaitable[None]],
 ) -> Exchange:
-    """One transaction. Raises forbidden where the chat is another user's."""
+    """One transaction. Raises forbidden where the chat is another user's, unauthorized where the
+    guest has become an account or the account is gone, and whatever `admit` does, which a repeat
+    does not ask."""
+    user_id = session.user_id
     async with database.transaction() as connection:
-        await users.ensure_guest(connection, user_id)
+        if not await users.ensure(connection, user_id, is_guest=session.is_guest):
+            raise ApiError("unauthorized:chat", users.GONE)
         title, visibility = title_of(question.text), request.selected_visibility_type
         found = await chats.ensure(connection, request.id, user_id, title, visibility)
         if found is None:
@@ -44,9 +56,12 @@ async def begin_exchange(
             answer = await messages.answer_to(connection, chat.id, question.id)
             if answer is not None:
                 return Exchange(chat, path, answer, is_repeat=True)
+        await admit()
         answer = await messages.add_answer(
             connection, chat.id, str(uuid.uuid4()), question.id, model_id
         )
+        if chat.active_id is not None:  # the newest branch is the one to see, from here on
+            await branches.activate(connection, chat.id, user_id, None)
     return Exchange(chat, path, answer, is_new_chat=is_new)
 
 
@@ -55,7 +70,7 @@ async def _store_question(
 ) -> bool:
     """Whether the question is new; an edited one replaces the old, which keeps its answers."""
     parts = [part.model_dump() for part in question.parts]
-    leaf_id = await messages.newest_id(connection, chat.id)
+    leaf_id = await branches.leaf_id(connection, chat.id, chat.active_id)
     if await messages.add_question(connection, chat.id, question.id, leaf_id, parts):
         return True
     old = await messages.find(connection, chat.id, question.id)

@@ -11,11 +11,17 @@ class Generations:
     def __init__(self) -> None:
         self._tasks: dict[AnswerKey, tuple[Generation, asyncio.Task[None]]] = {}
 
-    def start(self, generation: Generation) -> None:
+    def start(self, generation: Generation) -> asyncio.Task[None]:
         """It runs until its own end, whatever becomes of the request."""
         task = asyncio.create_task(generation.run())
         self._tasks[generation.key] = (generation, task)
         task.add_done_callback(lambda _: self._tasks.pop(generation.key))
+        return task
+
+    def hand_over(self, user_id: str, new_user_id: str) -> None:
+        """A guest has become an account in the middle of an answer."""
+        for generation in self.of_user(user_id):
+            generation.user_id = new_user_id
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -14,9 +14,26 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
-from raylm_apps.gateway.auth import Signer
 from raylm_apps.gateway.errors import ApiError, code_for
-from raylm_apps.gateway.routes import auth, chat, docs, health, history, messages, models, stream
+from raylm_apps.gateway.routes import (
+    account,
+    accounts,
+    auth,
+    branch,
+    chat,
+    docs,
+    folders,
+    health,
+    history,
+    keys,
+    messages,
+    models,
+    oauth,
+    stream,
+    teams,
+    usage,
+    votes,
+)
 from raylm_apps.gateway.routes.pages import pages_router
 from raylm_apps.gateway.schemas import ErrorView, explain
 from raylm_apps.gateway.security import Security
@@ -24,7 +41,11 @@ from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 
-ROUTERS = (auth, chat, stream, messages, history, models, health, docs)
+ROUTERS = (
+    *(auth, accounts, oauth, keys, account, usage),
+    *(chat, stream, branch, messages, votes, history, folders, teams),
+    *(models, health, docs),
+)
 logger = structlog.get_logger()
 
 
@@ -40,7 +61,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
         async with open_services(settings, metrics) as services:
             app.state.services = services
-            app.state.signer = Signer(settings.signing_key())
             yield
 
     app = FastAPI(
@@ -66,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _show(error: ApiError) -> JSONResponse:
-    return JSONResponse(error.body(), error.status)
+    return JSONResponse(error.body(), error.status, error.headers)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:

@@ -15,10 +15,13 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.store.chats import Chat
 
 # A UUID from our own page, a 16-character random id from a stock AI SDK client.
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
-Visibility = Literal["private", "public"]
+# Our own answers' ids too; an edited question's earlier versions have `.` and a number behind it.
+MessageId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+Visibility = Literal["private", "members", "public"]
 
 
 class Wire(BaseModel):
@@ -97,7 +100,10 @@ class StopRequest(Wire):
     message_id: str | None = Field(None, description="stop only if this answer is the active one")
 
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
+]
 
 
 class ChatPatch(Wire):
@@ -105,11 +111,21 @@ class ChatPatch(Wire):
 
     title: Title | None = None
     visibility: Visibility | None = None
+    archived: bool | None = None
+    folder_id: Id | None = Field(None, description="null: in no folder")
+    team_id: Id | None = Field(None, description="null: shared with no team")
+
+    def changes(self) -> dict[str, Any]:
+        given = self.model_dump(exclude_unset=True)
+        clearable = {"folder_id", "team_id"}
+        return {
+            name: value for name, value in given.items() if value is not None or name in clearable
+        }
 
 
 class User(Wire):
     id: str
-    type: Literal["guest", "regular"]
+    type: Literal["guest", "regular", "admin"]
     name: str | None = None
     email: str | None = None
 
@@ -124,17 +140,39 @@ class ChatView(Wire):
     title: str
     visibility: Visibility
     user_id: str
+    folder_id: str | None
+    team_id: str | None
+    archived_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
 
+def chat_view(chat: Chat) -> ChatView:
+    return ChatView.model_validate(chat, from_attributes=True)
+
+
+class PieceView(Wire):
+    text: str
+    is_match: bool
+
+
+class ListedChatView(ChatView):
+    snippet: list[PieceView] | None = Field(
+        None, description="in a search: the words and their surroundings, as plain text"
+    )
+
+
 class HistoryView(Wire):
-    chats: list[ChatView]
+    chats: list[ListedChatView]
     has_more: bool
 
 
 class MessageView(Wire):
-    """An AI SDK UI message; `metadata` has status, createdAt and, for answers, model and usage."""
+    """An AI SDK UI message.
+
+    `metadata` has status, createdAt, for answers model and usage, and where there is more than one
+    message in this place of the chat, `siblings`: their ids, oldest first, and `siblingIndex`.
+    """
 
     id: str
     role: Literal["user", "assistant"]
@@ -148,6 +186,7 @@ class MessagesView(Wire):
     visibility: Visibility
     user_id: str | None
     is_readonly: bool
+    has_more: bool = Field(description="earlier messages: ask with before=")
 
 
 class Capabilities(Wire):

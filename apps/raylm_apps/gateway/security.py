@@ -73,13 +73,19 @@ def refusal(method: str, headers: Headers, max_body_bytes: int) -> ApiError | No
         return ApiError("too_large:api", f"at most {max_body_bytes} bytes")
     if method in SAFE_METHODS:
         return None
-    if not _is_same_origin(headers):
+    if bearer_token(headers) is None and not _is_same_origin(headers):
         return ApiError("forbidden:api")
     has_body = length != "0" or "transfer-encoding" in headers
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and content_type != "application/json":
         return ApiError("unsupported_media_type:api", content_type[:100] or "no content-type")
     return None
+
+
+def bearer_token(headers: Headers) -> str | None:
+    """Browsers never add one by themselves; where there is one, the cookie counts for nothing."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _is_same_origin(headers: Headers) -> bool:

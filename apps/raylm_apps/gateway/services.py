@@ -8,16 +8,28 @@ from typing import Annotated, Any
 
 import aiohttp
 from fastapi import Depends, Request
+from pydantic import SecretStr
 
+from raylm_apps.gateway.accounts.accounts import Accounts
+from raylm_apps.gateway.accounts.github import GitHub
+from raylm_apps.gateway.accounts.google import Google
+from raylm_apps.gateway.accounts.identity import ProviderName
+from raylm_apps.gateway.accounts.oauth import Credentials, OAuthProvider
+from raylm_apps.gateway.accounts.passwords import Passwords
+from raylm_apps.gateway.accounts.session import Signing
+from raylm_apps.gateway.accounts.sessions import Sessions
 from raylm_apps.gateway.background import background
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.entitlements import Entitlements
 from raylm_apps.gateway.generations import Generations
+from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.providers.base import Provider, Sampling
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
 from raylm_apps.gateway.recovery import Recovery
 from raylm_apps.gateway.settings import Settings
+from raylm_apps.gateway.slots import Slots
 from raylm_apps.gateway.store.answers import AnswerWriter
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.stores import migrate_patiently, store_urls
@@ -41,6 +53,13 @@ class Services:
     generations: Generations
     recovery: Recovery
     catalog: Catalog
+    signing: Signing
+    sessions: Sessions
+    accounts: Accounts
+    limits: Limits
+    slots: Slots
+    entitlements: Entitlements
+    oauth: dict[ProviderName, OAuthProvider]
 
 
 def services_of(request: Request) -> Services:
@@ -88,6 +107,15 @@ async def _connect(
         stream_ttl_s=settings.stream_ttl_s,
     )
     answers = AnswerWriter(database)
+    admin_emails = frozenset(settings.admin_emails)
+    sessions = Sessions(database, admin_emails)
+    passwords = Passwords()
+    stack.callback(passwords.close)
+    is_limited = settings.limits == "on"
+    limits = Limits(urls.redis_url, enforced=is_limited)
+    stack.push_async_callback(limits.close)
+    slots = Slots(urls.redis_url, enforced=is_limited)
+    stack.push_async_callback(slots.close)
     metrics.answers_active.set_function(generations.__len__)
     metrics.answers_unsaved.set_function(lambda: answers.backlog)
     return Services(
@@ -100,6 +128,13 @@ async def _connect(
         generations,
         recovery,
         Catalog(list(_providers(settings, client)), default=settings.model),
+        Signing.of(settings.signing_key()),
+        sessions,
+        Accounts(database, sessions, passwords, admin_emails),
+        limits,
+        slots,
+        Entitlements(settings),
+        {provider.name: provider for provider in _oauth_providers(settings)},
     )
 
 
@@ -114,6 +149,21 @@ def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Pr
         yield MockProvider()
 
 
+def _oauth_providers(settings: Settings) -> Iterable[OAuthProvider]:
+    github = _credentials(settings.github_client_id, settings.github_client_secret)
+    if github is not None:
+        yield GitHub(github, settings.github_url, settings.github_api_url)
+    google = _credentials(settings.google_client_id, settings.google_client_secret)
+    if google is not None:
+        yield Google(google, settings.google_issuer)
+
+
+def _credentials(client_id: str | None, secret: SecretStr | None) -> Credentials | None:
+    if client_id is None or secret is None:
+        return None
+    return Credentials(client_id, secret.get_secret_value())
+
+
 def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
     return [
         services.stream_writer.run(),
@@ -121,6 +171,9 @@ def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
         services.answers.run(),
         services.generations.checkpoint_every(services.settings.checkpoint_every_s),
         services.recovery.sweep_every(2 * services.settings.lease_s),
+        services.slots.run(),
+        services.slots.keep(),
+        services.sessions.sweep(),
         _obey_stops(services),
     ]
 

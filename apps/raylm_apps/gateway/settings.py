@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from raylm.core.errors import ConfigError
+from raylm_apps.gateway.accounts.email_address import normalised
+from raylm_apps.gateway.client_address import parse_networks
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Names = Annotated[tuple[str, ...], NoDecode]
+"""In the environment separated by commas."""
 
 
 class Settings(BaseSettings):
@@ -42,7 +46,34 @@ class Settings(BaseSettings):
     max_text_chars: Count = Field(8_000, description="of one message")
     max_body_bytes: Count = 1_000_000
     max_answers_per_user: Count = Field(8, description="generated at the same time")
+    max_answers_per_admin: Count = Field(32, description="generated at the same time")
+    max_answers_from_address: Count = Field(64, description="generated at the same time")
     max_answer_tokens: Count = Field(1_024, description="of the local engine")
+
+    guest_messages_per_hour: Count = 100
+    messages_per_hour: Count = Field(500, description="of a user with an account")
+    admin_messages_per_hour: Count = 10_000
+    messages_per_hour_from_address: Count = Field(2_000, description="of all its users")
+    guests_per_hour_from_address: Count = 120
+    registrations_per_hour_from_address: Count = 30
+    logins_from_address: Count = Field(60, description="in 15 minutes, right or wrong")
+    logins_per_account: Count = Field(10, description="that failed, in 15 minutes")
+    max_api_keys: Count = Field(20, description="of one user")
+    trusted_proxies: Names = Field(
+        (), description="networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,127.0.0.1"
+    )
+
+    public_url: str | None = Field(
+        None, description="how browsers reach the gateway; default: as the request says"
+    )
+    admin_emails: Names = Field((), description="admins, once a provider has verified the address")
+    github_client_id: str | None = Field(None, validation_alias="GITHUB_CLIENT_ID")
+    github_client_secret: SecretStr | None = Field(None, validation_alias="GITHUB_CLIENT_SECRET")
+    github_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+    google_client_id: str | None = Field(None, validation_alias="GOOGLE_CLIENT_ID")
+    google_client_secret: SecretStr | None = Field(None, validation_alias="GOOGLE_CLIENT_SECRET")
+    google_issuer: str = "https://accounts.google.com"
 
     checkpoint_every_s: Seconds = Field(1.0, description="how often a growing answer is stored")
     lease_s: Seconds = Field(5.0, description="silence after which an answer's producer is dead")
@@ -66,6 +97,24 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
+
+    @field_validator("trusted_proxies", "admin_emails", mode="before")
+    @classmethod
+    def _separated(cls, names: object) -> object:
+        if isinstance(names, str):
+            return tuple(name.strip() for name in names.split(",") if name.strip())
+        return names
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        parse_networks(names)
+        return names
+
+    @field_validator("admin_emails")
+    @classmethod
+    def _are_addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normalised(name) for name in names)
 
     @property
     def embedded(self) -> bool:

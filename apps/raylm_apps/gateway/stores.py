@@ -1,11 +1,13 @@
 """The stores at start-up: named by the settings, or started here; reached, and up to date."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import structlog
 
+from raylm.core.errors import InUseError, UsageError
 from raylm_apps.gateway.background import background
 from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
 from raylm_apps.gateway.settings import Settings
@@ -30,6 +32,29 @@ async def store_urls(settings: Settings) -> AsyncIterator[StoreUrls]:
     try:
         async with background([_revive(stores)]):
             yield urls
+    finally:
+        stores.stop()
+
+
+@contextmanager
+def existing_database(settings: Settings, data_dir: Path) -> Iterator[str]:
+    """The named database, or the data folder's: where nobody runs it, it runs for the block."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    if not (data_dir / "postgres").is_dir():
+        raise UsageError(
+            f"{data_dir} has no database; name the folder that raylm up uses (--data-dir DIR), or "
+            "set RAYLM_DATABASE_URL"
+        )
+    stores = EmbeddedStores(data_dir, redis_url="redis://not-needed")
+    try:
+        url = stores.start().database_url
+    except InUseError:
+        yield stores.database_url  # by whoever runs it
+        return
+    try:
+        yield url
     finally:
         stores.stop()
 

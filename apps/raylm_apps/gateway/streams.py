@@ -102,6 +102,10 @@ class AnswerStreams:
         pipeline.expire(key.stream, ttl_s)
         await pipeline.execute()
 
+    async def forget(self, keys: list[AnswerKey]) -> None:
+        if keys:
+            await self._redis.delete(*(key.stream for key in keys))
+
     async def ask_to_stop(self, key: AnswerKey) -> None:
         """Tell whichever process is writing the answer."""
         await self._redis.publish(STOPS, f"{key.chat_id}:{key.message_id}")

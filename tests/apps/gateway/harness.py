@@ -17,6 +17,7 @@ import httpx
 from raylm_apps.gateway.embedded import StoreUrls
 
 START_TIMEOUT_S = 60.0
+PASSWORD = "correct horse battery"
 
 
 class User:
@@ -25,6 +26,27 @@ class User:
     def __init__(self, base_url: str) -> None:
         self.http = httpx.Client(base_url=base_url, timeout=30)
         self.id = self.http.post("/api/auth/guest").json()["user"]["id"]
+
+    def register(self, email: str | None = None, password: str = PASSWORD) -> str:
+        """Become an account; returns its address."""
+        email = email or new_email()
+        answer = self.http.post("/api/auth/register", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
+        self.id = answer.json()["user"]["id"]
+        return email
+
+    def log_in(self, email: str, password: str = PASSWORD) -> httpx.Response:
+        return self.http.post("/api/auth/login", json={"email": email, "password": password})
+
+    @property
+    def kind(self) -> str | None:
+        """guest, regular, admin; None for nobody."""
+        user = self.http.get("/api/auth/session").json()["user"]
+        return user["type"] if user else None
+
+    @property
+    def token(self) -> str:
+        return self.http.cookies["raylm_session"]
 
     @property
     def cookie(self) -> str:
@@ -99,6 +121,7 @@ class GatewayProcess:
         self._environment = environment
         self.data_dir = Path(environment["RAYLM_DATA_DIR"])
         self._users: list[User] = []
+        self._visitors: list[httpx.Client] = []
 
     def start(self) -> "GatewayProcess":
         command = [sys.executable, "-m", "uvicorn", "--factory", "--port", str(self.port)]
@@ -118,12 +141,25 @@ class GatewayProcess:
     def __exit__(self, *error: object) -> None:
         for user in self._users:
             user.http.close()
+        for visitor in self._visitors:
+            visitor.close()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=30)
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def visitor(self, *, cookie: str | None = None) -> httpx.Client:
+        """A browser without a session, or with somebody's."""
+        cookies = {"raylm_session": cookie} if cookie else {}
+        client = httpx.Client(base_url=self.base_url, timeout=30, cookies=cookies)
+        self._visitors.append(client)
+        return client
 
     def user(self) -> User:
         self._users.append(User(self.base_url))
@@ -146,6 +182,10 @@ def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
         "RAYLM_MOCK_PROVIDER": "1",
         "RAYLM_LEASE_S": "1",
         "RAYLM_CHECKPOINT_EVERY_S": "0.2",
+        "RAYLM_GUESTS_PER_HOUR_FROM_ADDRESS": "100000",  # all of them come from one machine
+        "RAYLM_REGISTRATIONS_PER_HOUR_FROM_ADDRESS": "100000",
+        "RAYLM_LOGINS_FROM_ADDRESS": "100000",
+        "RAYLM_MESSAGES_PER_HOUR_FROM_ADDRESS": "100000",
         **more,
     }
 
@@ -159,6 +199,10 @@ def free_port() -> int:
 
 def new_id() -> str:
     return str(uuid.uuid4())
+
+
+def new_email() -> str:
+    return f"ada-{uuid.uuid4().hex}@example.com"
 
 
 def parts_of(body: bytes) -> list[dict[str, Any]]:

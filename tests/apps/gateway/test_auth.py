@@ -1,36 +1,39 @@
-import time
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from raylm_apps.gateway.auth import LIFETIME_S, Session, Signer
+from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.auth import require_account, require_admin, require_session
+from raylm_apps.gateway.errors import ApiError
 
-SIGNER = Signer(b"key")
-
-
-def test_a_token_is_read_back() -> None:
-    session = Session.for_new_guest()
-    assert SIGNER.read(SIGNER.sign(session)) == session
+GUEST = Session("guest", 0)
+REGULAR = Session("ada", 0, "regular", id="session")
+PROGRAM = Session("ada", 0, "regular", key_id="key")
+ADMIN = Session("boss", 0, "admin", id="session")
 
 
-def test_another_key_signs_nothing() -> None:
-    assert SIGNER.read(Signer(b"other").sign(Session.for_new_guest())) is None
+async def code(require, session: Session | None) -> str | None:
+    try:
+        assert await require(session) is session
+    except ApiError as error:
+        return error.code
+    return None
 
 
-def test_a_token_expires() -> None:
-    now = int(time.time())
-    assert SIGNER.read(SIGNER.sign(Session("user", now - LIFETIME_S + 60))) is not None
-    assert SIGNER.read(SIGNER.sign(Session("user", now - LIFETIME_S - 1))) is None
+@pytest.mark.parametrize("session", [GUEST, REGULAR, PROGRAM, ADMIN])
+async def test_anybody_with_a_session_is_signed_in(session: Session) -> None:
+    assert await code(require_session, session) is None
 
 
-@pytest.mark.parametrize("position", [0, 5, -1])
-def test_a_changed_token_is_none(position: int) -> None:
-    token = list(SIGNER.sign(Session.for_new_guest()))
-    token[position] = "A" if token[position] != "A" else "B"
-    assert SIGNER.read("".join(token)) is None
+async def test_nobody_is_not() -> None:
+    assert await code(require_session, None) == "unauthorized:chat"
 
 
-@given(st.text())
-def test_any_text_is_refused_quietly(text: str) -> None:
-    assert SIGNER.read(text) is None
+async def test_an_account_is_changed_by_who_signed_in_to_it() -> None:
+    assert await code(require_account, REGULAR) is None
+    assert await code(require_account, GUEST) == "forbidden:auth"
+    assert await code(require_account, PROGRAM) == "forbidden:auth"
+
+
+async def test_admins_alone_see_what_is_for_admins() -> None:
+    assert await code(require_admin, ADMIN) is None
+    assert await code(require_admin, REGULAR) == "forbidden:auth"
+    assert await code(require_admin, GUEST) == "forbidden:auth"

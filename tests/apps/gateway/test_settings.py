@@ -27,6 +27,26 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings.from_environment()
 
 
+def test_names_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLM_ADMIN_EMAILS", "Boss@Example.com, ada@example.com,")
+    monkeypatch.setenv("RAYLM_TRUSTED_PROXIES", "10.0.0.0/8,::1")
+    settings = Settings.from_environment()
+    assert settings.admin_emails == ("boss@example.com", "ada@example.com")
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
+    assert Settings().admin_emails == settings.admin_emails
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RAYLM_TRUSTED_PROXIES", "10.0.0.0/8,proxy"), ("RAYLM_ADMIN_EMAILS", "me")]
+)
+def test_a_wrong_name_in_a_list_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{name} .*{value}"):
+        Settings.from_environment()
+
+
 def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     with concurrent.futures.ThreadPoolExecutor(8) as threads:

@@ -1,70 +1,266 @@
-"""One user's chat, asked for by another on every route: a new route must say what it does."""
+"""One user's data, asked for by another: every route, with every id put where the route takes one.
+
+The requests are made from the router's own description. A route that is not described below, and a
+parameter that is not known here, fail: a new route must say what a stranger gets.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import pytest
 
 from raylm_apps.gateway.main import create_app
 from raylm_apps.gateway.settings import Settings
-from tests.apps.gateway.harness import User, text_of
+from tests.apps.gateway.harness import GatewayProcess, User, new_id, parts_of, text_of
 
-# What a stranger's request for {chat}, a private chat, is answered with.
-FORBIDDEN = {
-    ("DELETE", "/api/chat"): "?id={chat}",
-    ("GET", "/api/chat/{chat_id}/stream"): "/api/chat/{chat}/stream",
-    ("PATCH", "/api/chat/{chat_id}"): "/api/chat/{chat}",
-    ("POST", "/api/chat/{chat_id}/stop"): "/api/chat/{chat}/stop",
-    ("GET", "/api/messages"): "?chatId={chat}",
+SECRET = "For my eyes only"
+FORBIDDEN, GONE = "forbidden", "not_found"
+TAKEN, WRONG, NOT_BEGUN = "conflict", "unauthorized", "bad_request"
+OWN = "own"  # answers, about the stranger alone
+NOBODYS = "nobody's"  # answers about no user
+
+# What a stranger gets for a private chat and for what belongs to it.
+ROUTES = {
+    ("POST", "/api/chat"): FORBIDDEN,
+    ("DELETE", "/api/chat"): FORBIDDEN,
+    ("GET", "/api/chat/{chat_id}/stream"): FORBIDDEN,
+    ("PATCH", "/api/chat/{chat_id}"): FORBIDDEN,
+    ("POST", "/api/chat/{chat_id}/stop"): FORBIDDEN,
+    ("POST", "/api/chat/{chat_id}/branch"): FORBIDDEN,
+    ("GET", "/api/messages"): FORBIDDEN,
+    ("DELETE", "/api/messages/{message_id}"): FORBIDDEN,
+    ("POST", "/api/messages/{message_id}/truncate"): FORBIDDEN,
+    ("GET", "/api/vote"): FORBIDDEN,
+    ("PATCH", "/api/vote"): FORBIDDEN,
+    ("GET", "/api/history"): OWN,
+    ("DELETE", "/api/history"): OWN,
+    ("GET", "/api/folders"): OWN,
+    ("POST", "/api/folders"): OWN,
+    ("PATCH", "/api/folders/{folder_id}"): GONE,
+    ("DELETE", "/api/folders/{folder_id}"): GONE,
+    ("GET", "/api/teams"): OWN,
+    ("POST", "/api/teams"): FORBIDDEN,
+    ("DELETE", "/api/teams/{team_id}"): GONE,
+    ("GET", "/api/teams/{team_id}/chats"): GONE,
+    ("GET", "/api/teams/{team_id}/members"): GONE,
+    ("POST", "/api/teams/{team_id}/members"): GONE,
+    ("DELETE", "/api/teams/{team_id}/members/{user_id}"): GONE,
+    ("GET", "/api/usage"): OWN,
+    ("GET", "/api/account/export"): OWN,
+    ("DELETE", "/api/account"): OWN,
+    ("GET", "/api/auth/session"): OWN,
+    ("POST", "/api/auth/guest"): OWN,
+    ("GET", "/api/auth/guest"): NOBODYS,
+    ("POST", "/api/auth/register"): TAKEN,
+    ("POST", "/api/auth/login"): WRONG,
+    ("POST", "/api/auth/logout"): OWN,
+    # Of accounts alone; another account's: routes/test_accounts.py, routes/test_keys.py.
+    ("GET", "/api/auth/sessions"): FORBIDDEN,
+    ("DELETE", "/api/auth/sessions"): FORBIDDEN,
+    ("DELETE", "/api/auth/sessions/{session_id}"): FORBIDDEN,
+    ("GET", "/api/keys"): FORBIDDEN,
+    ("POST", "/api/keys"): FORBIDDEN,
+    ("DELETE", "/api/keys/{key_id}"): FORBIDDEN,
+    ("GET", "/api/auth/oauth"): NOBODYS,
+    ("GET", "/api/auth/oauth/{provider}"): GONE,
+    ("GET", "/api/auth/oauth/{provider}/callback"): NOT_BEGUN,
+    ("GET", "/api/models"): NOBODYS,
+    ("GET", "/health/live"): NOBODYS,
+    ("GET", "/health/ready"): NOBODYS,
 }
 READ_WHEN_PUBLIC = {("GET", "/api/chat/{chat_id}/stream"), ("GET", "/api/messages")}
-# Routes that answer only about the user who asks, tested below, or about nobody.
-OWN = {("POST", "/api/chat"), ("GET", "/api/history"), ("DELETE", "/api/history")}
-NOBODYS = {
-    ("GET", "/api/auth/session"),
-    ("POST", "/api/auth/guest"),
-    ("GET", "/api/auth/guest"),
-    ("GET", "/api/models"),
-    ("GET", "/health/live"),
-    ("GET", "/health/ready"),
+# An optional id that makes a stranger's own request one about another's data.
+REACHING = {
+    ("GET", "/api/history", "starting_after"): GONE,
+    ("GET", "/api/history", "ending_before"): GONE,
+    ("GET", "/api/history", "folder"): OWN,
+    ("GET", "/api/messages", "leaf"): FORBIDDEN,
+    ("GET", "/api/messages", "before"): FORBIDDEN,
+    ("GET", "/api/teams/{team_id}/chats", "ending_before"): GONE,
 }
+# Parameters that are no id of anybody's.
+PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
+PLAIN |= {"link", "state", "code"}
 
 
-def request(user: User, method: str, route: str, chat: str) -> tuple[int, str]:
-    target = FORBIDDEN[method, route].format(chat=chat)
-    url = route + target if target.startswith("?") else target
-    body = {"title": "Stolen", "visibility": "public"} if method == "PATCH" else None
-    response = user.http.request(method, url, json=body)
-    code = response.json().get("code", "") if response.content else ""
-    return response.status_code, code
+@dataclass
+class Estate:
+    """What one user owns: by the name of the parameter that takes it."""
+
+    ids: dict[str, str]
+    email: str
+
+    @classmethod
+    def of(cls, user: User, chat: str) -> "Estate":
+        user.ask(SECRET, chat=chat, message_id="question-1")
+        email = user.register()
+        folder = user.http.post("/api/folders", json={"name": SECRET}).json()["id"]
+        team = user.http.post("/api/teams", json={"name": SECRET}).json()["id"]
+        user.http.patch(f"/api/chat/{chat}", json={"folderId": folder, "teamId": team})
+        message = user.answer(chat)["id"]
+        user.http.patch("/api/vote", json={"chatId": chat, "messageId": message, "type": "up"})
+        ids = {"chat_id": chat, "chatId": chat, "id": chat, "starting_after": chat}
+        ids |= {"ending_before": chat, "folder": folder, "folder_id": folder, "folderId": folder}
+        ids |= {"team_id": team, "teamId": team, "user_id": user.id}
+        key = user.http.post("/api/keys", json={"name": SECRET}).json()["id"]
+        session = user.http.get("/api/auth/sessions").json()["sessions"][0]["id"]
+        ids |= {"key_id": key, "session_id": session}
+        ids |= {"message_id": message, "messageId": message, "leaf": message, "before": message}
+        return cls(ids, email)
+
+    def body(self, method: str, route: str) -> dict[str, Any] | None:
+        chat, message = self.ids["chat_id"], self.ids["message_id"]
+        question = {"id": "question-1", "role": "user", "parts": [{"type": "text", "text": "Me"}]}
+        bodies: dict[tuple[str, str], dict[str, Any]] = {
+            ("POST", "/api/chat"): {
+                "id": chat,
+                "message": question,
+                "selectedChatModel": "mock/echo",
+            },
+            ("PATCH", "/api/chat/{chat_id}"): {"title": "Stolen", "visibility": "public"},
+            ("POST", "/api/chat/{chat_id}/branch"): {"messageId": message},
+            ("PATCH", "/api/vote"): {"chatId": chat, "messageId": message, "type": "down"},
+            ("POST", "/api/folders"): {"name": "Mine"},
+            ("PATCH", "/api/folders/{folder_id}"): {"name": "Stolen"},
+            ("POST", "/api/teams"): {"name": "Mine"},
+            ("POST", "/api/keys"): {"name": "Mine"},
+            ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
+            ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
+            ("POST", "/api/teams/{team_id}/members"): {"email": self.email},
+        }
+        return bodies.get((method, route))
+
+    def secrets(self) -> set[str]:
+        return {SECRET, self.email, *self.ids.values()}
+
+
+@dataclass(frozen=True)
+class Case:
+    method: str
+    route: str
+    optional: str | None
+    """The optional parameter that is given too."""
+    outcome: str
+
+    def send(self, user: User, estate: Estate) -> tuple[int, str, str]:
+        """Status, code, body."""
+        operation = _document()["paths"][self.route][self.method.lower()]
+        url, query = self.route, {}
+        for parameter in operation.get("parameters", ()):
+            name = parameter["name"]
+            if parameter["in"] == "path":
+                value = "github" if name == "provider" else estate.ids[name]
+                url = url.replace(f"{{{name}}}", value)
+            elif parameter["in"] == "query" and (
+                parameter["required"] or name in (self.optional, "chatId")
+            ):
+                query[name] = estate.ids[name]
+        body = estate.body(self.method, self.route)
+        needs_body = operation.get("requestBody", {}).get("required", False)
+        assert body is not None or not needs_body, f"no body for {self.method} {self.route}"
+        response = user.http.request(self.method, url, params=query, json=body)
+        told = response.headers.get("content-type", "").startswith("application/json")
+        content = response.json() if told and response.content else {}
+        code = content.get("code", "") if isinstance(content, dict) else ""
+        return response.status_code, code, response.text
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+def _operations() -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method.upper(), path): operation
+        for path, item in _document()["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+CASES = [Case(*route, None, outcome) for route, outcome in ROUTES.items()]
+CASES += [Case(*reach, outcome) for reach, outcome in REACHING.items()]
 
 
 def test_the_matrix_covers_every_route() -> None:
-    document = create_app(Settings()).openapi()
-    routes = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert routes == FORBIDDEN.keys() | OWN | NOBODYS
+    assert _operations().keys() == ROUTES.keys()
+
+
+def test_the_matrix_covers_every_id() -> None:
+    reached = {
+        (*route, parameter["name"])
+        for route, operation in _operations().items()
+        for parameter in operation.get("parameters", ())
+        if not parameter["required"]
+        and parameter["in"] == "query"
+        and parameter["name"] != "chatId"
+    }
+    assert {reach for reach in reached if reach[2] not in PLAIN} == REACHING.keys()
 
 
 @pytest.mark.services
-@pytest.mark.parametrize(("method", "route"), FORBIDDEN)
-def test_a_private_chat_is_its_owners(
-    ada: User, babbage: User, chat: str, method: str, route: str
-) -> None:
-    ada.ask("For my eyes only", chat=chat)
-    assert request(babbage, method, route, chat) == (403, "forbidden:chat")
-    assert [text_of(message) for message in ada.messages(chat)] == ["For my eyes only"] * 2
+@pytest.mark.parametrize("visibility", ["private", "members", "public"])
+def test_strangers(ada: User, gateway: GatewayProcess, chat: str, visibility: str) -> None:
+    """A guest sends every request; nothing of Ada's comes back, and nothing of it changes."""
+    estate = Estate.of(ada, chat)
+    ada.http.patch(f"/api/chat/{chat}", json={"visibility": visibility})
+    before = ada.http.get("/api/account/export").json()
+    wrong = []
+    for case in CASES:
+        stranger = gateway.user()
+        status, code, text = case.send(stranger, estate)
+        is_read = visibility == "public" and (case.method, case.route) in READ_WHEN_PUBLIC
+        if is_read and case.optional != "leaf":
+            expected = status in (200, 204)
+            leaked = {secret for secret in (estate.email,) if secret in text}
+        else:
+            expected = (
+                code.partition(":")[0] == case.outcome
+                if case.outcome not in (OWN, NOBODYS)
+                else status < 400
+            )
+            given = set(estate.ids.values()) | {estate.email}  # what the stranger said themselves
+            told = estate.secrets() - given if status >= 400 else estate.secrets()
+            leaked = {secret for secret in told if secret in text}
+        if not expected or leaked:
+            wrong.append((case, status, code, leaked))
+    assert wrong == []
+    assert ada.http.get("/api/account/export").json() == before
 
 
 @pytest.mark.services
-@pytest.mark.parametrize(("method", "route"), FORBIDDEN)
-def test_a_public_chat_can_only_be_read(
-    ada: User, babbage: User, chat: str, method: str, route: str
-) -> None:
-    ada.ask("For all to see", chat=chat)
-    ada.http.patch(f"/api/chat/{chat}", json={"visibility": "public"})
-    status, code = request(babbage, method, route, chat)
-    if (method, route) in READ_WHEN_PUBLIC:
-        assert status in (200, 204)
-    else:
-        assert (status, code) == (403, "forbidden:chat")
-    assert len(ada.messages(chat)) == 2
+def test_nobody_is_told_to_sign_in(ada: User, gateway: GatewayProcess, chat: str) -> None:
+    estate, nobody = Estate.of(ada, chat), gateway.user()
+    nobody.http.cookies.clear()
+    open_to_all = {
+        ("GET", "/api/messages"),
+        ("GET", "/api/auth/session"),
+        ("POST", "/api/auth/guest"),
+        ("POST", "/api/auth/register"),
+        ("POST", "/api/auth/login"),
+        ("POST", "/api/auth/logout"),
+        ("GET", "/api/auth/oauth/{provider}"),
+        ("GET", "/api/auth/oauth/{provider}/callback"),
+    }
+    for case in CASES:
+        if case.outcome != NOBODYS and (case.method, case.route) not in open_to_all:
+            status, code, _ = case.send(nobody, estate)
+            assert (case.route, status, code) == (case.route, 401, "unauthorized:chat")
+
+
+@pytest.mark.services
+def test_a_strangers_folder_and_team_take_no_chat(ada: User, babbage: User, chat: str) -> None:
+    estate = Estate.of(ada, chat)
+    babbage.ask("His", chat=(his := new_id()))
+    babbage.register()
+    for kind in ("folder", "team"):
+        body = {f"{kind}Id": estate.ids[f"{kind}_id"]}
+        refused = babbage.http.patch(f"/api/chat/{his}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (404, f"not_found:{kind}")
+    own = babbage.http.post("/api/folders", json={"name": "His"}).json()["id"]
+    body = {"teamId": estate.ids["team_id"]}
+    assert babbage.http.patch(f"/api/folders/{own}", json=body).status_code == 404
 
 
 @pytest.mark.services
@@ -74,16 +270,19 @@ def test_nobody_writes_into_anothers_chat(
 ) -> None:
     ada.ask("Mine", chat=chat, message_id="question-1")
     ada.http.patch(f"/api/chat/{chat}", json={"visibility": visibility})
-    for text, trigger in (("Mine", "submit-message"), ("Mine", "regenerate-message")):
-        refused = babbage.ask(text, chat=chat, message_id="question-1", trigger=trigger)
+    for trigger in ("submit-message", "regenerate-message"):
+        refused = babbage.ask("Mine", chat=chat, message_id="question-1", trigger=trigger)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden:chat")
     assert len(ada.messages(chat)) == 2
 
 
 @pytest.mark.services
-def test_a_history_has_its_owners_chats_alone(ada: User, babbage: User, chat: str) -> None:
-    ada.ask("Mine", chat=chat)
-    assert babbage.http.get("/api/history").json()["chats"] == []
-    assert babbage.http.get(f"/api/history?ending_before={chat}").status_code == 404
-    assert babbage.http.delete("/api/history").json() == {"deletedCount": 0}
-    assert len(ada.messages(chat)) == 2
+def test_a_public_chat_is_read_while_it_is_written(ada: User, babbage: User, chat: str) -> None:
+    with ada.asking("For all to see", chat=chat, model="mock/slow") as stream:
+        stream.read_until(b"text-delta")
+        ada.http.patch(f"/api/chat/{chat}", json={"visibility": "public"})
+        with babbage.resuming(chat) as reading:
+            reading.read_until(b"text-delta")
+            ada.http.post(f"/api/chat/{chat}/stop")
+            assert parts_of(reading.rest())[-1]["type"] == "abort"
+    assert text_of(babbage.messages(chat)[0]) == "For all to see"

@@ -65,6 +65,11 @@ class EmbeddedStores:
         self._lock.release()
 
     @property
+    def database_url(self) -> str:
+        """The same whoever runs the folder's database, and whether or not it runs."""
+        return self._postgres().url if self._database_url is None else self._database_url
+
+    @property
     def pids(self) -> dict[str, int | None]:
         return {server.name: server.pid for server in self._servers}
 
@@ -87,7 +92,7 @@ class EmbeddedStores:
             self._start_server(valkey)
             redis_url = valkey.url
         if database_url is None:
-            postgres = Postgres(self.data_dir / "postgres", sockets, self._log("postgres"))
+            postgres = self._postgres()
             self._start_server(postgres)
             database_url = postgres.url
         return StoreUrls(database_url, redis_url)
@@ -95,6 +100,10 @@ class EmbeddedStores:
     def _start_server(self, server: Server) -> None:
         self._servers = (*self._servers, server)
         server.start()
+
+    def _postgres(self) -> Postgres:
+        sockets = socket_folder(self.data_dir)
+        return Postgres(self.data_dir / "postgres", sockets, self._log("postgres"))
 
     def _log(self, name: str) -> Path:
         folder = self.data_dir / "logs"

@@ -5,16 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.answer_log import AnswerKey
-from raylm_apps.gateway.auth import SignedIn
+from raylm_apps.gateway.auth import ClientAddress, SignedIn
 from raylm_apps.gateway.conversation import prompt_turns
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.exchange import Exchange, begin_exchange
 from raylm_apps.gateway.following import follow
 from raylm_apps.gateway.generation import Generation, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Prompt, Provider
-from raylm_apps.gateway.routes.access import own_chat
-from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id
+from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
+from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id, chat_view
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats
@@ -26,19 +27,21 @@ router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
 @router.post("", response_class=StreamingResponse)
-async def ask(gateway: Gateway, session: SignedIn, request: ChatRequest) -> StreamingResponse:
+async def ask(
+    gateway: Gateway, session: SignedIn, address: ClientAddress, request: ChatRequest
+) -> StreamingResponse:
     """Streams the answer as an AI SDK UI message. Posting a question again follows its answer."""
     settings = gateway.settings
     question = request.question(settings.max_text_chars)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
-    writing = len(gateway.generations.of_user(session.user_id))
-    if settings.limits == "on" and writing >= settings.max_answers_per_user:
-        raise ApiError("rate_limit:chat", f"at most {settings.max_answers_per_user} at a time")
-    exchange = await begin_exchange(gateway.database, session.user_id, request, question, model.id)
-    if exchange.is_repeat:
-        return await _follow_earlier(gateway, exchange.answer)
-    generation = _generation(gateway, session.user_id, exchange, provider, model)
-    gateway.generations.start(generation)
+    with Allowance(gateway, session, address) as allowance:
+        exchange = await begin_exchange(
+            gateway.database, session, request, question, model.id, admit=allowance.take
+        )
+        if exchange.is_repeat:
+            return await _follow_earlier(gateway, exchange.answer)
+        generation = _generation(gateway, session.user_id, exchange, provider, model)
+        allowance.lasts_until_end_of(gateway.generations.start(generation))
     return sse_response(generation.log.follow(settings.heartbeat_s))
 
 
@@ -53,19 +56,21 @@ async def delete(
         chat = await chats.delete(connection, chat_id, session.user_id)
     if chat is None:
         raise ApiError("not_found:chat")
-    return ChatView(**vars(chat))
+    return chat_view(chat)
 
 
 @router.patch("/{chat_id}")
 async def change(gateway: Gateway, session: SignedIn, chat_id: Id, patch: ChatPatch) -> ChatView:
     await own_chat(gateway, chat_id, session.user_id)
+    if patch.folder_id is not None:
+        await own_folder(gateway, patch.folder_id, session.user_id)
+    if patch.team_id is not None:
+        await joined_team(gateway, patch.team_id, session.user_id)
     async with gateway.database.connection() as connection:
-        chat = await chats.update(
-            connection, chat_id, session.user_id, patch.title, patch.visibility
-        )
+        chat = await chats.update(connection, chat_id, session.user_id, patch.changes())
     if chat is None:
         raise ApiError("not_found:chat")
-    return ChatView(**vars(chat))
+    return chat_view(chat)
 
 
 def _generation(

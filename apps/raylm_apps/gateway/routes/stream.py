@@ -1,10 +1,7 @@
 """Following an answer in flight from any position, and stopping it."""
 
-import asyncio
-from contextlib import suppress
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Header, Query, Response
 
 from raylm_apps.gateway.answer_log import AnswerKey, EventId
@@ -15,12 +12,11 @@ from raylm_apps.gateway.routes.access import own_chat, readable_chat
 from raylm_apps.gateway.schemas import Id, StopRequest
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import batches_as_sse, sse_response
+from raylm_apps.gateway.stopping import stop_elsewhere
 from raylm_apps.gateway.store import messages
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS, UNAVAILABLE
 
-REMOTE_STOP_PATIENCE_S = 5.0
-logger = structlog.get_logger()
 router = APIRouter(prefix="/api/chat/{chat_id}", tags=["chat"])
 
 
@@ -68,7 +64,7 @@ async def stop(
         answer = await messages.newest_answer(connection, chat_id)
     if answer is None or answer.status is not Status.STREAMING or wanted not in (None, answer.id):
         return {"success": False}
-    return {"success": await _stop_elsewhere(gateway, AnswerKey(chat_id, answer.id))}
+    return {"success": await stop_elsewhere(gateway, AnswerKey(chat_id, answer.id))}
 
 
 async def _position(
@@ -80,19 +76,3 @@ async def _position(
         except ValueError:
             raise ApiError("bad_request:stream", "Last-Event-ID is not an event's id") from None
     return await gateway.streams.skip(key, offset) if offset else BEGINNING
-
-
-async def _stop_elsewhere(gateway: Services, key: AnswerKey) -> bool:
-    """Ask the process that writes it, if it lives, and wait until the stream has ended."""
-    if await gateway.recovery.settle_abandoned(key.chat_id):
-        return True
-    try:
-        await gateway.streams.ask_to_stop(key)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REMOTE_STOP_PATIENCE_S):
-                async for batch in gateway.streams.follow(key, BEGINNING):
-                    if batch.ending is not None:
-                        return True
-    except UNAVAILABLE as error:
-        logger.warning("nobody can be asked to stop", key=key.stream, error=str(error))
-    return False

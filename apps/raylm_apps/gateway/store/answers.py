@@ -122,6 +122,28 @@ async def unfinished(connection: Connection, chat_id: str | None = None) -> list
     return [Unfinished(message_of(row), row["updated_at"], row["silent_s"]) for row in rows]
 
 
+async def streaming_for(connection: Connection, user_id: str) -> list[tuple[str, str]]:
+    """The chats and ids of a user's answers that have not ended."""
+    rows = await connection.fetch(
+        """select m.chat_id, m.id from messages m join chats on chats.id = m.chat_id
+           where m.status = 'streaming' and chats.user_id = $1""",
+        user_id,
+    )
+    return [(row["chat_id"], row["id"]) for row in rows]
+
+
+async def recent(connection: Connection, user_id: str, within_s: float) -> list[tuple[str, str]]:
+    """The chats and ids of a user's answers that Redis may still know."""
+    rows = await connection.fetch(
+        """select m.chat_id, m.id from messages m join chats on chats.id = m.chat_id
+           where m.role = 'assistant' and chats.user_id = $1
+             and m.updated_at > now() - make_interval(secs => $2)""",
+        user_id,
+        within_s,
+    )
+    return [(row["chat_id"], row["id"]) for row in rows]
+
+
 async def settle(connection: Connection, seen: Unfinished, state: AnswerState) -> bool:
     """End an abandoned answer, unless it moved since it was seen: False then."""
     row = await connection.fetchrow(

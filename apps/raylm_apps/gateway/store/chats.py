@@ -1,12 +1,21 @@
 """Chats. Every query names the user it is for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from raylm_apps.gateway.store.pool import Connection, Row
 
-Visibility = Literal["private", "public"]
+Visibility = Literal["private", "members", "public"]
+
+SETTERS = {
+    "title": "title = {}",
+    "visibility": "visibility = {}",
+    "archived": "archived_at = case when {}::boolean then coalesce(archived_at, now()) end",
+    "folder_id": "folder_id = (select id from folders where id = {} and user_id = $2)",
+    "team_id": "team_id = (select team_id from team_members where team_id = {} and user_id = $2)",
+}
 
 
 @dataclass(frozen=True)
@@ -15,14 +24,22 @@ class Chat:
     user_id: str
     title: str
     visibility: Visibility
+    folder_id: str | None
+    team_id: str | None
+    archived_at: datetime | None
+    active_id: str | None
+    """Whose branch people see, where it is not the newest message's."""
     created_at: datetime
     updated_at: datetime
 
-    def readable_by(self, user_id: str | None) -> bool:
-        return self.visibility == "public" or self.user_id == user_id
+
+@dataclass(frozen=True)
+class Found:
+    chat: Chat
+    is_readable: bool
 
 
-def _chat(row: Row) -> Chat:
+def chat_of(row: Row) -> Chat:
     return Chat(**{name: row[name] for name in Chat.__dataclass_fields__})
 
 
@@ -39,65 +56,39 @@ async def ensure(
         title,
         visibility,
     )
-    return None if row is None else (_chat(row), row["created"])
+    return None if row is None else (chat_of(row), row["created"])
 
 
-async def find(connection: Connection, chat_id: str) -> Chat | None:
-    """Whoever asks decides, with `readable_by`, between 403 and 404."""
-    row = await connection.fetchrow("select * from chats where id = $1", chat_id)
-    return None if row is None else _chat(row)
+async def find(connection: Connection, chat_id: str, reader_id: str | None) -> Found | None:
+    """Not readable is 403, None is 404."""
+    row = await connection.fetchrow(
+        "select c.*, may_read(c, $2) as is_readable from chats c where id = $1", chat_id, reader_id
+    )
+    return None if row is None else Found(chat_of(row), row["is_readable"])
 
 
 async def update(
-    connection: Connection,
-    chat_id: str,
-    user_id: str,
-    title: str | None,
-    visibility: Visibility | None,
+    connection: Connection, chat_id: str, user_id: str, changes: Mapping[str, Any]
 ) -> Chat | None:
+    """`changes` by the names of SETTERS; a folder or team that is not the user's becomes null."""
+    assignments = [SETTERS[name].format(f"${place}") for place, name in enumerate(changes, 3)]
     row = await connection.fetchrow(
-        """update chats set title = coalesce($3, title), visibility = coalesce($4, visibility),
-                            updated_at = now()
-           where id = $1 and user_id = $2 returning *""",
+        f"""update chats set {", ".join([*assignments, "updated_at = now()"])}
+            where id = $1 and user_id = $2 returning *""",
         chat_id,
         user_id,
-        title,
-        visibility,
+        *changes.values(),
     )
-    return None if row is None else _chat(row)
+    return None if row is None else chat_of(row)
 
 
 async def delete(connection: Connection, chat_id: str, user_id: str) -> Chat | None:
     row = await connection.fetchrow(
         "delete from chats where id = $1 and user_id = $2 returning *", chat_id, user_id
     )
-    return None if row is None else _chat(row)
+    return None if row is None else chat_of(row)
 
 
 async def delete_all(connection: Connection, user_id: str) -> list[str]:
     rows = await connection.fetch("delete from chats where user_id = $1 returning id", user_id)
     return [row["id"] for row in rows]
-
-
-async def page(
-    connection: Connection,
-    user_id: str,
-    limit: int,
-    *,
-    older_than: Chat | None = None,
-    newer_than: Chat | None = None,
-) -> list[Chat]:
-    """Newest first, at most `limit`."""
-    condition, cursor = "true", []
-    if older_than is not None:
-        condition, cursor = "(created_at, id) < ($3, $4)", [older_than.created_at, older_than.id]
-    elif newer_than is not None:
-        condition, cursor = "(created_at, id) > ($3, $4)", [newer_than.created_at, newer_than.id]
-    rows = await connection.fetch(
-        f"""select * from chats where user_id = $1 and {condition}
-            order by created_at desc, id desc limit $2""",
-        user_id,
-        limit,
-        *cursor,
-    )
-    return [_chat(row) for row in rows]

@@ -47,13 +47,6 @@ async def find(connection: Connection, chat_id: str, message_id: str) -> Message
     return None if row is None else message_of(row)
 
 
-async def newest_id(connection: Connection, chat_id: str) -> str | None:
-    found: str | None = await connection.fetchval(
-        "select id from messages where chat_id = $1 order by seq desc limit 1", chat_id
-    )
-    return found
-
-
 async def path(
     connection: Connection,
     chat_id: str,
@@ -66,7 +59,7 @@ async def path(
     rows = await connection.fetch(
         """with recursive path as (
              (select m.*, 1 as depth from messages m join chats c on c.id = m.chat_id
-              where m.chat_id = $1 and (c.user_id = $2 or c.visibility = 'public')
+              where m.chat_id = $1 and may_read(c, $2)
                 and ($3::text is null or m.id = $3)
               order by m.seq desc limit 1)
              union all

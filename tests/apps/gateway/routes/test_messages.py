@@ -12,6 +12,7 @@ def test_an_unknown_chat_has_no_messages(ada: User) -> None:
         "visibility": "private",
         "userId": None,
         "isReadonly": False,
+        "hasMore": False,
     }
 
 

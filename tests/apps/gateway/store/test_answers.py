@@ -1,5 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,7 +36,7 @@ async def writer(database: Database) -> AsyncIterator[AnswerWriter]:
 async def new_answer(database: Database) -> Message:
     async with database.transaction() as connection:
         user_id, chat_id = new_id(), new_id()
-        await users.ensure_guest(connection, user_id)
+        await users.ensure(connection, user_id, is_guest=True)
         await chats.ensure(connection, chat_id, user_id, "title", "private")
         await messages.add_question(connection, chat_id, "question", None, [])
         return await messages.add_answer(connection, chat_id, new_id(), "question", "mock/echo")
@@ -92,3 +94,54 @@ async def test_an_answer_that_moved_is_not_settled(database: Database) -> None:
         assert not await answers.settle(connection, seen, ended)
         assert await answers.unfinished(connection, answer.chat_id) == []
     assert (await stored(database, answer)).status is Status.INTERRUPTED
+
+
+async def test_words_and_usage_come_with_the_end_in_one_commit(
+    database: Database, writer: AnswerWriter
+) -> None:
+    answer = await new_answer(database)
+    await writer.save(state(answer, "a growing text")).wait()
+    assert await counted(database, answer) == []
+    ended = state(answer, "the whole text", Status.COMPLETE)
+    usage = {"usage": {"inputTokens": 3, "outputTokens": 7}}
+    ended = replace(ended, details=usage)
+    for _ in range(2):  # the second time as after an outage that hid a commit
+        await writer.save(ended).wait()
+    (row,) = await counted(database, answer)
+    assert (row["requests"], row["input_tokens"], row["output_tokens"]) == (1, 3, 7)
+    assert "whole" in row["words"]
+    assert "growing" not in row["words"]
+
+
+async def test_a_commit_holds_the_answer_its_words_and_its_usage(
+    database: Database, writer: AnswerWriter
+) -> None:
+    answer = await new_answer(database)
+    await writer.save(state(answer, "whole", Status.COMPLETE)).wait()
+    (row,) = await counted(database, answer)
+    assert row["answer_xmin"] == row["words_xmin"] == row["usage_xmin"]
+
+
+async def test_usage_that_is_no_number_costs_no_answer(
+    database: Database, writer: AnswerWriter
+) -> None:
+    answer = await new_answer(database)
+    odd = {"usage": {"inputTokens": "many", "outputTokens": 2.5}}
+    await writer.save(replace(state(answer, "whole", Status.COMPLETE), details=odd)).wait()
+    (row,) = await counted(database, answer)
+    assert (row["requests"], row["input_tokens"], row["output_tokens"]) == (1, 0, 2)
+
+
+async def counted(database: Database, answer: Message) -> list[Any]:
+    """What was written beside an answer."""
+    async with database.connection() as connection:
+        return await connection.fetch(
+            """select usage.*, words.words::text, m.xmin::text as answer_xmin,
+                      words.xmin::text as words_xmin, usage.xmin::text as usage_xmin
+               from messages m join chats on chats.id = m.chat_id
+               join message_words words on words.chat_id = m.chat_id and words.seq = m.seq
+               join usage on usage.user_id = chats.user_id
+               where m.chat_id = $1 and m.id = $2""",
+            answer.chat_id,
+            answer.id,
+        )

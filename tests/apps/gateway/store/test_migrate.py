@@ -7,6 +7,8 @@ import pytest
 
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.store import messages, search
+from raylm_apps.gateway.store.history import Shelf
 from raylm_apps.gateway.store.migrate import Migration, migrate, migrations
 from raylm_apps.gateway.store.pool import Database
 
@@ -29,7 +31,7 @@ async def database(stores: StoreUrls) -> AsyncIterator[Database]:
 
 
 def test_the_files_are_numbered() -> None:
-    assert [migration.version for migration in migrations()] == [1]
+    assert [migration.version for migration in migrations()] == [*range(1, len(migrations()) + 1)]
 
 
 def test_a_gap_is_refused(tmp_path: Path) -> None:
@@ -68,5 +70,30 @@ async def test_a_database_from_the_future_is_refused(database: Database) -> None
 
 
 @pytest.mark.services
-async def test_the_real_ones(database: Database) -> None:
-    assert await migrate(database) == ["0001_init"]
+@pytest.mark.parametrize("version", range(len(migrations()) + 1))
+async def test_the_real_ones_from_every_earlier_version(database: Database, version: int) -> None:
+    known = migrations()
+    await migrate(database, known[:version])
+    if version:
+        async with database.connection() as connection:
+            await connection.execute(CHAT_OF_VERSION_1)
+    assert await migrate(database) == [migration.name for migration in known[version:]]
+    assert await migrate(database) == []
+    async with database.connection() as connection:
+        if not version:
+            await connection.execute(CHAT_OF_VERSION_1)
+        path = await messages.path(connection, "chat-0001", "user-0001")
+        hits = await search.page(connection, Shelf("user-0001"), "rivers", 10)
+    assert [message.text for message in path] == ["Name a river", "The Rhine is one"]
+    assert [hit.chat.title for hit in hits] == ["Water"]
+
+
+CHAT_OF_VERSION_1 = """
+insert into users (id) values ('user-0001');
+insert into chats (id, user_id, title) values ('chat-0001', 'user-0001', 'Water');
+insert into messages (chat_id, id, parent_id, role, parts) values
+    ('chat-0001', 'q', null, 'user', '[{"type": "text", "text": "Name a river"}]');
+insert into messages (chat_id, id, parent_id, role, status, model, parts) values
+    ('chat-0001', 'a', 'q', 'assistant', 'complete', 'mock/echo',
+     '[{"type": "step-start"}, {"type": "text", "text": "The Rhine is one"}]');
+"""

@@ -4,7 +4,7 @@ import { getJson, postJson } from "./request";
 
 const userSchema = z.object({
   id: z.string(),
-  type: z.enum(["guest", "regular"]),
+  type: z.enum(["guest", "regular", "admin"]),
   name: z.string().nullable(),
   email: z.string().nullable(),
 });

@@ -1,0 +1,42 @@
+"""Leave to have an answer written: counted when taken, and held until the answer has ended."""
+
+import asyncio
+from types import TracebackType
+
+from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.services import Services
+from raylm_apps.gateway.slots import Slot
+
+
+class Allowance:
+    """Leaving the block gives it back, unless it lasts until the end of a task."""
+
+    def __init__(self, gateway: Services, session: Session, address: str) -> None:
+        self._gateway = gateway
+        self._session = session
+        self._address = address
+        self._slot: Slot | None = None
+
+    async def take(self) -> None:
+        """Raises rate_limit:chat."""
+        gateway, entitlements = self._gateway, self._gateway.entitlements
+        rooms = entitlements.answers_at_once(self._session, self._address)
+        self._slot = await gateway.slots.take(*rooms)
+        await gateway.limits.spend(*entitlements.message(self._session, self._address))
+
+    def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            task.add_done_callback(lambda _: self._gateway.slots.give_back(slot))
+
+    def __enter__(self) -> "Allowance":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._slot is not None:
+            self._gateway.slots.give_back(self._slot)

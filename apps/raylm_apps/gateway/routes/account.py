@@ -1,0 +1,54 @@
+"""All of a user's data: taking it along, and deleting it."""
+
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from raylm_apps.gateway.answer_log import AnswerKey
+from raylm_apps.gateway.auth import COOKIE, SignedIn
+from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.export import export_of
+from raylm_apps.gateway.services import Gateway
+from raylm_apps.gateway.stopping import stop_user
+from raylm_apps.gateway.store import answers, users
+from raylm_apps.gateway.streams import UNAVAILABLE
+
+logger = structlog.get_logger()
+router = APIRouter(prefix="/api/account", tags=["account"])
+
+
+@router.get("/export", response_class=StreamingResponse)
+async def export(gateway: Gateway, session: SignedIn) -> StreamingResponse:
+    """One JSON document: profile, ways in, sessions, API keys (not the keys themselves), folders,
+    teams, usage, chats with every branch and vote."""
+    name = f"raylm-export-{datetime.now(UTC):%Y-%m-%d}.json"
+    return StreamingResponse(
+        export_of(gateway.database, session.user_id),
+        media_type="application/json",
+        headers={
+            "content-disposition": f'attachment; filename="{name}"',
+            "cache-control": "no-store",
+        },
+    )
+
+
+@router.delete("")
+async def delete(gateway: Gateway, session: SignedIn, response: Response) -> dict[str, bool]:
+    """The user and everything that is theirs, sessions and API keys too, at once; what is being
+    written is stopped first. Not for programs with a key."""
+    if session.key_id is not None:
+        raise ApiError("forbidden:auth", "sign in to delete the account")
+    await stop_user(gateway, session.user_id)
+    async with gateway.database.transaction() as connection:
+        ttl_s = gateway.settings.stream_ttl_s
+        streams = await answers.recent(connection, session.user_id, ttl_s)
+        await users.delete(connection, session.user_id)
+    gateway.sessions.forget(session.user_id)
+    try:
+        await gateway.streams.forget([AnswerKey(*key) for key in streams])
+    except UNAVAILABLE as error:
+        logger.warning("streams of a deleted user stay until they expire", error=str(error))
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    return {"success": True}

@@ -1,0 +1,48 @@
+"""What is told to a user who asks for everything: rows as they are stored, without secrets."""
+
+from typing import Any
+
+from raylm_apps.gateway.store.pool import Connection
+
+# By name in the export. A table of users' data that neither stands here nor hangs on a chat below
+# fails tests/apps/gateway/store/test_export.py.
+SECTIONS = {
+    "users": """select id, email, email_verified, name, role, is_anonymous, created_at, updated_at
+                from users where id = $1""",
+    "identities": """select provider, subject, created_at from identities
+                     where user_id = $1 order by provider, subject""",
+    "sessions": """select id, user_agent, address, created_at, renewed_at from sessions
+                   where user_id = $1 order by created_at, id""",
+    "api_keys": """select id, name, prefix, created_at, last_used_at from api_keys
+                   where user_id = $1 order by created_at, id""",
+    "folders": "select * from folders where user_id = $1 order by id",
+    "teams": """select teams.*, m.joined_at from teams
+                join team_members m on m.team_id = teams.id
+                where m.user_id = $1 order by teams.id""",
+    "usage": "select * from usage where user_id = $1 order by day, model",
+}
+
+
+async def section(connection: Connection, name: str, user_id: str) -> list[dict[str, Any]]:
+    rows = await connection.fetch(
+        f"select to_jsonb(section) as row from ({SECTIONS[name]}) section", user_id
+    )
+    return [row["row"] for row in rows]
+
+
+async def chats_after(
+    connection: Connection, user_id: str, last_id: str, limit: int
+) -> list[dict[str, Any]]:
+    """In the order of their ids, with their messages (all branches) and votes."""
+    rows = await connection.fetch(
+        """select to_jsonb(chats) || jsonb_build_object(
+             'messages', coalesce((select jsonb_agg(to_jsonb(m) order by seq) from messages m
+                                   where m.chat_id = chats.id), '[]'),
+             'votes', coalesce((select jsonb_agg(to_jsonb(v) order by message_id) from votes v
+                                where v.chat_id = chats.id), '[]')) as row
+           from chats where user_id = $1 and id > $2 order by id limit $3""",
+        user_id,
+        last_id,
+        limit,
+    )
+    return [row["row"] for row in rows]

@@ -1,0 +1,67 @@
+"""Accounts, their sessions and their API keys on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from raylm_apps.gateway.accounts.email_address import Email
+from raylm_apps.gateway.schemas import Wire
+
+# A longer one adds nothing but work.
+Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
+    ),
+]
+
+
+class Registration(Wire):
+    email: Email
+    password: Password
+    name: Name | None = None
+
+
+class Login(Wire):
+    email: Email
+    password: Annotated[SecretStr, Field(max_length=256)]
+
+
+class AccountSessionView(Wire):
+    id: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    renewed_at: datetime
+    is_current: bool
+
+
+class AccountSessionsView(Wire):
+    sessions: list[AccountSessionView]
+
+
+class NewKey(Wire):
+    name: Name
+
+
+class ApiKeyView(Wire):
+    id: str
+    name: str
+    prefix: str = Field(description="how the key begins")
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class NewKeyView(ApiKeyView):
+    key: str = Field(description="shown this once")
+
+
+class ApiKeysView(Wire):
+    keys: list[ApiKeyView]
+
+
+class WaysInView(Wire):
+    password: Literal[True] = True
+    oauth: list[Literal["github", "google"]]

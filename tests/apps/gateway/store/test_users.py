@@ -1,0 +1,194 @@
+"""What a guest has becomes the account's, whatever happens at the same moment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+
+import pytest
+
+from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.store import chats, folders, history, messages, search, usage, users
+from raylm_apps.gateway.store.history import Shelf
+from raylm_apps.gateway.store.migrate import migrate
+from raylm_apps.gateway.store.pool import Database
+from raylm_apps.gateway.store.users import MOVED, User
+from tests.apps.gateway.harness import new_email, new_id
+
+pytestmark = pytest.mark.services
+
+# What belongs to an account alone: a guest has none of it.
+ACCOUNTS = {"identities", "sessions", "api_keys", "users", "teams", "team_members"}
+
+
+@pytest.fixture
+async def database(stores: StoreUrls) -> AsyncIterator[Database]:
+    database = Database(stores.database_url)
+    await database.open()
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+async def store_chat(database: Database, guest: str) -> bool:
+    async with database.transaction() as connection:
+        if not await users.ensure(connection, guest, is_guest=True):
+            return False
+        await chats.ensure(connection, new_id(), guest, "title", "private")
+        await asyncio.sleep(0.002)
+        return True
+
+
+async def upgrade(database: Database, guest: str) -> User:
+    async with database.transaction() as connection:
+        user = await users.add(connection, new_id(), email=new_email(), name=None)
+        assert user is not None
+        await users.take_over(connection, guest, user.id)
+    return user
+
+
+async def count(database: Database, user_id: str) -> int:
+    async with database.connection() as connection:
+        return len(await history.page(connection, Shelf(user_id), 1_000))
+
+
+async def test_chats_stored_at_the_same_moment_are_not_lost(database: Database) -> None:
+    for _ in range(10):
+        guest = new_id()
+        writers = [store_chat(database, guest) for _ in range(12)]
+        first, last = writers[:6], writers[6:]
+        *stored, user = await asyncio.gather(*first, *last, upgrade(database, guest))
+        assert await count(database, user.id) == stored.count(True)
+        assert await count(database, guest) == 0
+
+
+async def test_a_guest_goes_to_one_account(database: Database) -> None:
+    guest = new_id()
+    await asyncio.gather(*(store_chat(database, guest) for _ in range(5)))
+    both = await asyncio.gather(upgrade(database, guest), upgrade(database, guest))
+    assert sorted([await count(database, user.id) for user in both]) == [0, 5]
+    assert not await store_chat(database, guest)
+
+
+async def test_chats_stay_in_their_folders_and_are_found(database: Database) -> None:
+    guest, chat = new_id(), new_id()
+    async with database.transaction() as connection:
+        await users.ensure(connection, guest, is_guest=True)
+        await chats.ensure(connection, chat, guest, "Of rivers", "private")
+        folder = await folders.add(connection, guest, "Water", most=1)
+        assert folder is not None
+        await chats.update(connection, chat, guest, {"folder_id": folder.id})
+    user = await upgrade(database, guest)
+    async with database.connection() as connection:
+        shelf = Shelf(user.id, folder=folder.id)
+        assert [found.id for found in await history.page(connection, shelf, 10)] == [chat]
+        assert [found.id for found in await folders.of_user(connection, user.id)] == [folder.id]
+        hits = await search.page(connection, Shelf(user.id), "rivers", 10)
+    assert [hit.chat.id for hit in hits] == [chat]
+
+
+async def test_usage_is_added_to_the_accounts(database: Database) -> None:
+    account = await upgrade(database, new_id())
+    guests = [new_id() for _ in range(3)]
+    for user_id in (*guests, account.id):
+        await end_answer(database, await store_answer(database, user_id))
+    async with database.transaction() as connection:
+        for guest in guests:
+            await users.take_over(connection, guest, account.id)
+    assert await counted(database, account.id) == (4, 40, 8)
+    for guest in guests:
+        assert await counted(database, guest) == (0, 0, 0)
+
+
+async def test_usage_is_counted_whoever_ends_an_answer_while_a_guest_signs_in(
+    database: Database,
+) -> None:
+    account = await upgrade(database, new_id())
+    for number in range(1, 11):
+        guest = new_id()
+        answers = [await store_answer(database, guest) for _ in range(6)]
+        ends = [end_answer(database, answer) for answer in answers]
+        await asyncio.gather(*ends[:3], take_over(database, guest, account.id), *ends[3:])
+        assert await counted(database, guest) == (0, 0, 0)
+        assert await counted(database, account.id) == (6 * number, 60 * number, 12 * number)
+
+
+async def take_over(database: Database, guest: str, user_id: str) -> None:
+    async with database.transaction() as connection:
+        await users.take_over(connection, guest, user_id)
+
+
+async def store_answer(database: Database, user_id: str) -> str:
+    """The chat that it grows in."""
+    chat = new_id()
+    async with database.transaction() as connection:
+        await users.ensure(connection, user_id, is_guest=True)
+        await chats.ensure(connection, chat, user_id, "title", "private")
+        await messages.add_question(connection, chat, "question", None, [])
+        await messages.add_answer(connection, chat, "answer", "question", "mock/echo")
+    return chat
+
+
+async def end_answer(database: Database, chat: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            """update messages set status = 'complete',
+                 details = '{"usage": {"inputTokens": 10, "outputTokens": 2}}'
+               where chat_id = $1 and id = 'answer'""",
+            chat,
+        )
+        await asyncio.sleep(0.002)
+
+
+async def counted(database: Database, user_id: str) -> tuple[int, int, int]:
+    async with database.connection() as connection:
+        rows = await usage.of_user(connection, user_id, date.min, date.max)
+    return (
+        sum(row.requests for row in rows),
+        sum(row.input_tokens for row in rows),
+        sum(row.output_tokens for row in rows),
+    )
+
+
+async def test_a_deleted_account_is_not_begun_again(database: Database) -> None:
+    account = await upgrade(database, new_id())
+    async with database.transaction() as connection:
+        assert await users.ensure(connection, account.id, is_guest=False)
+        await users.delete(connection, account.id)
+        assert not await users.ensure(connection, account.id, is_guest=False)
+        assert await users.find(connection, account.id) is None
+
+
+async def test_a_guest_without_chats_is_closed_too(database: Database) -> None:
+    guest = new_id()
+    await upgrade(database, guest)
+    assert not await store_chat(database, guest)
+
+
+async def test_an_account_is_never_taken_over(database: Database) -> None:
+    victim = await upgrade(database, new_id())
+    assert await store_chat(database, victim.id)
+    await upgrade(database, victim.id)
+    assert await count(database, victim.id) == 1
+
+
+async def test_every_table_of_a_users_rows_is_moved_or_an_accounts_alone(
+    database: Database,
+) -> None:
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            """select conrelid::regclass::text as name from pg_constraint
+               where contype = 'f' and confrelid = 'users'::regclass"""
+        )
+    assert {row["name"] for row in rows} == set(MOVED) | ACCOUNTS
+
+
+@pytest.mark.parametrize(
+    ("role", "verified", "is_admin"),
+    [("admin", False, True), ("user", True, True), ("user", False, False)],
+)
+def test_a_named_address_counts_once_it_is_verified(
+    role: users.Role, verified: bool, is_admin: bool
+) -> None:
+    user = User("id", "ada@example.com", None, "hash", verified, role)
+    assert user.is_admin(frozenset({"ada@example.com"})) is is_admin
+    assert user.is_admin(frozenset()) is (role == "admin")
