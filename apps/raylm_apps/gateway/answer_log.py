@@ -49,8 +49,12 @@ def frame(event_id: EventId, data: bytes) -> bytes:
 class AnswerLog:
     """Entries are the parts, then the ending. Readers see those that have been revealed."""
 
-    def __init__(self, key: AnswerKey) -> None:
+    def __init__(self, key: AnswerKey, *, replaces: bool = False) -> None:
         self.key = key
+        self.replaces = replaces
+        """Whether an older stream of this key, that of an answer which goes on, is to go."""
+        self.repeated = 0
+        """So many parts after the first repeat what whoever let the answer go on has seen."""
         self.started_ms = time.time_ns() // 1_000_000
         self.data: list[bytes] = []
         self.ending: str | None = None
@@ -76,14 +80,16 @@ class AnswerLog:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
-    async def follow(self, heartbeat_s: float) -> AsyncIterator[bytes]:
+    async def follow(self, heartbeat_s: float, *, news_only: bool = False) -> AsyncIterator[bytes]:
         """From the beginning to the end; a slow reader gets what has gathered in one piece."""
         position = 0
         while True:
             grown, revealed = self._grown, self._revealed
             if revealed > position:
                 stop = min(revealed, len(self.data))
-                yield b"".join(frame(self.id_of(i), self.data[i]) for i in range(position, stop))
+                old = range(1, 1 + self.repeated) if news_only else range(0)
+                wanted = (i for i in range(position, stop) if i not in old)
+                yield b"".join(frame(self.id_of(i), self.data[i]) for i in wanted)
                 position = stop
                 if revealed > stop:
                     yield DONE

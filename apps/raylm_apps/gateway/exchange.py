@@ -1,12 +1,15 @@
 """The beginning of an exchange: question and empty answer, committed before anyone is asked."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from raylm_apps.gateway import approval
+from raylm_apps.gateway.approval import Decision
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.schemas import ChatRequest, UserMessage
-from raylm_apps.gateway.store import chats, messages, users
+from raylm_apps.gateway.store import answers, chats, messages, users
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.store.pool import Connection, Database
@@ -22,7 +25,9 @@ class Exchange:
     answer: Message
     is_new_chat: bool = False
     is_repeat: bool = False
-    """The client has posted this question before; its answer exists."""
+    """The client has posted this question, or decision, before; its answer exists."""
+    decided_calls: set[str] = field(default_factory=set)
+    """Where the answer goes on: the calls that it waited with."""
 
 
 async def begin_exchange(
@@ -48,6 +53,49 @@ async def begin_exchange(
             connection, chat.id, str(uuid.uuid4()), question.id, model_id
         )
     return Exchange(chat, path, answer, is_new_chat=is_new)
+
+
+async def continue_exchange(
+    database: Database,
+    user_id: str,
+    chat_id: str,
+    message_id: str,
+    decisions: Mapping[str, Decision],
+) -> Exchange:
+    """An answer that waited for approval goes on: once, however often the decision is posted.
+
+    Raises forbidden, not_found, or bad_request where nothing waits for these decisions.
+    """
+    async with database.transaction() as connection:
+        chat = await chats.find(connection, chat_id)
+        if chat is None:
+            raise ApiError("not_found:chat")
+        if chat.user_id != user_id:
+            raise ApiError("forbidden:chat")
+        answer = await answers.lock(connection, chat_id, message_id)
+        calls = approval.known(answer.parts) if answer else {}
+        if answer is None or not decisions.keys() & calls.keys():
+            raise ApiError("bad_request:api", f"no call of message {message_id} waits for this")
+        path = await messages.path(
+            connection, chat_id, user_id, leaf_id=answer.parent_id, limit=PATH_LIMIT
+        )
+        decided = {calls[name] for name in decisions.keys() & calls.keys()}
+        waiting = approval.pending(answer.parts)
+        if waiting:
+            newest_id = await messages.newest_id(connection, chat_id)
+            _require_whole(waiting, decisions, is_newest=newest_id == answer.id)
+            parts = approval.decide(answer.parts, decisions)
+            answer = await answers.reopen(connection, chat_id, message_id, parts)
+    return Exchange(chat, path, answer, is_repeat=not waiting, decided_calls=decided)
+
+
+def _require_whole(
+    waiting: set[str], decisions: Mapping[str, Decision], *, is_newest: bool
+) -> None:
+    if not is_newest:
+        raise ApiError("bad_request:api", "the chat has gone on; ask the question again")
+    if missing := waiting - decisions.keys():
+        raise ApiError("bad_request:api", f"allow or deny every call; {min(missing)} is missing")
 
 
 async def _store_question(

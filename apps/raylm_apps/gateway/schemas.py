@@ -69,6 +69,9 @@ class ChatRequest(Wire):
     message_id: str | None = None
     selected_chat_model: str | None = None
     selected_visibility_type: Visibility = "private"
+    tool_approval: bool = Field(
+        False, description="the client speaks version 6's parts about tools' approval"
+    )
 
     def question(self, max_chars: int) -> UserMessage:
         """The user's message, of either shape, checked. Raises bad_request."""

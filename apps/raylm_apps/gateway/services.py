@@ -1,10 +1,10 @@
 """Everything the routes use, opened in order and closed in the reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import aiohttp
 from fastapi import Depends, Request
@@ -24,6 +24,14 @@ from raylm_apps.gateway.stores import migrate_patiently, store_urls
 from raylm_apps.gateway.stream_writer import StreamWriter
 from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams
 from raylm_apps.gateway.telemetry import Metrics
+from raylm_apps.gateway.titles import Titles
+from raylm_apps.gateway.tools.base import Tool
+from raylm_apps.gateway.tools.mcp_config import read_mcp_config
+from raylm_apps.gateway.tools.registry import Registry
+from raylm_apps.gateway.tools.weather import GetWeather
+
+if TYPE_CHECKING:
+    from raylm_apps.gateway.tools.mcp import McpConnection
 
 FLUSH_S = 5.0
 # A small model left to itself rambles: what its makers recommend for chatting.
@@ -41,6 +49,9 @@ class Services:
     generations: Generations
     recovery: Recovery
     catalog: Catalog
+    titles: Titles
+    tools: Registry
+    mcp_connections: "Sequence[McpConnection]"
 
 
 def services_of(request: Request) -> Services:
@@ -60,6 +71,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         await stack.enter_async_context(background(_loops(services)))
         stack.push_async_callback(services.stream_writer.drain, FLUSH_S)
         stack.push_async_callback(services.answers.drain, FLUSH_S)
+        stack.push_async_callback(services.titles.close)
         stack.push_async_callback(services.generations.drain, settings.drain_s)
         yield services
 
@@ -88,6 +100,11 @@ async def _connect(
         stream_ttl_s=settings.stream_ttl_s,
     )
     answers = AnswerWriter(database)
+    catalog = Catalog(list(_providers(settings, client)), default=settings.model)
+    mcp_connections = _mcp_connections(settings)
+    tools = Registry(_tools(settings, client), approval=settings.tool_approval)
+    for connection in mcp_connections:
+        tools.add_source(connection.offered)
     metrics.answers_active.set_function(generations.__len__)
     metrics.answers_unsaved.set_function(lambda: answers.backlog)
     return Services(
@@ -99,8 +116,24 @@ async def _connect(
         answers,
         generations,
         recovery,
-        Catalog(list(_providers(settings, client)), default=settings.model),
+        catalog,
+        Titles(catalog, database, settings.title_model, settings.title_timeout_s),
+        tools,
+        mcp_connections,
     )
+
+
+def _tools(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Tool]:
+    yield GetWeather(client, settings.weather_url, settings.geocoding_url)
+
+
+def _mcp_connections(settings: Settings) -> "Sequence[McpConnection]":
+    servers = read_mcp_config(settings.mcp_config).servers
+    if not servers:
+        return ()  # importing mcp takes a second, a third of the gateway's start
+    from raylm_apps.gateway.tools.mcp import McpConnection
+
+    return [McpConnection(server) for server in servers]
 
 
 def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Provider]:
@@ -122,6 +155,7 @@ def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
         services.generations.checkpoint_every(services.settings.checkpoint_every_s),
         services.recovery.sweep_every(2 * services.settings.lease_s),
         _obey_stops(services),
+        *(connection.run() for connection in services.mcp_connections),
     ]
 
 

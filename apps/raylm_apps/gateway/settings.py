@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from raylm.core.errors import ConfigError
 
@@ -38,6 +38,20 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
 
+    title_model: str | None = Field(
+        None, description="names new chats; 'off', or by default the chat's own where it is hosted"
+    )
+    title_timeout_s: Seconds = 10.0
+
+    max_tool_steps: Count = Field(5, description="of one answer, before a last one without tools")
+    max_tool_result_chars: Count = Field(100_000, description="of which only the beginning is kept")
+    tool_approval: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="names, with commas, of tools whose calls a person must allow"
+    )
+    weather_url: str = "https://api.open-meteo.com/v1/forecast"
+    geocoding_url: str = "https://geocoding-api.open-meteo.com/v1/search"
+    mcp_config: Path | None = Field(None, description="YAML, see tools/mcp_config.py")
+
     limits: Literal["on", "off"] = "on"
     max_text_chars: Count = Field(8_000, description="of one message")
     max_body_bytes: Count = 1_000_000
@@ -61,6 +75,13 @@ class Settings(BaseSettings):
                 for mistake in error.errors()
             ]
             raise ConfigError("environment: " + "; ".join(lines)) from None
+
+    @field_validator("tool_approval", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(name.strip() for name in value.split(",") if name.strip())
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -96,6 +96,8 @@ class StreamWriter:
         answer, key = copy.log, copy.log.key
         assert copy.written is not None
         size = len(answer.data)
+        if copy.written == 0 and answer.replaces:
+            pipeline.delete(key.stream)
         for number in range(copy.written, size):
             pipeline.xadd(key.stream, {"part": answer.data[number]}, id=str(answer.id_of(number)))
         if copy.written == 0:
@@ -111,7 +113,8 @@ class StreamWriter:
     async def _count_written(self, answer: AnswerLog) -> int:
         """A Redis that came back may have lost the last second, or everything."""
         last = await self._redis.xrevrange(answer.key.stream, count=1)
-        return EventId.parse(last[0][0].decode()).number + 1 if last else 0
+        newest = EventId.parse(last[0][0].decode()) if last else None
+        return newest.number + 1 if newest and newest.started_ms == answer.started_ms else 0
 
     async def _renew(self, keys: list[AnswerKey]) -> None:
         pipeline = self._redis.pipeline(transaction=False)

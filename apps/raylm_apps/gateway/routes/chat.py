@@ -6,19 +6,20 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from raylm_apps.gateway.answer_log import AnswerKey
+from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
 from raylm_apps.gateway.auth import SignedIn
-from raylm_apps.gateway.conversation import prompt_turns
+from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.exchange import Exchange, begin_exchange
-from raylm_apps.gateway.following import follow
-from raylm_apps.gateway.generation import Generation, metadata_of
-from raylm_apps.gateway.providers.base import ModelCard, Prompt, Provider
+from raylm_apps.gateway.exchange import Exchange, begin_exchange, continue_exchange
+from raylm_apps.gateway.following import follow, news
+from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
+from raylm_apps.gateway.providers.base import ModelCard, Provider
 from raylm_apps.gateway.routes.access import own_chat
 from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
-from raylm_apps.gateway.store import chats
-from raylm_apps.gateway.store.messages import Message, Status
+from raylm_apps.gateway.store import chats, messages
+from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
 from raylm_apps.gateway.ui_message import replay
 
@@ -27,19 +28,21 @@ router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 @router.post("", response_class=StreamingResponse)
 async def ask(gateway: Gateway, session: SignedIn, request: ChatRequest) -> StreamingResponse:
-    """Streams the answer as an AI SDK UI message. Posting a question again follows its answer."""
-    settings = gateway.settings
-    question = request.question(settings.max_text_chars)
+    """Streams the answer as an AI SDK UI message. Posting a question again follows its answer.
+
+    `messages` that end with an answer whose calls were allowed or denied let that answer go on.
+    """
+    user_id = session.user_id
+    if decisions := decisions_of(request):
+        assert request.messages
+        return await _go_on(gateway, user_id, request, request.messages[-1].id, decisions)
+    question = request.question(gateway.settings.max_text_chars)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
-    writing = len(gateway.generations.of_user(session.user_id))
-    if settings.limits == "on" and writing >= settings.max_answers_per_user:
-        raise ApiError("rate_limit:chat", f"at most {settings.max_answers_per_user} at a time")
-    exchange = await begin_exchange(gateway.database, session.user_id, request, question, model.id)
+    _require_turn(gateway, user_id)
+    exchange = await begin_exchange(gateway.database, user_id, request, question, model.id)
     if exchange.is_repeat:
-        return await _follow_earlier(gateway, exchange.answer)
-    generation = _generation(gateway, session.user_id, exchange, provider, model)
-    gateway.generations.start(generation)
-    return sse_response(generation.log.follow(settings.heartbeat_s))
+        return await _follow_earlier(gateway, exchange)
+    return _start(gateway, user_id, request, exchange, provider, model)
 
 
 @router.delete("")
@@ -68,31 +71,74 @@ async def change(gateway: Gateway, session: SignedIn, chat_id: Id, patch: ChatPa
     return ChatView(**vars(chat))
 
 
-def _generation(
-    gateway: Services, user_id: str, exchange: Exchange, provider: Provider, model: ModelCard
-) -> Generation:
-    turns = prompt_turns(exchange.path, model.context_tokens, gateway.settings.max_answer_tokens)
-    return Generation(
+async def _go_on(
+    gateway: Services,
+    user_id: str,
+    request: ChatRequest,
+    message_id: str,
+    decisions: dict[str, Decision],
+) -> StreamingResponse:
+    chat = await own_chat(gateway, request.id, user_id)
+    async with gateway.database.connection() as connection:
+        answer = await messages.find(connection, chat.id, message_id)
+    provider, model = await gateway.catalog.resolve(answer.model if answer else None)
+    _require_turn(gateway, user_id)
+    exchange = await continue_exchange(gateway.database, user_id, chat.id, message_id, decisions)
+    if exchange.is_repeat:
+        return await _follow_earlier(gateway, exchange)
+    return _start(gateway, user_id, request, exchange, provider, model)
+
+
+def _require_turn(gateway: Services, user_id: str) -> None:
+    settings = gateway.settings
+    writing = len(gateway.generations.of_user(user_id))
+    if settings.limits == "on" and writing >= settings.max_answers_per_user:
+        raise ApiError("rate_limit:chat", f"at most {settings.max_answers_per_user} at a time")
+
+
+def _start(
+    gateway: Services,
+    user_id: str,
+    request: ChatRequest,
+    exchange: Exchange,
+    provider: Provider,
+    model: ModelCard,
+) -> StreamingResponse:
+    settings, is_continued = gateway.settings, bool(exchange.decided_calls)
+    toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
+    definitions = [offered.definition for offered in toolbox.values()]
+    question = exchange.path[-1].text
+    generation = Generation(
         exchange.answer,
-        user_id,
+        Conversation(exchange.path, model, user_id, settings.max_answer_tokens, definitions),
         provider,
-        Prompt(model, turns, user_id),
-        title=exchange.chat.title if exchange.is_new_chat else None,
+        toolbox,
+        ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
+        titling=gateway.titles.titling(exchange.chat, question, model)
+        if exchange.is_new_chat
+        else None,
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
     )
+    gateway.generations.start(generation)
+    return sse_response(generation.log.follow(settings.heartbeat_s, news_only=is_continued))
 
 
-async def _follow_earlier(gateway: Services, answer: Message) -> StreamingResponse:
+async def _follow_earlier(gateway: Services, exchange: Exchange) -> StreamingResponse:
     """The answer that another request has begun, wherever it is written, or what came of it."""
-    settings = gateway.settings
-    key = AnswerKey(answer.chat_id, answer.id)
+    settings, answer = gateway.settings, exchange.answer
+    key, decided = AnswerKey(answer.chat_id, answer.id), exchange.decided_calls
     generation = gateway.generations.find(key)
     if generation is not None:
-        return sse_response(generation.log.follow(settings.heartbeat_s))
+        return sse_response(generation.log.follow(settings.heartbeat_s, news_only=bool(decided)))
     if answer.status is Status.STREAMING and await gateway.streams.is_up():
         batches = follow(gateway, key, BEGINNING)
+        if decided:
+            batches = news(batches, Continuation(decided))
         return sse_response(batches_as_sse(batches, BLOCK_MS / 1000, settings.heartbeat_s))
     parts = replay(answer.id, answer.parts, metadata_of(answer))
+    if decided:
+        continuation = Continuation(decided)
+        parts = [part for part in parts if continuation.is_news(part)]
     return sse_response(parts_as_sse(parts))
