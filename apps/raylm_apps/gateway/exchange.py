@@ -77,7 +77,7 @@ async def continue_exchange(
         if answer is None or not decisions.keys() & calls.keys():
             raise ApiError("bad_request:api", f"no call of message {message_id} waits for this")
         path = await messages.path(
-            connection, chat_id, user_id, leaf_id=answer.parent_id, limit=PATH_LIMIT
+            connection, chat_id, user_id, leaf_id=answer.id, limit=PATH_LIMIT + 1
         )
         decided = {calls[name] for name in decisions.keys() & calls.keys()}
         waiting = approval.pending(answer.parts)
@@ -86,7 +86,7 @@ async def continue_exchange(
             _require_whole(waiting, decisions, is_newest=newest_id == answer.id)
             parts = approval.decide(answer.parts, decisions)
             answer = await answers.reopen(connection, chat_id, message_id, parts)
-    return Exchange(chat, path, answer, is_repeat=not waiting, decided_calls=decided)
+    return Exchange(chat, path[:-1], answer, is_repeat=not waiting, decided_calls=decided)
 
 
 def _require_whole(

@@ -107,14 +107,13 @@ def _start(
     settings, is_continued = gateway.settings, bool(exchange.decided_calls)
     toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
     definitions = [offered.definition for offered in toolbox.values()]
-    question = exchange.path[-1].text
     generation = Generation(
         exchange.answer,
         Conversation(exchange.path, model, user_id, settings.max_answer_tokens, definitions),
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=gateway.titles.titling(exchange.chat, question, model)
+        titling=gateway.titles.titling(exchange.chat, exchange.path[-1].text, model)
         if exchange.is_new_chat
         else None,
         streams=gateway.stream_writer,

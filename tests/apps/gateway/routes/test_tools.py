@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import time
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from raylm_apps.gateway.ui_message import MessageFold
@@ -165,7 +167,7 @@ def test_a_server_that_dies_in_a_call_comes_back(grace: User, chat: str) -> None
 
 
 def test_kill_9_of_the_gateway_in_a_tool(
-    tool_environment: dict[str, str], tmp_path: Any, chat: str
+    tool_environment: dict[str, str], tmp_path: Path, chat: str
 ) -> None:
     with GatewayProcess(tmp_path / "log", tool_environment) as gateway:
         hopper = gateway.user()
@@ -288,6 +290,32 @@ def test_a_second_reader_gets_the_whole_of_an_answer_that_goes_on(grace: User, c
     assert whole[: len(waiting)][1] == waiting[1]
     assert whole == grace.answer(chat)["parts"]
     assert second.body.endswith(first.body[-200:])
+
+
+def test_kill_9_in_a_call_that_was_allowed(
+    tooled: GatewayProcess, tool_environment: dict[str, str], tmp_path: Path, chat: str
+) -> None:
+    """Followed in another process, by a repetition of the decision, to its end."""
+    settings = {**tool_environment, "RAYLM_TOOL_APPROVAL": "demo_wait"}
+    with GatewayProcess(tmp_path / "log", settings) as gateway:
+        hopper = gateway.user()
+        eventually(lambda: hopper.has_tool("demo_big"), within_s=30)
+        hopper.ask('demo_wait({"seconds": 60})', chat=chat, model=TOOLS, toolApproval=True)
+        decision = hopper.decision(chat, hopper.answer(chat), approved=True)
+        with (
+            hopper.following(decision) as stream,
+            httpx.Client(base_url=tooled.base_url, cookies=hopper.http.cookies) as elsewhere,
+        ):
+            stream.read_until(b'"preliminary":true')
+            with elsewhere.stream("POST", "/api/chat", json=decision, timeout=30) as repeated:
+                gateway.kill()
+                body = repeated.read()
+            answer = elsewhere.get(f"/api/messages?chatId={chat}").json()["messages"][-1]
+        gateway.start()
+    assert kinds(parts_of(body))[:2] == ["start", "tool-output-available"]
+    assert kinds(parts_of(body))[-3:] == ["tool-output-error", "message-metadata", "abort"]
+    assert answer["metadata"]["status"] == "interrupted"
+    assert [call["state"] for call in calls_of(answer)] == ["output-error"]
 
 
 def test_a_new_chat_gets_a_title_of_a_model(grace: User, chat: str) -> None:
