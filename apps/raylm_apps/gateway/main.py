@@ -16,7 +16,18 @@ from starlette.exceptions import HTTPException
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.auth import Signer
 from raylm_apps.gateway.errors import ApiError, code_for
-from raylm_apps.gateway.routes import auth, chat, docs, health, history, messages, models, stream
+from raylm_apps.gateway.routes import (
+    auth,
+    chat,
+    docs,
+    document,
+    health,
+    history,
+    messages,
+    models,
+    stream,
+    suggestions,
+)
 from raylm_apps.gateway.routes.pages import pages_router
 from raylm_apps.gateway.schemas import ErrorView, explain
 from raylm_apps.gateway.security import Security
@@ -24,7 +35,18 @@ from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 
-ROUTERS = (auth, chat, stream, messages, history, models, health, docs)
+ROUTERS = (
+    auth,
+    chat,
+    stream,
+    messages,
+    history,
+    document,
+    suggestions,
+    models,
+    health,
+    docs,
+)
 logger = structlog.get_logger()
 
 
