@@ -9,7 +9,6 @@ from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.schemas import Id
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import documents, suggestions
-from raylm_apps.gateway.store.suggestions import Suggestion
 from raylm_apps.gateway.wire.document import SuggestionPatch, SuggestionView
 
 router = APIRouter(prefix="/api/suggestions", tags=["document"])
@@ -24,7 +23,7 @@ async def read(
         if await documents.owner(connection, document_id) not in (None, session.user_id):
             raise ApiError("forbidden:suggestions")
         found = await suggestions.of_document(connection, document_id, session.user_id)
-    return [_view(suggestion) for suggestion in found]
+    return [SuggestionView.of(suggestion) for suggestion in found]
 
 
 @router.patch("/{suggestion_id}")
@@ -39,8 +38,4 @@ async def settle(
         settled = await suggestions.settle(connection, suggestion_id, session.user_id, patch.status)
     if settled is None:
         raise ApiError("not_found:suggestions")
-    return _view(settled)
-
-
-def _view(suggestion: Suggestion) -> SuggestionView:
-    return SuggestionView(**vars(suggestion), is_resolved=suggestion.status != "open")
+    return SuggestionView.of(settled)

@@ -1,13 +1,13 @@
 """Documents, their versions and their suggestions on the wire."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from raylm_apps.gateway.schemas import Wire
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
-from raylm_apps.gateway.store.suggestions import SuggestionStatus
+from raylm_apps.gateway.store.suggestions import Suggestion, SuggestionStatus
 
 
 def _without_nul(text: str) -> str:
@@ -82,3 +82,7 @@ class SuggestionView(Wire):
     status: SuggestionStatus
     user_id: str
     created_at: datetime
+
+    @classmethod
+    def of(cls, suggestion: Suggestion) -> Self:
+        return cls(**vars(suggestion), is_resolved=suggestion.status != "open")
