@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from raylm_apps.gateway.schemas import storable
 from raylm_apps.gateway.store.documents import MAX_CHARS, Kind
 from raylm_apps.gateway.tools.document_content import readable
 
@@ -43,7 +44,7 @@ class Artifact:
         show(self._emit, "clear", None)
 
     def add(self, text: str) -> None:
-        text = text.replace("\x00", "")[: MAX_CHARS - self._size]
+        text = storable(text)[: MAX_CHARS - self._size]
         if not text:
             return
         self._chunks.append(text)

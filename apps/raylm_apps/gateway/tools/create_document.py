@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from raylm_apps.gateway.schemas import storable
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.document_prompts import creation
@@ -46,5 +47,5 @@ class CreateDocument:
 
 
 def one_line(title: str) -> str:
-    words = " ".join(title.replace("\x00", "").split())
+    words = " ".join(storable(title).split())
     return words[:MAX_TITLE_CHARS].rstrip() or "Untitled"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from raylm_apps.gateway.schemas import Id
+from raylm_apps.gateway.schemas import Id, storable
 from raylm_apps.gateway.store.documents import MAX_CHARS, Draft, Version
 from raylm_apps.gateway.tools.artifact import Artifact
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
@@ -53,7 +53,7 @@ def edited(document: Version, wanted: EditDocumentArguments) -> Draft:
         raise ToolError(
             f"The passage occurs {count} times. Make old_string longer, or set replace_all."
         )
-    replacement = wanted.new_string.replace("\x00", "")
+    replacement = storable(wanted.new_string)
     if count * len(replacement) > 2 * MAX_CHARS:
         raise ToolError(f"The document would be longer than {MAX_CHARS} characters.")
     content = document.content.replace(wanted.old_string, replacement)

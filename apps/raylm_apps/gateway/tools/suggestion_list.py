@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from raylm_apps.gateway.schemas import storable
+
 MAX_TEXT_CHARS = 10_000
 MAX_ATTEMPTS = 100
 MAX_SUGGESTION_CHARS = 4_000
@@ -63,8 +65,6 @@ def _change(item: dict[str, Any], document: str) -> Change | None:
 
 
 def _first(item: dict[str, Any], names: tuple[str, ...]) -> str:
-    """Clean text: no NUL and no half of a surrogate pair, which JSON may hold and UTF-8 may not."""
     texts = (item.get(name) for name in names)
     text = next((text for text in texts if isinstance(text, str)), "")
-    clean = text.encode(errors="ignore").decode().replace("\x00", "")
-    return clean.strip()[:MAX_SUGGESTION_CHARS]
+    return storable(text).strip()[:MAX_SUGGESTION_CHARS]

@@ -3,15 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from raylm_apps.gateway.schemas import Wire
+from raylm_apps.gateway.schemas import Text, Wire
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
 from raylm_apps.gateway.store.suggestions import Suggestion, SuggestionStatus
-
-
-def _without_nul(text: str) -> str:
-    return text.replace("\x00", "")  # which PostgreSQL cannot hold
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -21,19 +17,13 @@ def _in_utc(time: datetime) -> datetime:
         raise ValueError("the time is out of range") from None
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
-Title = Annotated[
-    str,
-    AfterValidator(_without_nul),
-    StringConstraints(strip_whitespace=True, max_length=MAX_TITLE_CHARS),
-]
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A version's `createdAt`, as it was given out."""
 
 
 class DocumentRequest(Wire):
     content: Text
-    title: Title
+    title: Annotated[Text, Field(max_length=MAX_TITLE_CHARS)]
     kind: Kind
     is_manual_edit: bool = False
     """Change the newest version in place."""
