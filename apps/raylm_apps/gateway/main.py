@@ -3,7 +3,7 @@
 uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -87,8 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _show(error: ApiError) -> JSONResponse:
-    return JSONResponse(error.body(), error.status)
+def _show(error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error.body(), error.status, headers)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
@@ -103,7 +103,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _show(ApiError(code_for(error.status_code)))
+    return _show(ApiError(code_for(error.status_code)), error.headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:

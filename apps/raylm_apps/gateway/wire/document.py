@@ -3,11 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool
 
 from raylm_apps.gateway.schemas import Text, Wire
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
 from raylm_apps.gateway.store.suggestions import Suggestion, SuggestionStatus
+
+
+def _no_number(time: object) -> object:
+    if not isinstance(time, str) or time.strip().replace(".", "").lstrip("+-").isdecimal():
+        raise ValueError("a time is written as 2026-01-31T12:00:00.000Z")
+    return time
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -17,7 +23,7 @@ def _in_utc(time: datetime) -> datetime:
         raise ValueError("the time is out of range") from None
 
 
-Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 """A version's `createdAt`, as it was given out."""
 
 
@@ -25,7 +31,7 @@ class DocumentRequest(Wire):
     content: Text
     title: Annotated[Text, Field(max_length=MAX_TITLE_CHARS)]
     kind: Kind
-    is_manual_edit: bool = False
+    is_manual_edit: StrictBool = False
     """Change the newest version in place."""
     edited_version: Timestamp | None = None
     """The `createdAt` that a manual edit began from: if it is not the newest any more, the edit
