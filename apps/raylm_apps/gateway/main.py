@@ -3,7 +3,7 @@
 uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -16,7 +16,18 @@ from starlette.exceptions import HTTPException
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.auth import Signer
 from raylm_apps.gateway.errors import ApiError, code_for
-from raylm_apps.gateway.routes import auth, chat, docs, health, history, messages, models, stream
+from raylm_apps.gateway.routes import (
+    auth,
+    chat,
+    docs,
+    document,
+    health,
+    history,
+    messages,
+    models,
+    stream,
+    suggestions,
+)
 from raylm_apps.gateway.routes.pages import pages_router
 from raylm_apps.gateway.schemas import ErrorView, explain
 from raylm_apps.gateway.security import Security
@@ -24,7 +35,18 @@ from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 
-ROUTERS = (auth, chat, stream, messages, history, models, health, docs)
+ROUTERS = (
+    auth,
+    chat,
+    stream,
+    messages,
+    history,
+    document,
+    suggestions,
+    models,
+    health,
+    docs,
+)
 logger = structlog.get_logger()
 
 
@@ -65,8 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _show(error: ApiError) -> JSONResponse:
-    return JSONResponse(error.body(), error.status)
+def _show(error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error.body(), error.status, headers)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
@@ -81,7 +103,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _show(ApiError(code_for(error.status_code)))
+    return _show(ApiError(code_for(error.status_code)), error.headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -25,14 +26,18 @@ class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+def storable(text: str) -> str:
+    """Without NUL, which PostgreSQL cannot hold, and without halves of surrogate pairs, which
+    JSON can spell but UTF-8 cannot."""
+    return text.encode(errors="ignore").decode().replace("\x00", "")
+
+
+Text = Annotated[str, AfterValidator(storable)]
+
+
 class TextPart(Wire):
     type: Literal["text"]
-    text: str
-
-    @field_validator("text")
-    @classmethod
-    def _without_nul(cls, text: str) -> str:
-        return text.replace("\x00", "")  # which PostgreSQL's jsonb cannot hold
+    text: Text
 
 
 class UserMessage(Wire):
@@ -100,7 +105,11 @@ class StopRequest(Wire):
     message_id: str | None = Field(None, description="stop only if this answer is the active one")
 
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    BeforeValidator(lambda title: storable(title) if isinstance(title, str) else title),
+]
 
 
 class ChatPatch(Wire):

@@ -26,6 +26,7 @@ from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams
 from raylm_apps.gateway.telemetry import Metrics
 from raylm_apps.gateway.titles import Titles
 from raylm_apps.gateway.tools.base import Tool
+from raylm_apps.gateway.tools.documents import document_tools
 from raylm_apps.gateway.tools.mcp_config import read_mcp_config
 from raylm_apps.gateway.tools.registry import Registry
 from raylm_apps.gateway.tools.weather import GetWeather
@@ -102,7 +103,7 @@ async def _connect(
     answers = AnswerWriter(database)
     catalog = Catalog(list(_providers(settings, client)), default=settings.model)
     mcp_connections = _mcp_connections(settings)
-    tools = Registry(_tools(settings, client), approval=settings.tool_approval)
+    tools = Registry(_tools(settings, client, database), approval=settings.tool_approval)
     for connection in mcp_connections:
         tools.add_source(connection.offered)
     metrics.answers_active.set_function(generations.__len__)
@@ -123,8 +124,9 @@ async def _connect(
     )
 
 
-def _tools(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Tool]:
+def _tools(settings: Settings, client: aiohttp.ClientSession, database: Database) -> Iterable[Tool]:
     yield GetWeather(client, settings.weather_url, settings.geocoding_url)
+    yield from document_tools(database)
 
 
 def _mcp_connections(settings: Settings) -> "Sequence[McpConnection]":

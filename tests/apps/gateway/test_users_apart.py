@@ -17,6 +17,15 @@ FORBIDDEN = {
 READ_WHEN_PUBLIC = {("GET", "/api/chat/{chat_id}/stream"), ("GET", "/api/messages")}
 # Routes that answer only about the user who asks, tested below, or about nobody.
 OWN = {("POST", "/api/chat"), ("GET", "/api/history"), ("DELETE", "/api/history")}
+# Documents have their own test beside their route.
+DOCUMENTS = {
+    ("GET", "/api/document"),
+    ("POST", "/api/document"),
+    ("DELETE", "/api/document"),
+    ("GET", "/api/document/diff"),
+    ("GET", "/api/suggestions"),
+    ("PATCH", "/api/suggestions/{suggestion_id}"),
+}
 NOBODYS = {
     ("GET", "/api/auth/session"),
     ("POST", "/api/auth/guest"),
@@ -39,7 +48,7 @@ def request(user: User, method: str, route: str, chat: str) -> tuple[int, str]:
 def test_the_matrix_covers_every_route() -> None:
     document = create_app(Settings()).openapi()
     routes = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert routes == FORBIDDEN.keys() | OWN | NOBODYS
+    assert routes == FORBIDDEN.keys() | OWN | DOCUMENTS | NOBODYS
 
 
 @pytest.mark.services

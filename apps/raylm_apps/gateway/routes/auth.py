@@ -34,7 +34,7 @@ async def start_guest(request: Request, response: Response, session: MaybeUser) 
     return _view(session)
 
 
-@router.get("/guest")
+@router.get("/guest", status_code=307, response_class=RedirectResponse)
 async def start_guest_and_return(
     request: Request,
     session: MaybeUser,

@@ -66,6 +66,21 @@ def test_a_question_about_the_weather(grace: User, chat: str) -> None:
     assert answer["metadata"]["finishReason"] == "stop"
 
 
+def test_a_document_is_written_beside_the_answer(grace: User, chat: str) -> None:
+    question = 'createDocument({"title": "Rivers", "kind": "text"})'
+    parts = parts_of(grace.ask(question, chat=chat, model=TOOLS).content)
+    (call,) = calls_of(grace.answer(chat))
+    assert (call["type"], call["state"]) == ("tool-createDocument", "output-available")
+    document_id = call["output"]["id"]
+    (version,) = grace.http.get("/api/document", params={"id": document_id}).json()
+    assert (version["title"], version["kind"]) == ("Rivers", "text")
+    assert "Rivers" in version["content"]
+    assert {"type": "data-id", "data": document_id, "transient": True} in parts
+    watched = [part["data"] for part in parts if part["type"] == "data-textDelta"]
+    assert "".join(watched) == version["content"]
+    assert not any(part["type"].startswith("data-") for part in grace.answer(chat)["parts"])
+
+
 def test_usage_is_the_sum_of_the_steps(grace: User, chat: str) -> None:
     """The mock counts the words of the prompt's last turn, and its own events."""
     grace.ask('demo_big({"characters": 3})', chat=chat, model=TOOLS)
