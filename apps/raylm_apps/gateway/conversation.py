@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from raylm_apps.gateway.files.attachments import Attachments
 from raylm_apps.gateway.providers.base import Turn
 from raylm_apps.gateway.store.messages import Message
 
@@ -11,10 +12,14 @@ DEFAULT_CONTEXT_TOKENS = 8_192
 # the provider refuses and says so.
 CHARS_PER_TOKEN = 3
 TITLE_CHARS = 60
+NO_ATTACHMENTS = Attachments()
 
 
 def prompt_turns(
-    path: Sequence[Message], context_tokens: int | None, answer_tokens: int
+    path: Sequence[Message],
+    context_tokens: int | None,
+    answer_tokens: int,
+    attachments: Attachments = NO_ATTACHMENTS,
 ) -> list[Turn]:
     """The newest messages that leave room for the answer; always the last one.
 
@@ -24,11 +29,12 @@ def prompt_turns(
     room = max(context - answer_tokens, context // 2) * CHARS_PER_TOKEN
     turns: list[Turn] = []
     for message in reversed(path):
-        room -= len(message.text)
+        text, images = attachments.text_of(message, room), attachments.images_of(message)
+        room -= len(text)
         if turns and room < 0:
             break
-        if message.text:
-            turns.append(Turn(message.role, message.text))
+        if text or images:
+            turns.append(Turn(message.role, text, images))
     return turns[::-1]
 
 

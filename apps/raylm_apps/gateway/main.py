@@ -16,7 +16,17 @@ from starlette.exceptions import HTTPException
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.auth import Signer
 from raylm_apps.gateway.errors import ApiError, code_for
-from raylm_apps.gateway.routes import auth, chat, docs, health, history, messages, models, stream
+from raylm_apps.gateway.routes import (
+    auth,
+    chat,
+    docs,
+    files,
+    health,
+    history,
+    messages,
+    models,
+    stream,
+)
 from raylm_apps.gateway.routes.pages import pages_router
 from raylm_apps.gateway.schemas import ErrorView, explain
 from raylm_apps.gateway.security import Security
@@ -24,7 +34,7 @@ from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 
-ROUTERS = (auth, chat, stream, messages, history, models, health, docs)
+ROUTERS = (auth, chat, stream, messages, history, models, files, health, docs)
 logger = structlog.get_logger()
 
 
@@ -52,7 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
     )
-    app.add_middleware(Security, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
+    )
     app.add_middleware(RequestLog, metrics=metrics)
     for module in ROUTERS:
         app.include_router(module.router)

@@ -11,6 +11,9 @@ from fastapi import Depends, Request
 
 from raylm_apps.gateway.background import background
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.files.extraction import Extractor
+from raylm_apps.gateway.files.objects import ObjectStore
+from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.providers.base import Provider, Sampling
 from raylm_apps.gateway.providers.catalog import Catalog
@@ -41,6 +44,7 @@ class Services:
     generations: Generations
     recovery: Recovery
     catalog: Catalog
+    uploads: Uploads
 
 
 def services_of(request: Request) -> Services:
@@ -100,7 +104,14 @@ async def _connect(
         generations,
         recovery,
         Catalog(list(_providers(settings, client)), default=settings.model),
+        _uploads(settings, metrics, database),
     )
+
+
+def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Uploads:
+    url = settings.files_url or str(settings.data_dir / "files")
+    objects = ObjectStore(url, endpoint=settings.files_endpoint)
+    return Uploads(settings, database, objects, Extractor(), metrics.upload)
 
 
 def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Provider]:
@@ -120,6 +131,7 @@ def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
         services.stream_writer.keep_leases(),
         services.answers.run(),
         services.generations.checkpoint_every(services.settings.checkpoint_every_s),
+        services.uploads.sweep_every(services.settings.files_sweep_every_s),
         services.recovery.sweep_every(2 * services.settings.lease_s),
         _obey_stops(services),
     ]

@@ -43,6 +43,9 @@ class Metrics:
             ("model", "status"),
             registry=self._registry,
         )
+        self._uploads = Counter(
+            "raylm_upload_bytes", "Bytes of files kept", ("type",), registry=self._registry
+        )
         self.answers_active = Gauge(
             "raylm_answers_active", "Answers being written", registry=self._registry
         )
@@ -59,6 +62,9 @@ class Metrics:
 
     def answer_ended(self, model: str, status: str) -> None:
         self._answers.labels(model, status).inc()
+
+    def upload(self, content_type: str, size_bytes: int) -> None:
+        self._uploads.labels(content_type).inc(size_bytes)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -17,6 +17,12 @@ FORBIDDEN = {
 READ_WHEN_PUBLIC = {("GET", "/api/chat/{chat_id}/stream"), ("GET", "/api/messages")}
 # Routes that answer only about the user who asks, tested below, or about nobody.
 OWN = {("POST", "/api/chat"), ("GET", "/api/history"), ("DELETE", "/api/history")}
+# Files, whose ids are not a chat's: tests/apps/gateway/routes/test_files.py.
+FILES = {
+    ("POST", "/api/files/upload"),
+    ("GET", "/api/files/{file_id}"),
+    ("DELETE", "/api/files/{file_id}"),
+}
 NOBODYS = {
     ("GET", "/api/auth/session"),
     ("POST", "/api/auth/guest"),
@@ -39,7 +45,7 @@ def request(user: User, method: str, route: str, chat: str) -> tuple[int, str]:
 def test_the_matrix_covers_every_route() -> None:
     document = create_app(Settings()).openapi()
     routes = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert routes == FORBIDDEN.keys() | OWN | NOBODYS
+    assert routes == FORBIDDEN.keys() | OWN | FILES | NOBODYS
 
 
 @pytest.mark.services

@@ -1,16 +1,28 @@
 """The seam between the gateway and whoever answers: a request in, typed events out."""
 
+import base64
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
+class Image:
+    media_type: str
+    data: bytes
+
+    @property
+    def data_url(self) -> str:
+        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True)
 class Turn:
-    """One message of the prompt."""
+    """One message of the prompt; only models with `vision` are given images."""
 
     role: Literal["system", "user", "assistant"]
     text: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -19,6 +31,7 @@ class ModelCard:
     name: str
     provider: str
     reasoning: bool = False
+    vision: bool = False
     chat_template: bool = True
     """False for a base model, which only continues text."""
     context_tokens: int | None = None

@@ -12,6 +12,7 @@ from raylm_apps.gateway.providers.base import (
     ProviderError,
     ReasoningDelta,
     TextDelta,
+    Turn,
     Usage,
 )
 
@@ -20,10 +21,11 @@ FLAKY_WORDS = 5
 
 
 class MockProvider:
-    """Six models, each good for one thing.
+    """Seven models, each good for one thing.
 
     `echo` repeats the question, `reasoning` thinks first, `slow` takes ten seconds, `silent`
-    never says a word, `flaky` breaks after five words, `base` has no chat template.
+    never says a word, `flaky` breaks after five words, `base` has no chat template, `vision` tells
+    what images it was given.
     """
 
     name = "mock"
@@ -35,16 +37,19 @@ class MockProvider:
                 f"Mock {kind}",
                 self.name,
                 reasoning=kind == "reasoning",
+                vision=kind == "vision",
                 chat_template=kind != "base",
                 context_tokens=8192,
             )
-            for kind in _KINDS
+            for kind in (*_KINDS, "vision")
         ]
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        question = prompt.turns[-1].text
+        question, kind = prompt.turns[-1].text, prompt.model.id.removeprefix("mock/")
+        if kind == "vision":
+            question, kind = _seen(prompt.turns[-1]), "echo"
         count = 0
-        async for event in _KINDS[prompt.model.id.removeprefix("mock/")](question):
+        async for event in _KINDS[kind](question):
             count += 1
             yield event
         yield Finished("stop", Usage(len(question.split()), count))
@@ -88,6 +93,11 @@ _KINDS = {
     "flaky": _flaky,
     "base": _echo,
 }
+
+
+def _seen(turn: Turn) -> str:
+    images = [f"{image.media_type} of {len(image.data)} bytes" for image in turn.images]
+    return f"I see {', '.join(images) or 'no image'}. {turn.text}"
 
 
 def _words(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from raylm_apps.gateway.providers.base import (
     ReasoningDelta,
     Sampling,
     TextDelta,
+    Turn,
     Usage,
 )
 from raylm_apps.gateway.providers.sse import SseError, sse_data
@@ -28,6 +29,8 @@ BROKEN_OFF = "The model's answer broke off. Please try again."
 _NO_CHAT = re.compile(
     r"embed|whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
 )
+
+_VISION = re.compile(r"(chatgpt-4o|gpt-4o|gpt-4\.1|gpt-4-turbo|gpt-5|o1|o3|o4)\b")
 
 
 class OpenAIProvider:
@@ -98,6 +101,7 @@ class OpenAIProvider:
             own_id,
             own_id.removeprefix(f"{self.name}/"),
             self.name,
+            vision=_sees_images(model),
             chat_template=model.get("chat_template", True),
             context_tokens=model.get("max_model_len"),
         )
@@ -105,7 +109,7 @@ class OpenAIProvider:
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         return {
             "model": self._remote_id(prompt.model),
-            "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
+            "messages": [{"role": turn.role, "content": _content(turn)} for turn in prompt.turns],
             "stream": True,
             "stream_options": {"include_usage": True},
             **({"user": prompt.user} if self._is_ours and prompt.user else {}),
@@ -119,6 +123,24 @@ class OpenAIProvider:
     def _remote_id(self, model: ModelCard) -> str:
         """Our engine's ids carry its name (`raylm/smollm2`); another server's do not."""
         return model.id if self._is_ours else model.id.removeprefix(f"{self.name}/")
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if not turn.images:
+        return turn.text
+    text = [{"type": "text", "text": turn.text}] if turn.text else []
+    return [
+        *text,
+        *({"type": "image_url", "image_url": {"url": image.data_url}} for image in turn.images),
+    ]
+
+
+def _sees_images(model: dict[str, Any]) -> bool:
+    """Some servers say what their models take in; OpenAI's own list says nothing but the name."""
+    modalities = (model.get("architecture") or {}).get("input_modalities")
+    if modalities is not None:
+        return "image" in modalities
+    return bool(model.get("vision") or _VISION.match(model["id"]))
 
 
 def _events(chunk: dict[str, Any]) -> list[Event]:

@@ -10,6 +10,7 @@ from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.conversation import prompt_turns
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.exchange import Exchange, begin_exchange
+from raylm_apps.gateway.files.attachments import Attachments, load_attachments, settle_files
 from raylm_apps.gateway.following import follow
 from raylm_apps.gateway.generation import Generation, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Prompt, Provider
@@ -30,6 +31,7 @@ async def ask(gateway: Gateway, session: SignedIn, request: ChatRequest) -> Stre
     """Streams the answer as an AI SDK UI message. Posting a question again follows its answer."""
     settings = gateway.settings
     question = request.question(settings.max_text_chars)
+    question = await settle_files(gateway.uploads, session.user_id, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
     writing = len(gateway.generations.of_user(session.user_id))
     if settings.limits == "on" and writing >= settings.max_answers_per_user:
@@ -37,7 +39,8 @@ async def ask(gateway: Gateway, session: SignedIn, request: ChatRequest) -> Stre
     exchange = await begin_exchange(gateway.database, session.user_id, request, question, model.id)
     if exchange.is_repeat:
         return await _follow_earlier(gateway, exchange.answer)
-    generation = _generation(gateway, session.user_id, exchange, provider, model)
+    attachments = await load_attachments(gateway.uploads, session.user_id, exchange.path, model)
+    generation = _generation(gateway, session.user_id, exchange, provider, model, attachments)
     gateway.generations.start(generation)
     return sse_response(generation.log.follow(settings.heartbeat_s))
 
@@ -69,9 +72,15 @@ async def change(gateway: Gateway, session: SignedIn, chat_id: Id, patch: ChatPa
 
 
 def _generation(
-    gateway: Services, user_id: str, exchange: Exchange, provider: Provider, model: ModelCard
+    gateway: Services,
+    user_id: str,
+    exchange: Exchange,
+    provider: Provider,
+    model: ModelCard,
+    attachments: Attachments,
 ) -> Generation:
-    turns = prompt_turns(exchange.path, model.context_tokens, gateway.settings.max_answer_tokens)
+    answer_tokens = gateway.settings.max_answer_tokens
+    turns = prompt_turns(exchange.path, model.context_tokens, answer_tokens, attachments)
     return Generation(
         exchange.answer,
         user_id,
