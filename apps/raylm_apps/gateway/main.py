@@ -3,6 +3,7 @@
 uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -33,25 +34,28 @@ from raylm_apps.gateway.security import Security
 from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
+from raylm_apps.gateway.tracing import Tracing
 
 ROUTERS = (auth, chat, stream, messages, history, models, files, health, docs)
 logger = structlog.get_logger()
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, tracing: Tracing | None = None) -> FastAPI:
     """Raises ConfigError where the environment cannot be read; opens nothing before it is run."""
     settings = settings or Settings.from_environment()
     configure_logging()
     metrics = Metrics()
+    tracing = tracing or Tracing.from_environment()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.limits == "off":
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
-        async with open_services(settings, metrics) as services:
+        async with open_services(settings, metrics, tracing) as services:
             app.state.services = services
             app.state.signer = Signer(settings.signing_key())
             yield
+        await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="RayLM gateway",
@@ -60,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=tracing.fastapi,
         responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
     )
     app.add_middleware(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import aiohttp
@@ -27,6 +28,7 @@ from raylm_apps.gateway.stores import migrate_patiently, store_urls
 from raylm_apps.gateway.stream_writer import StreamWriter
 from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams
 from raylm_apps.gateway.telemetry import Metrics
+from raylm_apps.gateway.tracing import Tracing
 
 FLUSH_S = 5.0
 # A small model left to itself rambles: what its makers recommend for chatting.
@@ -47,7 +49,7 @@ class Services:
     uploads: Uploads
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -56,10 +58,12 @@ Gateway = Annotated[Services, Depends(services_of)]
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, metrics: Metrics, tracing: Tracing
+) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         urls = await stack.enter_async_context(store_urls(settings))
-        services = await _connect(stack, settings, metrics, urls)
+        services = await _connect(stack, settings, metrics, tracing, urls)
         await migrate_patiently(services.database)
         await stack.enter_async_context(background(_loops(services)))
         stack.push_async_callback(services.stream_writer.drain, FLUSH_S)
@@ -69,21 +73,30 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
 
 
 async def _connect(
-    stack: AsyncExitStack, settings: Settings, metrics: Metrics, urls: StoreUrls
+    stack: AsyncExitStack,
+    settings: Settings,
+    metrics: Metrics,
+    tracing: Tracing,
+    urls: StoreUrls,
 ) -> Services:
-    database = Database(urls.database_url)
+    database = Database(
+        urls.database_url, tracing=tracing, on_outage=partial(metrics.outage, "postgresql")
+    )
     await database.open()
     stack.push_async_callback(database.close)
     streams = AnswerStreams(urls.redis_url)
     stack.push_async_callback(streams.close)
     stream_writer = StreamWriter(
-        urls.redis_url, lease_s=settings.lease_s, ttl_s=settings.stream_ttl_s
+        urls.redis_url,
+        lease_s=settings.lease_s,
+        ttl_s=settings.stream_ttl_s,
+        on_outage=partial(metrics.outage, "redis"),
     )
     stack.push_async_callback(stream_writer.close)
     client = await stack.enter_async_context(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     )
-    generations = Generations()
+    generations = Generations(tracing)
     recovery = Recovery(
         database,
         streams,
@@ -103,7 +116,9 @@ async def _connect(
         answers,
         generations,
         recovery,
-        Catalog(list(_providers(settings, client)), default=settings.model),
+        Catalog(
+            [tracing.watch(one) for one in _providers(settings, client)], default=settings.model
+        ),
         _uploads(settings, metrics, database),
     )
 
@@ -111,7 +126,9 @@ async def _connect(
 def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Uploads:
     url = settings.files_url or str(settings.data_dir / "files")
     objects = ObjectStore(url, endpoint=settings.files_endpoint)
-    return Uploads(settings, database, objects, Extractor(), metrics.upload)
+    return Uploads(
+        settings, database, objects, Extractor(), metrics.upload, partial(metrics.outage, "files")
+    )
 
 
 def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Provider]:

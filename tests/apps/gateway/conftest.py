@@ -1,13 +1,12 @@
 """Real stores and a real gateway process, one of each for the session; faults get their own."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
-from tests.apps.gateway.harness import GatewayProcess, User, environment, new_id
+from tests.apps.gateway.harness import GatewayProcess, User, disk_of, environment, new_id
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +26,8 @@ def gateway(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of a megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with disk_of("1m", tmp_path / "small") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Uploads:
     extractor: Extractor
     count: Callable[[str, int], None]
     """Told the content type and the size of whatever is kept."""
+    on_outage: Callable[[], None] = lambda: None
 
     async def keep(self, user_id: str, name: str, data: bytes, file_id: str | None = None) -> File:
         """Raises FileError. The row follows the object, whose key is known before it is written."""
@@ -57,6 +58,7 @@ class Uploads:
         try:
             await self.objects.put(file.object_key, data)
         except StorageFullError as error:
+            self.on_outage()
             logger.error("the file store is full", error=str(error))
             raise FileError("storage_full:file") from error
         async with self.database.transaction() as connection:
