@@ -12,6 +12,7 @@ MODULES = (
     "benchmarks.infer.bench_workers",
     "benchmarks.infer.startup",
     "benchmarks.gateway.bench_first_token",
+    "benchmarks.gateway.streams",
     "benchmarks.serve.affinity",
     "benchmarks.serve.over_http",
     "benchmarks.train.quickstart",

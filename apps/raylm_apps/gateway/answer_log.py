@@ -60,7 +60,7 @@ class AnswerLog:
         self.ending: str | None = None
         """The final status, once there is one."""
         self._revealed = 0
-        self._grown = asyncio.Event()
+        self._waiting: set[asyncio.Future[bool]] = set()
 
     def __len__(self) -> int:
         return len(self.data) + (self.ending is not None)
@@ -77,14 +77,14 @@ class AnswerLog:
     def reveal(self, entries: int | None = None) -> None:
         """Show readers the first so many entries, or all."""
         self._revealed = len(self) if entries is None else entries
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
+        for reader in self._waiting:
+            _wake(reader, True)
 
     async def follow(self, heartbeat_s: float, *, news_only: bool = False) -> AsyncIterator[bytes]:
         """From the beginning to the end; a slow reader gets what has gathered in one piece."""
         position = 0
         while True:
-            grown, revealed = self._grown, self._revealed
+            revealed = self._revealed
             if revealed > position:
                 stop = min(revealed, len(self.data))
                 old = range(1, 1 + self.repeated) if news_only else range(0)
@@ -94,13 +94,22 @@ class AnswerLog:
                 if revealed > stop:
                     yield DONE
                     return
-            elif not await _within(heartbeat_s, grown):
+            elif not await self._grows_within(heartbeat_s):
                 yield PING
 
+    async def _grows_within(self, seconds: float) -> bool:
+        """A bare timer: a scope of `asyncio.timeout` for every chunk costs five times as much."""
+        loop = asyncio.get_running_loop()
+        reader: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(seconds, _wake, reader, False)
+        self._waiting.add(reader)
+        try:
+            return await reader
+        finally:
+            timer.cancel()
+            self._waiting.discard(reader)
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+
+def _wake(reader: asyncio.Future[bool], has_grown: bool) -> None:
+    if not reader.done():
+        reader.set_result(has_grown)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from raylm_apps.gateway.files.attachments import Attachments
 from raylm_apps.gateway.providers.base import ModelCard, Prompt, ToolDefinition, Turn
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.tool_parts import Part
@@ -16,6 +17,7 @@ CHARS_PER_TOKEN = 3
 TITLE_CHARS = 60
 LEAST_RESULT_CHARS = 200
 CUT = " … (cut to fit the model's context)"
+NO_ATTACHMENTS = Attachments()
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,17 @@ class Conversation:
     user_id: str
     answer_tokens: int
     tools: Sequence[ToolDefinition] = ()
+    attachments: Attachments = NO_ATTACHMENTS
 
     def prompt(self, answer: Sequence[Part] = (), *, may_call: bool = True) -> Prompt:
         """`answer` is what there is of the answer, calls and results included."""
         turns = prompt_turns(
-            self.path, self.model.context_tokens, self.answer_tokens, answer, tools=self.model.tools
+            self.path,
+            self.model.context_tokens,
+            self.answer_tokens,
+            answer,
+            tools=self.model.tools,
+            attachments=self.attachments,
         )
         return Prompt(self.model, turns, self.user_id, self.tools, "auto" if may_call else "none")
 
@@ -43,6 +51,7 @@ def prompt_turns(
     answer: Sequence[Part] = (),
     *,
     tools: bool = False,
+    attachments: Attachments = NO_ATTACHMENTS,
 ) -> list[Turn]:
     """The newest messages that leave room for the answer; always the last, and the answer so far.
 
@@ -51,17 +60,24 @@ def prompt_turns(
     """
     context = context_tokens or DEFAULT_CONTEXT_TOKENS
     room = max(context - answer_tokens, context // 2) * CHARS_PER_TOKEN
-    begun = shortened(turns_of("assistant", answer, tools=tools), room // 2)
+    begun = shortened(turns_of(answer, tools=tools), room // 2)
     room -= sum(map(_chars, begun))
     exchanges: list[list[Turn]] = []
     for message in reversed(path):
-        said = turns_of(message.role, message.parts, tools=tools)
+        said = _said(message, attachments, room, tools=tools)
         room -= sum(map(_chars, said))
         if exchanges and room < 0:
             break
         if said:
             exchanges.append(said)
     return [turn for said in reversed(exchanges) for turn in said] + begun
+
+
+def _said(message: Message, attachments: Attachments, room: int, *, tools: bool) -> list[Turn]:
+    if message.role == "assistant":
+        return turns_of(message.parts, tools=tools)
+    text, images = attachments.text_of(message, room), attachments.images_of(message)
+    return [Turn("user", text, images=images)] if text or images else []
 
 
 def shortened(turns: Sequence[Turn], room: int) -> list[Turn]:

@@ -9,7 +9,7 @@ from raylm_apps.gateway.approval import Decision
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.schemas import ChatRequest, UserMessage
-from raylm_apps.gateway.store import answers, chats, messages, users
+from raylm_apps.gateway.store import answers, chats, files, messages, users
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.store.pool import Connection, Database
@@ -36,7 +36,7 @@ async def begin_exchange(
     """One transaction. Raises forbidden where the chat is another user's."""
     async with database.transaction() as connection:
         await users.ensure_guest(connection, user_id)
-        title, visibility = title_of(question.text), request.selected_visibility_type
+        title, visibility = title_of(_wording(question)), request.selected_visibility_type
         found = await chats.ensure(connection, request.id, user_id, title, visibility)
         if found is None:
             raise ApiError("forbidden:chat")
@@ -98,13 +98,19 @@ def _require_whole(
         raise ApiError("bad_request:api", f"allow or deny every call; {min(missing)} is missing")
 
 
+def _wording(question: UserMessage) -> str:
+    """What a title is made of; of a picture without a word, its name."""
+    return question.text.strip() or question.files[0].filename
+
+
 async def _store_question(
     connection: Connection, chat: Chat, request: ChatRequest, question: UserMessage
 ) -> bool:
     """Whether the question is new; an edited one replaces the old, which keeps its answers."""
-    parts = [part.model_dump() for part in question.parts]
+    parts = [part.model_dump(by_alias=True) for part in question.parts]
     leaf_id = await messages.newest_id(connection, chat.id)
     if await messages.add_question(connection, chat.id, question.id, leaf_id, parts):
+        await _attach_files(connection, chat, question)
         return True
     old = await messages.find(connection, chat.id, question.id)
     assert old is not None
@@ -113,4 +119,12 @@ async def _store_question(
     if request.trigger == "regenerate-message" or old.parts == parts:
         return False
     await messages.retire(connection, chat.id, question.id)
-    return await messages.add_question(connection, chat.id, question.id, old.parent_id, parts)
+    added = await messages.add_question(connection, chat.id, question.id, old.parent_id, parts)
+    await _attach_files(connection, chat, question)
+    return added
+
+
+async def _attach_files(connection: Connection, chat: Chat, question: UserMessage) -> None:
+    ids = [file.url.rpartition("/")[2] for file in question.files]
+    if ids and not await files.attach(connection, chat.user_id, chat.id, question.id, ids):
+        raise ApiError("bad_request:api", "a file of the message was deleted a moment ago")

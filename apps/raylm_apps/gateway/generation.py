@@ -7,7 +7,7 @@ the process cut it short, and then what there is stays.
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -15,7 +15,8 @@ import structlog
 from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog
 from raylm_apps.gateway.answering import Answering
 from raylm_apps.gateway.conversation import Conversation
-from raylm_apps.gateway.providers.base import Finished, Provider, ProviderError, Usage
+from raylm_apps.gateway.ending import Ending
+from raylm_apps.gateway.providers.base import Provider, ProviderError, Usage
 from raylm_apps.gateway.store.answers import AnswerState, AnswerWriter
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.stream_writer import StreamWriter
@@ -24,14 +25,7 @@ from raylm_apps.gateway.titles import Titling
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.registry import Toolbox
 from raylm_apps.gateway.tools.running import ToolRun
-from raylm_apps.gateway.ui_message import (
-    MessageFold,
-    UiMessageWriter,
-    abort_parts,
-    error_parts,
-    finish_parts,
-    title_part,
-)
+from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, title_part
 
 # A database that is away must not hold back the end of the stream; the answer is saved later.
 SAVE_PATIENCE_S = 1.0
@@ -40,36 +34,6 @@ TITLE_PATIENCE_S = 0.5
 FIRST_TOKENS = frozenset({"text-start", "reasoning-start", "tool-input-start"})
 UNEXPECTED = "Something went wrong while answering. Please try again."
 logger = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Ending:
-    status: Status
-    details: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def completed(cls, finished: Finished) -> "Ending":
-        return cls(Status.COMPLETE, {"finishReason": finished.reason})
-
-    @classmethod
-    def failed(cls, message: str) -> "Ending":
-        return cls(Status.ERROR, {"error": message})
-
-    def having_used(self, usage: Usage | None) -> "Ending":
-        if usage is None:
-            return self
-        counts = {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}
-        return replace(self, details={**self.details, "usage": counts})
-
-    def parts(self) -> list[Part]:
-        metadata = {"status": self.status, **self.details}
-        match self.status:
-            case Status.COMPLETE:
-                return finish_parts(metadata)
-            case Status.ERROR:
-                return error_parts(metadata, self.details["error"])
-            case _:
-                return abort_parts(metadata)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from raylm_apps.gateway.routes import (
     chat,
     docs,
     document,
+    files,
     health,
     history,
     messages,
@@ -34,6 +36,7 @@ from raylm_apps.gateway.security import Security
 from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
+from raylm_apps.gateway.tracing import Tracing
 
 ROUTERS = (
     auth,
@@ -44,26 +47,29 @@ ROUTERS = (
     document,
     suggestions,
     models,
+    files,
     health,
     docs,
 )
 logger = structlog.get_logger()
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, tracing: Tracing | None = None) -> FastAPI:
     """Raises ConfigError where the environment cannot be read; opens nothing before it is run."""
     settings = settings or Settings.from_environment()
     configure_logging()
     metrics = Metrics()
+    tracing = tracing or Tracing.from_environment()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.limits == "off":
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
-        async with open_services(settings, metrics) as services:
+        async with open_services(settings, metrics, tracing) as services:
             app.state.services = services
             app.state.signer = Signer(settings.signing_key())
             yield
+        await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="RayLM gateway",
@@ -72,9 +78,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=tracing.fastapi,
         responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
     )
-    app.add_middleware(Security, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
+    )
     app.add_middleware(RequestLog, metrics=metrics)
     for module in ROUTERS:
         app.include_router(module.router)

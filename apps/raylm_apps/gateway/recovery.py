@@ -6,7 +6,7 @@ import orjson
 import structlog
 
 from raylm_apps.gateway.answer_log import AnswerKey
-from raylm_apps.gateway.generation import Ending
+from raylm_apps.gateway.ending import Ending
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.store import answers
 from raylm_apps.gateway.store.answers import AnswerState, Unfinished

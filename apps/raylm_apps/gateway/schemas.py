@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -40,14 +41,32 @@ class TextPart(Wire):
     text: Text
 
 
+class FilePart(Wire):
+    """`url` is one that an upload was answered with, or a data: URL."""
+
+    type: Literal["file"]
+    media_type: Annotated[str, Field(max_length=200)]
+    filename: Annotated[
+        str, Field(max_length=500, validation_alias=AliasChoices("filename", "name"))
+    ] = ""
+    url: str
+
+
 class UserMessage(Wire):
     id: Id
     role: Literal["user"]
-    parts: Annotated[list[TextPart], Field(min_length=1, max_length=32)]
+    parts: Annotated[
+        list[Annotated[TextPart | FilePart, Field(discriminator="type")]],
+        Field(min_length=1, max_length=32),
+    ]
 
     @property
     def text(self) -> str:
-        return "".join(part.text for part in self.parts)
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def files(self) -> list[FilePart]:
+        return [part for part in self.parts if isinstance(part, FilePart)]
 
 
 def explain(mistake: Mapping[str, Any]) -> str:
@@ -82,7 +101,7 @@ class ChatRequest(Wire):
         """The user's message, of either shape, checked. Raises bad_request."""
         question = self.message or self._last_of_messages()
         text = question.text
-        if not text.strip():
+        if not text.strip() and not question.files:
             raise ApiError("bad_request:api", "the message has no text")
         if len(text) > max_chars:
             raise ApiError(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import aiohttp
@@ -11,6 +12,9 @@ from fastapi import Depends, Request
 
 from raylm_apps.gateway.background import background
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.files.extraction import Extractor
+from raylm_apps.gateway.files.objects import ObjectStore
+from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.providers.base import Provider, Sampling
 from raylm_apps.gateway.providers.catalog import Catalog
@@ -30,6 +34,7 @@ from raylm_apps.gateway.tools.documents import document_tools
 from raylm_apps.gateway.tools.mcp_config import read_mcp_config
 from raylm_apps.gateway.tools.registry import Registry
 from raylm_apps.gateway.tools.weather import GetWeather
+from raylm_apps.gateway.tracing import Tracing
 
 if TYPE_CHECKING:
     from raylm_apps.gateway.tools.mcp import McpConnection
@@ -53,9 +58,10 @@ class Services:
     titles: Titles
     tools: Registry
     mcp_connections: "Sequence[McpConnection]"
+    uploads: Uploads
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -64,10 +70,12 @@ Gateway = Annotated[Services, Depends(services_of)]
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, metrics: Metrics, tracing: Tracing
+) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         urls = await stack.enter_async_context(store_urls(settings))
-        services = await _connect(stack, settings, metrics, urls)
+        services = await _connect(stack, settings, metrics, tracing, urls)
         await migrate_patiently(services.database)
         await stack.enter_async_context(background(_loops(services)))
         stack.push_async_callback(services.stream_writer.drain, FLUSH_S)
@@ -78,21 +86,30 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
 
 
 async def _connect(
-    stack: AsyncExitStack, settings: Settings, metrics: Metrics, urls: StoreUrls
+    stack: AsyncExitStack,
+    settings: Settings,
+    metrics: Metrics,
+    tracing: Tracing,
+    urls: StoreUrls,
 ) -> Services:
-    database = Database(urls.database_url)
+    database = Database(
+        urls.database_url, tracing=tracing, on_outage=partial(metrics.outage, "postgresql")
+    )
     await database.open()
     stack.push_async_callback(database.close)
     streams = AnswerStreams(urls.redis_url)
     stack.push_async_callback(streams.close)
     stream_writer = StreamWriter(
-        urls.redis_url, lease_s=settings.lease_s, ttl_s=settings.stream_ttl_s
+        urls.redis_url,
+        lease_s=settings.lease_s,
+        ttl_s=settings.stream_ttl_s,
+        on_outage=partial(metrics.outage, "redis"),
     )
     stack.push_async_callback(stream_writer.close)
     client = await stack.enter_async_context(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     )
-    generations = Generations()
+    generations = Generations(tracing)
     recovery = Recovery(
         database,
         streams,
@@ -101,7 +118,8 @@ async def _connect(
         stream_ttl_s=settings.stream_ttl_s,
     )
     answers = AnswerWriter(database)
-    catalog = Catalog(list(_providers(settings, client)), default=settings.model)
+    watched = [tracing.watch(provider) for provider in _providers(settings, client)]
+    catalog = Catalog(watched, default=settings.model)
     mcp_connections = _mcp_connections(settings)
     tools = Registry(_tools(settings, client, database), approval=settings.tool_approval)
     for connection in mcp_connections:
@@ -121,6 +139,15 @@ async def _connect(
         Titles(catalog, database, settings.title_model, settings.title_timeout_s),
         tools,
         mcp_connections,
+        _uploads(settings, metrics, database),
+    )
+
+
+def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Uploads:
+    url = settings.files_url or str(settings.data_dir / "files")
+    objects = ObjectStore(url, endpoint=settings.files_endpoint)
+    return Uploads(
+        settings, database, objects, Extractor(), metrics.upload, partial(metrics.outage, "files")
     )
 
 
@@ -155,6 +182,7 @@ def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
         services.stream_writer.keep_leases(),
         services.answers.run(),
         services.generations.checkpoint_every(services.settings.checkpoint_every_s),
+        services.uploads.sweep_every(services.settings.files_sweep_every_s),
         services.recovery.sweep_every(2 * services.settings.lease_s),
         _obey_stops(services),
         *(connection.run() for connection in services.mcp_connections),

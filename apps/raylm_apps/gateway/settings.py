@@ -58,6 +58,19 @@ class Settings(BaseSettings):
     max_answers_per_user: Count = Field(8, description="generated at the same time")
     max_answer_tokens: Count = Field(1_024, description="of the local engine")
 
+    files_url: str | None = Field(
+        None, description="where uploads lie, e.g. s3://bucket/prefix; default: data_dir/files"
+    )
+    files_endpoint: str | None = Field(None, description="of an S3-compatible server")
+    max_file_bytes: Count = 10_000_000
+    max_image_pixels: Count = 40_000_000
+    max_files_per_message: Count = 8
+    max_files_per_user: Count = 1_000
+    max_file_bytes_per_user: Count = 1_000_000_000
+    files_sweep_every_s: Seconds = 60.0
+    files_keep_unsent_s: Seconds = Field(86_400.0, description="an upload that no message has")
+    files_keep_sent_s: Seconds = Field(60.0, description="a file after its last chat is deleted")
+
     checkpoint_every_s: Seconds = Field(1.0, description="how often a growing answer is stored")
     lease_s: Seconds = Field(5.0, description="silence after which an answer's producer is dead")
     heartbeat_s: Seconds = Field(15.0, description="between SSE comments on an idle stream")

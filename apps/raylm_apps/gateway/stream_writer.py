@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,15 @@ class _Copy:
 class StreamWriter:
     """Redis may come and go: ids follow from the log, so that a copy goes on where it broke."""
 
-    def __init__(self, url: str, *, lease_s: float, ttl_s: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease_s: float,
+        ttl_s: int,
+        on_outage: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_outage = on_outage
         self._redis: Any = connect(url, timeout_s=TIMEOUT_S)
         self._lease_ms = round(lease_s * 1000)
         self._ttl_s = ttl_s
@@ -136,4 +145,6 @@ class StreamWriter:
     def _note(self, *, available: bool, error: str = "") -> None:
         if available != self.available:
             self.available = available
+            if not available:
+                self._on_outage()
             log.warning("redis is back" if available else "redis is away", error=error)

@@ -1,7 +1,6 @@
-"""A message's parts as turns of a prompt: each step's text and calls, then the calls' results."""
+"""An answer's parts as turns of a prompt: each step's text and calls, then the calls' results."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import orjson
 
@@ -13,14 +12,12 @@ UNDECIDED = "The user has not said whether this may run. It did not."
 DENIED = "The user denied this call."
 
 
-def turns_of(
-    role: Literal["user", "assistant"], parts: Sequence[Part], *, tools: bool
-) -> list[Turn]:
+def turns_of(parts: Sequence[Part], *, tools: bool) -> list[Turn]:
     """Without `tools` only the text remains, as one turn."""
     if not tools:
         text = _text(parts)
-        return [Turn(role, text)] if text else []
-    return [turn for step in _steps(parts) for turn in _step_turns(role, step)]
+        return [Turn("assistant", text)] if text else []
+    return [turn for step in _steps(parts) for turn in _step_turns(step)]
 
 
 def result_of(part: Part) -> str:
@@ -40,12 +37,12 @@ def result_of(part: Part) -> str:
             return NO_RESULT
 
 
-def _step_turns(role: Literal["user", "assistant"], step: Sequence[Part]) -> list[Turn]:
+def _step_turns(step: Sequence[Part]) -> list[Turn]:
     text, calls = _text(step), [part for part in step if is_call(part)]
     if not (text or calls):
         return []
     results = [Turn("tool", result_of(call), tool_call_id=call["toolCallId"]) for call in calls]
-    return [Turn(role, text, tuple(map(_call, calls))), *results]
+    return [Turn("assistant", text, tuple(map(_call, calls))), *results]
 
 
 def _call(part: Part) -> ToolCall:

@@ -10,6 +10,7 @@ from tests.apps.gateway.fake_weather import weather_server
 from tests.apps.gateway.harness import (
     GatewayProcess,
     User,
+    disk_of,
     environment,
     eventually,
     new_id,
@@ -66,6 +67,12 @@ def tooled(tool_environment: dict[str, str]) -> Iterator[GatewayProcess]:
 @pytest.fixture
 def notes(tool_environment: dict[str, str]) -> McpNotes:
     return McpNotes(Path(tool_environment["RAYLM_DATA_DIR"]) / "notes")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with disk_of("1m", tmp_path / "small") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
 
@@ -171,6 +173,19 @@ def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
         "RAYLM_CHECKPOINT_EVERY_S": "0.2",
         **more,
     }
+
+
+@contextmanager
+def disk_of(size: str, folder: Path) -> Iterator[Path]:
+    """A file system of its own, so small that it can be full."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def free_port() -> int:

@@ -37,7 +37,7 @@ def message(role: Any, parts: list[Part]) -> Message:
 
 
 def test_each_step_is_a_turn_with_its_results() -> None:
-    assert turns_of("assistant", PARTS, tools=True) == [
+    assert turns_of(PARTS, tools=True) == [
         Turn("assistant", "Let me see.", CALLS),
         Turn("tool", '{"degrees":11}', tool_call_id="c1"),
         Turn("tool", "Error: no", tool_call_id="c2"),
@@ -46,10 +46,8 @@ def test_each_step_is_a_turn_with_its_results() -> None:
 
 
 def test_a_model_without_tools_reads_the_text_alone() -> None:
-    assert turns_of("assistant", PARTS, tools=False) == [
-        Turn("assistant", "Let me see.11 degrees.")
-    ]
-    assert turns_of("assistant", PARTS[2:4], tools=False) == []
+    assert turns_of(PARTS, tools=False) == [Turn("assistant", "Let me see.11 degrees.")]
+    assert turns_of(PARTS[2:4], tools=False) == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_every_call_has_a_result(part: Part, result: str) -> None:
 def test_arguments_that_were_no_json_are_not_repeated() -> None:
     broken = {**call("c1", "output-error", errorText="not JSON"), "rawInput": "{bad"}
     del broken["input"]
-    (turn, _) = turns_of("assistant", [broken], tools=True)
+    (turn, _) = turns_of([broken], tools=True)
     assert turn.tool_calls == (ToolCall("c1", "getWeather", "{}"),)
 
 

@@ -1,5 +1,6 @@
 """The seam between the gateway and whoever answers: a request in, typed events out."""
 
+import base64
 import re
 import uuid
 from collections.abc import AsyncGenerator, Sequence
@@ -27,13 +28,27 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class Image:
+    media_type: str
+    data: bytes
+
+    @property
+    def data_url(self) -> str:
+        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True)
 class Turn:
-    """One message of the prompt; `tool` is the result of the call that it names."""
+    """One message of the prompt; `tool` is the result of the call that it names.
+
+    Only models with `vision` are given images.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     text: str
     tool_calls: Sequence[ToolCall] = ()
     tool_call_id: str | None = None
+    images: Sequence[Image] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class ModelCard:
     provider: str
     reasoning: bool = False
     tools: bool = False
+    vision: bool = False
     chat_template: bool = True
     """False for a base model, which only continues text."""
     context_tokens: int | None = None

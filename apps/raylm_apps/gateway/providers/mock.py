@@ -14,18 +14,19 @@ from raylm_apps.gateway.providers.base import (
     TextDelta,
     Usage,
 )
-from raylm_apps.gateway.providers.mock_tools import call_tools
+from raylm_apps.gateway.providers.mock_tools import call_tools, sight
 
 SLOW_WORDS, SLOW_PAUSE_S = 100, 0.1
 FLAKY_WORDS = 5
 
 
 class MockProvider:
-    """Eight models, each good for one thing.
+    """Nine models, each good for one thing.
 
     `echo` repeats the question, `reasoning` thinks first, `tools` calls them, `slow` takes ten
     seconds, `silent` never says a word, `flaky` breaks after five words, `base` has no chat
-    template, `title` names a chat, with the chatter of a small model.
+    template, `title` names a chat, with the chatter of a small model, `vision` tells what images
+    it was given.
     """
 
     name = "mock"
@@ -38,6 +39,7 @@ class MockProvider:
                 self.name,
                 reasoning=kind == "reasoning",
                 tools=kind == "tools",
+                vision=kind in ("tools", "vision"),
                 chat_template=kind != "base",
                 context_tokens=8192,
             )
@@ -90,6 +92,12 @@ async def _title(prompt: Prompt) -> AsyncIterator[Event]:
         yield TextDelta(word)
 
 
+async def _vision(prompt: Prompt) -> AsyncIterator[Event]:
+    turn = prompt.turns[-1]
+    for word in _words(f"{sight(turn)} {turn.text}"):
+        yield TextDelta(word)
+
+
 _KINDS = {
     "echo": _echo,
     "reasoning": _reasoning,
@@ -99,6 +107,7 @@ _KINDS = {
     "base": _echo,
     "tools": call_tools,
     "title": _title,
+    "vision": _vision,
 }
 
 

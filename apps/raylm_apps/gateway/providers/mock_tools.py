@@ -1,8 +1,9 @@
 """A deterministic model that calls tools: what it is to call stands in the question.
 
 `getWeather({"city": "Paris"}) wait({"seconds": 2})` calls both at once; a question without a
-call asks for the weather of the place that it names after "in". With the results it answers;
-if the question says `forever` it calls the same again, if it says `then die` it breaks.
+call asks for the weather of the place that it names after "in". With the results it answers,
+and tells what images it was given; if the question says `forever` it calls the same again, if it
+says `then die` it breaks.
 """
 
 import re
@@ -29,12 +30,14 @@ _PLACE = re.compile(r"\bin ([A-Z][\w' -]*)")
 
 
 async def call_tools(prompt: Prompt) -> AsyncIterator[Event]:
-    question = next(turn.text for turn in reversed(prompt.turns) if turn.role == "user")
+    asked = next(turn for turn in reversed(prompt.turns) if turn.role == "user")
+    question = asked.text
     results = _newest_results(prompt)
     if results and "then die" in question:
         raise ProviderError("The model stopped answering. Please try again.", cause="mock/tools")
     if prompt.tool_choice == "none" or not prompt.tools or (results and "forever" not in question):
-        for word in _answer(question, results).split(" "):
+        answer = _answer(question, results)
+        for word in (f"{sight(asked)} {answer}" if asked.images else answer).split(" "):
             yield TextDelta(f"{word} ")
         return
     yield TextDelta("Let me see. ")
@@ -45,6 +48,11 @@ async def call_tools(prompt: Prompt) -> AsyncIterator[Event]:
             yield ToolCallDelta(call.id, call.arguments[start : start + PIECE_CHARS])
     for call in calls:
         yield call
+
+
+def sight(turn: Turn) -> str:
+    images = [f"{image.media_type} of {len(image.data)} bytes" for image in turn.images]
+    return f"I see {', '.join(images) or 'no image'}."
 
 
 def _newest_results(prompt: Prompt) -> list[Turn]:

@@ -30,6 +30,8 @@ _NO_CHAT = re.compile(
     r"embed|whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
 )
 
+_VISION = re.compile(r"(chatgpt-4o|gpt-4o|gpt-4\.1|gpt-4-turbo|gpt-5|o1|o3|o4)\b")
+
 
 class OpenAIProvider:
     def __init__(
@@ -104,6 +106,7 @@ class OpenAIProvider:
             self.name,
             # our engine says so when a template has tools; of others' models nobody tells
             tools=model.get("tools", not self._is_ours),
+            vision=_sees_images(model),
             chat_template=model.get("chat_template", True),
             context_tokens=model.get("max_model_len"),
         )
@@ -133,6 +136,14 @@ class OpenAIProvider:
     def _remote_id(self, model: ModelCard) -> str:
         """Our engine's ids carry its name (`raylm/smollm2`); another server's do not."""
         return model.id if self._is_ours else model.id.removeprefix(f"{self.name}/")
+
+
+def _sees_images(model: dict[str, Any]) -> bool:
+    """Some servers say what their models take in; OpenAI's own list says nothing but the name."""
+    modalities = (model.get("architecture") or {}).get("input_modalities")
+    if modalities is not None:
+        return "image" in modalities
+    return bool(model.get("vision") or _VISION.match(model["id"]))
 
 
 def _events(chunk: dict[str, Any], calls: ToolCallStream) -> list[Event]:

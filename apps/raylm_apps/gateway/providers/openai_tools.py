@@ -1,4 +1,4 @@
-"""Tools in the chat completions format: definitions, calls and results, both ways."""
+"""Messages and tools in the chat completions format: what is told, called and answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,12 +31,22 @@ def message_of(turn: Turn) -> dict[str, Any]:
     if turn.role == "tool":
         return {"role": "tool", "tool_call_id": turn.tool_call_id, "content": turn.text}
     if not turn.tool_calls:
-        return {"role": turn.role, "content": turn.text}
+        return {"role": turn.role, "content": _content(turn)}
     calls = [
         {"id": call.id, **_function({"name": call.name, "arguments": call.arguments})}
         for call in turn.tool_calls
     ]
     return {"role": turn.role, "content": turn.text or None, "tool_calls": calls}
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if not turn.images:
+        return turn.text
+    text = [{"type": "text", "text": turn.text}] if turn.text else []
+    return [
+        *text,
+        *({"type": "image_url", "image_url": {"url": image.data_url}} for image in turn.images),
+    ]
 
 
 def _function(fields: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.exchange import Exchange, begin_exchange, continue_exchange
+from raylm_apps.gateway.files.attachments import load_attachments, settle_files
 from raylm_apps.gateway.following import follow, news
 from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider
@@ -37,12 +38,13 @@ async def ask(gateway: Gateway, session: SignedIn, request: ChatRequest) -> Stre
         assert request.messages
         return await _go_on(gateway, user_id, request, request.messages[-1].id, decisions)
     question = request.question(gateway.settings.max_text_chars)
+    question = await settle_files(gateway.uploads, user_id, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
     _require_turn(gateway, user_id)
     exchange = await begin_exchange(gateway.database, user_id, request, question, model.id)
     if exchange.is_repeat:
         return await _follow_earlier(gateway, exchange)
-    return _start(gateway, user_id, request, exchange, provider, model)
+    return await _start(gateway, user_id, request, exchange, provider, model)
 
 
 @router.delete("")
@@ -86,7 +88,7 @@ async def _go_on(
     exchange = await continue_exchange(gateway.database, user_id, chat.id, message_id, decisions)
     if exchange.is_repeat:
         return await _follow_earlier(gateway, exchange)
-    return _start(gateway, user_id, request, exchange, provider, model)
+    return await _start(gateway, user_id, request, exchange, provider, model)
 
 
 def _require_turn(gateway: Services, user_id: str) -> None:
@@ -96,7 +98,7 @@ def _require_turn(gateway: Services, user_id: str) -> None:
         raise ApiError("rate_limit:chat", f"at most {settings.max_answers_per_user} at a time")
 
 
-def _start(
+async def _start(
     gateway: Services,
     user_id: str,
     request: ChatRequest,
@@ -107,13 +109,15 @@ def _start(
     settings, is_continued = gateway.settings, bool(exchange.decided_calls)
     toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
     definitions = [offered.definition for offered in toolbox.values()]
+    attachments = await load_attachments(gateway.uploads, user_id, exchange.path, model)
+    answer_tokens, wording = settings.max_answer_tokens, exchange.path[-1].text
     generation = Generation(
         exchange.answer,
-        Conversation(exchange.path, model, user_id, settings.max_answer_tokens, definitions),
+        Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=gateway.titles.titling(exchange.chat, exchange.path[-1].text, model)
+        titling=gateway.titles.titling(exchange.chat, wording or exchange.chat.title, model)
         if exchange.is_new_chat
         else None,
         streams=gateway.stream_writer,

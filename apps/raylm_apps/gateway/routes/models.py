@@ -32,4 +32,4 @@ def _view(card: ModelCard) -> ModelView:
 
 
 def _capabilities(card: ModelCard) -> Capabilities:
-    return Capabilities(tools=card.tools, reasoning=card.reasoning)
+    return Capabilities(tools=card.tools, reasoning=card.reasoning, vision=card.vision)

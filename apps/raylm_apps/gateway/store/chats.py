@@ -101,3 +101,12 @@ async def page(
         *cursor,
     )
     return [_chat(row) for row in rows]
+
+
+async def holding_file(connection: Connection, file_id: str) -> list[Chat]:
+    """Whoever asks decides, with `readable_by`, whether one of them shows the file."""
+    rows = await connection.fetch(
+        "select * from chats where id in (select chat_id from message_files where file_id = $1)",
+        file_id,
+    )
+    return [_chat(row) for row in rows]

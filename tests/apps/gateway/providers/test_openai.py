@@ -13,6 +13,7 @@ from aiohttp import web
 
 from raylm_apps.gateway.providers.base import (
     Finished,
+    Image,
     ModelCard,
     Prompt,
     ProviderError,
@@ -219,7 +220,7 @@ async def test_models_carry_what_our_engine_adds(
         ModelCard("raylm/smollm2", "smollm2", "raylm", context_tokens=2048),
         ModelCard("raylm/base", "base", "raylm", chat_template=False),
         ModelCard("raylm/called", "called", "raylm", tools=True),
-        ModelCard("raylm/gpt-5", "gpt-5", "raylm"),
+        ModelCard("raylm/gpt-5", "gpt-5", "raylm", vision=True),
     ]
 
 
@@ -337,3 +338,32 @@ async def test_tools_calls_and_results_are_sent(
         }
     ]
     assert (body["tool_choice"], body["max_tokens"]) == ("none", 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "sees"),
+    [
+        ({"id": "gpt-4o-mini"}, True),
+        ({"id": "gpt-3.5-turbo"}, False),
+        ({"id": "llava", "vision": True}, True),
+        ({"id": "qwen-vl", "architecture": {"input_modalities": ["text", "image"]}}, True),
+        ({"id": "gpt-4o-text", "architecture": {"input_modalities": ["text"]}}, False),
+    ],
+)
+async def test_which_models_see(
+    server: FakeServer, provider: OpenAIProvider, model: dict[str, Any], sees: bool
+) -> None:
+    server.models = {"data": [model]}
+    (card,) = await provider.models()
+    assert card.vision is sees
+
+
+async def test_images_are_sent_as_data(server: FakeServer, provider: OpenAIProvider) -> None:
+    server.behave = sending(delta("stop", content="A dot."), "[DONE]")
+    turns = [Turn("user", "Look", images=[Image("image/png", b"dot")]), Turn("user", "And?")]
+    assert [event async for event in provider.stream(replace(PROMPT, turns=turns))]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,ZG90"}}
+    assert [message["content"] for message in server.requests[0]["body"]["messages"]] == [
+        [{"type": "text", "text": "Look"}, image],
+        "And?",
+    ]

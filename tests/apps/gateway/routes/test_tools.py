@@ -1,5 +1,6 @@
 """Answers with tools, over HTTP: the loop, approval, and what goes wrong in between."""
 
+import base64
 import concurrent.futures
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from raylm_apps.gateway.ui_message import MessageFold
+from tests.apps.gateway.files.samples import png
 from tests.apps.gateway.harness import (
     GatewayProcess,
     User,
@@ -224,6 +226,26 @@ def test_an_allowed_call_runs_in_the_same_message(grace: User, notes: McpNotes, 
     assert f"noted {chat}" in text_of(answer)
     assert answer["metadata"]["usage"]["inputTokens"] > waiting["metadata"]["usage"]["inputTokens"]
     assert notes.count(chat) == 1
+
+
+def test_a_picture_stays_in_sight(grace: User, chat: str) -> None:
+    """In the step after a tool, and where a decision lets the answer go on."""
+    picture = {
+        "type": "file",
+        "mediaType": "image/png",
+        "filename": "dot.png",
+        "url": f"data:image/png;base64,{base64.b64encode(png()).decode()}",
+    }
+    seen = f"I see image/png of {len(png())} bytes."
+    for question in ('demo_big({"characters": 3})', f'demo_note({{"text": "{chat}"}})'):
+        body = grace.body(question, chat=chat, model=TOOLS, toolApproval=True)
+        body["message"]["parts"].append(picture)
+        assert grace.http.post("/api/chat", json=body).status_code == 200
+        answer = grace.answer(chat)
+        if calls_of(answer)[0]["state"] == "approval-requested":
+            assert seen not in text_of(answer)
+            grace.decide(chat, answer, approved=True)
+        assert seen in text_of(grace.answer(chat))
 
 
 def test_a_denied_call_never_runs(grace: User, notes: McpNotes, chat: str) -> None:
