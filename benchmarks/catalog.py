@@ -14,6 +14,7 @@ MODULES = (
     "benchmarks.gateway.bench_first_token",
     "benchmarks.gateway.history",
     "benchmarks.gateway.search",
+    "benchmarks.gateway.streams",
     "benchmarks.serve.affinity",
     "benchmarks.serve.over_http",
     "benchmarks.train.quickstart",

@@ -1,5 +1,9 @@
-"""An OpenAI-compatible server that answers ten words at once: `python fake_provider.py PORT`."""
+"""An OpenAI-compatible server: `python fake_provider.py PORT`.
 
+Its model `fake` answers ten words at once, `paced` twenty, one every tenth of a second.
+"""
+
+import asyncio
 import sys
 
 from aiohttp import web
@@ -9,18 +13,22 @@ END = (
     b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":3,"completion_tokens":10}}\n\ndata: [DONE]\n\n'
 )
+WORDS = {"fake": 10, "paced": 20}
+PAUSE_S = {"fake": 0.0, "paced": 0.1}
 
 
 async def models(request: web.Request) -> web.Response:
-    return web.json_response({"data": [{"id": "fake"}]})
+    return web.json_response({"data": [{"id": model} for model in WORDS]})
 
 
 async def complete(request: web.Request) -> web.StreamResponse:
-    await request.read()
+    model = (await request.json())["model"]
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
-    for _ in range(10):
+    for _ in range(WORDS[model]):
         await response.write(CHUNK)
+        if PAUSE_S[model]:
+            await asyncio.sleep(PAUSE_S[model])
     await response.write(END)
     return response
 

@@ -13,16 +13,16 @@ class Allowance:
 
     def __init__(self, gateway: Services, session: Session, address: str) -> None:
         self._gateway = gateway
-        self._session = session
+        self.session = session
         self._address = address
         self._slot: Slot | None = None
 
     async def take(self) -> None:
         """Raises rate_limit:chat."""
         gateway, entitlements = self._gateway, self._gateway.entitlements
-        rooms = entitlements.answers_at_once(self._session, self._address)
+        rooms = entitlements.answers_at_once(self.session, self._address)
         self._slot = await gateway.slots.take(*rooms)
-        await gateway.limits.spend(*entitlements.message(self._session, self._address))
+        await gateway.limits.spend(*entitlements.message(self.session, self._address))
 
     def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
         slot, self._slot = self._slot, None

@@ -49,14 +49,18 @@ def frame(event_id: EventId, data: bytes) -> bytes:
 class AnswerLog:
     """Entries are the parts, then the ending. Readers see those that have been revealed."""
 
-    def __init__(self, key: AnswerKey) -> None:
+    def __init__(self, key: AnswerKey, *, replaces: bool = False) -> None:
         self.key = key
+        self.replaces = replaces
+        """Whether an older stream of this key, that of an answer which goes on, is to go."""
+        self.repeated = 0
+        """So many parts after the first repeat what whoever let the answer go on has seen."""
         self.started_ms = time.time_ns() // 1_000_000
         self.data: list[bytes] = []
         self.ending: str | None = None
         """The final status, once there is one."""
         self._revealed = 0
-        self._grown = asyncio.Event()
+        self._waiting: set[asyncio.Future[bool]] = set()
 
     def __len__(self) -> int:
         return len(self.data) + (self.ending is not None)
@@ -73,28 +77,39 @@ class AnswerLog:
     def reveal(self, entries: int | None = None) -> None:
         """Show readers the first so many entries, or all."""
         self._revealed = len(self) if entries is None else entries
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
+        for reader in self._waiting:
+            _wake(reader, True)
 
-    async def follow(self, heartbeat_s: float) -> AsyncIterator[bytes]:
+    async def follow(self, heartbeat_s: float, *, news_only: bool = False) -> AsyncIterator[bytes]:
         """From the beginning to the end; a slow reader gets what has gathered in one piece."""
         position = 0
         while True:
-            grown, revealed = self._grown, self._revealed
+            revealed = self._revealed
             if revealed > position:
                 stop = min(revealed, len(self.data))
-                yield b"".join(frame(self.id_of(i), self.data[i]) for i in range(position, stop))
+                old = range(1, 1 + self.repeated) if news_only else range(0)
+                wanted = (i for i in range(position, stop) if i not in old)
+                yield b"".join(frame(self.id_of(i), self.data[i]) for i in wanted)
                 position = stop
                 if revealed > stop:
                     yield DONE
                     return
-            elif not await _within(heartbeat_s, grown):
+            elif not await self._grows_within(heartbeat_s):
                 yield PING
 
+    async def _grows_within(self, seconds: float) -> bool:
+        """A bare timer: a scope of `asyncio.timeout` for every chunk costs five times as much."""
+        loop = asyncio.get_running_loop()
+        reader: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(seconds, _wake, reader, False)
+        self._waiting.add(reader)
+        try:
+            return await reader
+        finally:
+            timer.cancel()
+            self._waiting.discard(reader)
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+
+def _wake(reader: asyncio.Future[bool], has_grown: bool) -> None:
+    if not reader.done():
+        reader.set_result(has_grown)

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+AGAIN_S = 0.5  # a library that is connecting may swallow the first
 logger = structlog.get_logger()
 
 
@@ -18,9 +19,10 @@ async def background(loops: list[Coroutine[Any, Any, None]]) -> AsyncIterator[No
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=AGAIN_S)
 
 
 def _report_crash(task: asyncio.Task[None]) -> None:

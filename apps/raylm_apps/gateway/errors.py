@@ -14,6 +14,7 @@ STATUS = {
     "unsupported_media_type": 415,
     "rate_limit": 429,
     "internal": 500,
+    "storage_full": 507,
     "offline": 503,
 }
 LOG_ONLY = frozenset({"database", "server"})
@@ -21,17 +22,23 @@ HIDDEN = "Something went wrong. Please try again later."
 MESSAGES = {
     "bad_request:api": "The request cannot be processed. Please check it and try again.",
     "bad_request:auth": "The sign-in did not succeed. Please try again.",
+    "bad_request:file": "The file cannot be kept.",
     "bad_request:stream": "The position in the stream is not one. Please reload the chat.",
     "forbidden:api": "Requests from other sites are refused.",
     "bad_request:message": "Several of your chats have this message. Please give chatId.",
     "conflict:auth": "This account exists already.",
     "forbidden:auth": "Your account may not do that.",
     "forbidden:chat": "This chat belongs to another user.",
+    "forbidden:document": "This document belongs to another user.",
+    "forbidden:suggestions": "These suggestions are for another user's document.",
     "forbidden:team": "Teams are for accounts. Please sign in.",
     "forbidden:vote": "Answers are voted on by the owner of their chat.",
     "not_found:chat": "This chat does not exist. It may have been deleted.",
+    "not_found:document": "This document, or this version of it, does not exist.",
+    "not_found:file": "This file does not exist. It may have been deleted.",
     "not_found:folder": "This folder does not exist. It may have been deleted.",
     "not_found:message": "This message does not exist. It may have been deleted.",
+    "not_found:suggestions": "This suggestion does not exist. Its version may be gone.",
     "not_found:team": "You are in no such team.",
     "not_found:user": "There is no such account here.",
     "not_found:history": "The chat that the page starts from does not exist.",
@@ -42,10 +49,15 @@ MESSAGES = {
     "offline:chat": "The service is not reachable at the moment. Please try again.",
     "rate_limit:auth": "Too many attempts. Please wait a while and try again.",
     "rate_limit:chat": "You have reached the limit for messages. Please wait and try again.",
+    "rate_limit:file": "You keep too many files. Please delete some, or a chat that has them.",
     "rate_limit:folder": "You have as many folders as there can be.",
+    "storage_full:file": "There is no room for files at the moment. Please try again later.",
     "too_large:api": "The request is too large.",
+    "too_large:document": "The document has reached its limit.",
+    "too_large:file": "The file is too large.",
     "unauthorized:auth": "E-mail, password or key is wrong, or the session has ended.",
     "unauthorized:chat": "Please sign in, or start a guest session, to chat.",
+    "unsupported_media_type:file": "A file is uploaded as multipart/form-data.",
     "unsupported_media_type:api": "The request's body must be application/json.",
 }
 
@@ -74,6 +86,15 @@ class ApiError(Exception):
         if self.code.partition(":")[2] in LOG_ONLY:
             return {"code": "", "message": HIDDEN, "cause": None}
         return {"code": self.code, "message": MESSAGES[self.code], "cause": self.cause}
+
+
+class FileError(ApiError):
+    """Its body also has `error`, which is what the template's page shows about an upload."""
+
+    def body(self) -> dict[str, Any]:
+        body = super().body()
+        reasons = [body["message"], *([f"({self.cause})"] if self.cause else [])]
+        return {**body, "error": " ".join(reasons)}
 
 
 def code_for(status: int) -> str:

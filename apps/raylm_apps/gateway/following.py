@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 
+import orjson
 import structlog
 
 from raylm_apps.gateway.answer_log import AnswerKey, EventId
+from raylm_apps.gateway.approval import Continuation
 from raylm_apps.gateway.services import Services
 from raylm_apps.gateway.store import messages
 from raylm_apps.gateway.store.messages import Status
@@ -27,6 +29,13 @@ async def follow(gateway: Services, key: AnswerKey, after: EventId) -> AsyncIter
         else:
             silent += 1
             is_over = silent % LOOK_EVERY == 0 and not await _is_in_flight(gateway, key)
+
+
+async def news(batches: AsyncIterator[Batch], continuation: Continuation) -> AsyncIterator[Batch]:
+    """What follows a decision, for the client that made it."""
+    async for batch in batches:
+        events = [event for event in batch.events if continuation.is_news(orjson.loads(event[1]))]
+        yield Batch(events, batch.ending)
 
 
 async def _is_in_flight(gateway: Services, key: AnswerKey) -> bool:

@@ -1,94 +1,82 @@
 """An answer being written, detached from the request that asked for it.
 
-It owns the provider call and outlives every reader; only `stop` and the end of the process cut
-it short, and then what there is stays.
+It owns the provider's and the tools' work and outlives every reader; only `stop` and the end of
+the process cut it short, and then what there is stays.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog
-from raylm_apps.gateway.providers.base import Finished, Prompt, Provider, ProviderError
+from raylm_apps.gateway.answering import Answering
+from raylm_apps.gateway.conversation import Conversation
+from raylm_apps.gateway.ending import Ending
+from raylm_apps.gateway.providers.base import Provider, ProviderError, Usage
 from raylm_apps.gateway.store.answers import AnswerState, AnswerWriter
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.stream_writer import StreamWriter
 from raylm_apps.gateway.telemetry import Metrics
-from raylm_apps.gateway.ui_message import (
-    MessageFold,
-    Part,
-    UiMessageWriter,
-    abort_parts,
-    error_parts,
-    finish_parts,
-)
+from raylm_apps.gateway.titles import Titling
+from raylm_apps.gateway.tool_parts import Part
+from raylm_apps.gateway.tools.registry import Toolbox
+from raylm_apps.gateway.tools.running import ToolRun
+from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, title_part
 
 # A database that is away must not hold back the end of the stream; the answer is saved later.
 SAVE_PATIENCE_S = 1.0
+# Nor must a title that is still being thought of; it is stored whenever it comes.
+TITLE_PATIENCE_S = 0.5
+FIRST_TOKENS = frozenset({"text-start", "reasoning-start", "tool-input-start"})
 UNEXPECTED = "Something went wrong while answering. Please try again."
 logger = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Ending:
-    status: Status
-    details: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def completed(cls, finished: Finished) -> "Ending":
-        details: dict[str, Any] = {"finishReason": finished.reason}
-        if finished.usage:
-            usage = finished.usage
-            details["usage"] = {
-                "inputTokens": usage.input_tokens,
-                "outputTokens": usage.output_tokens,
-            }
-        return cls(Status.COMPLETE, details)
-
-    @classmethod
-    def failed(cls, message: str) -> "Ending":
-        return cls(Status.ERROR, {"error": message})
-
-    def parts(self) -> list[Part]:
-        metadata = {"status": self.status, **self.details}
-        match self.status:
-            case Status.COMPLETE:
-                return finish_parts(metadata)
-            case Status.ERROR:
-                return error_parts(metadata, self.details["error"])
-            case _:
-                return abort_parts(metadata)
+class ToolLimits:
+    max_steps: int
+    max_result_chars: int
 
 
 class Generation:
     def __init__(
         self,
         answer: Message,
-        user_id: str,
+        conversation: Conversation,
         provider: Provider,
-        prompt: Prompt,
+        toolbox: Toolbox,
+        limits: ToolLimits,
         *,
-        title: str | None,
+        titling: Titling | None,
         streams: StreamWriter,
         answers: AnswerWriter,
         metrics: Metrics,
     ) -> None:
-        self.user_id = user_id
-        self.log = AnswerLog(AnswerKey(answer.chat_id, answer.id))
+        self.user_id = conversation.user_id
+        self.log = AnswerLog(AnswerKey(answer.chat_id, answer.id), replaces=bool(answer.parts))
         self._answer = answer
-        self._title = title
-        self._provider = provider
-        self._prompt = prompt
+        self._model = conversation.model
+        self._titling = titling
         self._streams = streams
         self._answers = answers
         self._metrics = metrics
         self._writer = UiMessageWriter(answer.id)
-        self._fold = MessageFold()
+        self._fold = MessageFold(answer.parts)
+        self._answering = Answering(
+            conversation,
+            provider,
+            toolbox,
+            self._tool_run(provider, limits),
+            self._writer,
+            self._fold,
+            self._publish,
+            max_tool_steps=limits.max_steps,
+            usage=usage_of(answer),
+        )
         self._stored_events = 0
         self._started_at = time.monotonic()
         self._cut_short_as: Status | None = None
@@ -101,17 +89,18 @@ class Generation:
     async def run(self) -> None:
         """The life of one answer: ask, relay every part, store the whole, tell the readers."""
         self._streams.open(self.log)
-        self._publish(self._writer.start(metadata_of(self._answer), self._title))
-        ending = await self._ask()
-        self._publish(self._writer.close_block())
+        self._begin()
+        ending = (await self._ask()).having_used(self._answering.usage)
+        self._publish(self._fold.closing_parts())
         await self._store(ending)
+        await self._wait_for_title(ending)
         self._publish(ending.parts())
         self.log.end(ending.status)
         self._streams.grown(self.log)
-        self._metrics.answer_ended(self._prompt.model.id, ending.status)
+        self._metrics.answer_ended(self._model.id, ending.status)
 
     def cut_short(self, status: Status) -> None:
-        """Cancel the provider's work; what has been written stays, under that status."""
+        """Cancel the provider's and the tools' work; what has been written stays, as `status`."""
         self._cut_short_as = status
         if self._asking is not None:
             self._asking.cancel()
@@ -122,38 +111,53 @@ class Generation:
         if asking and len(self.log.data) > self._stored_events:
             self._answers.save(self._state(Status.STREAMING, {}))
 
+    def _begin(self) -> None:
+        """An answer that goes on begins its stream with what there is of it, for new readers."""
+        metadata = metadata_of(self._answer)
+        title = self._titling.cut if self._titling else None
+        for part in (
+            *self._writer.start(metadata, title),
+            *self._writer.replay(self._answer.parts),
+        ):
+            self.log.append(part)
+        self.log.repeated = len(self.log.data) - 1 if self._answer.parts else 0
+        self._streams.grown(self.log)
+        if self._titling:
+            self._titling.begin(self._show_title)
+
     async def _ask(self) -> Ending:
         if self._cut_short_as is not None:
             return Ending(self._cut_short_as)
-        self._asking = asyncio.create_task(self._relay())
+        self._asking = asyncio.create_task(self._answer_or_fail())
         await asyncio.wait((self._asking,))
         if self._asking.cancelled():
             return Ending(self._cut_short_as or Status.INTERRUPTED)
         return self._asking.result()
 
-    async def _relay(self) -> Ending:
-        finished = Finished()
+    async def _answer_or_fail(self) -> Ending:
         try:
-            async with aclosing(self._provider.stream(self._prompt)) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
-                        finished = event
-                    else:
-                        self._note_first_token()
-                        self._publish(self._writer.write(event))
+            return Ending.completed(await self._answering.run())
         except ProviderError as error:
-            logger.warning("provider failed", model=self._prompt.model.id, cause=error.cause)
+            logger.warning("provider failed", model=self._model.id, cause=error.cause)
             return Ending.failed(error.message)
         except Exception:
-            logger.exception("answering failed", model=self._prompt.model.id)
+            logger.exception("answering failed", model=self._model.id)
             return Ending.failed(UNEXPECTED)
-        return Ending.completed(finished)
 
     def _publish(self, parts: Iterable[Part]) -> None:
         for part in parts:
             self._fold.add(part)
             self.log.append(part)
+            self._note_first_token(part)
         self._streams.grown(self.log)
+
+    def _show_title(self, title: str) -> None:
+        if self.log.ending is None:
+            self._publish([title_part(title)])
+
+    async def _wait_for_title(self, ending: Ending) -> None:
+        if self._titling and ending.status is Status.COMPLETE:
+            await self._titling.wait(TITLE_PATIENCE_S)
 
     async def _store(self, ending: Ending) -> None:
         saved = self._answers.save(self._state(ending.status, ending.details))
@@ -169,10 +173,26 @@ class Generation:
             self._answer.chat_id, self._answer.id, status, self._fold.parts(), details
         )
 
-    def _note_first_token(self) -> None:
-        if self._started_at:
-            self._metrics.first_token(self._prompt.model.id, time.monotonic() - self._started_at)
+    def _note_first_token(self, part: Part) -> None:
+        if self._started_at and part["type"] in FIRST_TOKENS:
+            self._metrics.first_token(self._model.id, time.monotonic() - self._started_at)
             self._started_at = 0.0
+
+    def _tool_run(self, provider: Provider, limits: ToolLimits) -> ToolRun:
+        return ToolRun(
+            self.user_id,
+            *self.key,
+            provider,
+            self._model,
+            self._publish,
+            limits.max_result_chars,
+        )
+
+
+def usage_of(message: Message) -> Usage | None:
+    """What an answer that goes on has used before."""
+    usage = message.details.get("usage")
+    return Usage(usage["inputTokens"], usage["outputTokens"]) if usage else None
 
 
 def metadata_of(message: Message) -> dict[str, Any]:

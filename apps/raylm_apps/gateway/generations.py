@@ -5,15 +5,17 @@ import asyncio
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.generation import Generation
 from raylm_apps.gateway.store.messages import Status
+from raylm_apps.gateway.tracing import Tracing
 
 
 class Generations:
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self._tracing = tracing or Tracing()
         self._tasks: dict[AnswerKey, tuple[Generation, asyncio.Task[None]]] = {}
 
     def start(self, generation: Generation) -> asyncio.Task[None]:
         """It runs until its own end, whatever becomes of the request."""
-        task = asyncio.create_task(generation.run())
+        task = asyncio.create_task(self._run(generation))
         self._tasks[generation.key] = (generation, task)
         task.add_done_callback(lambda _: self._tasks.pop(generation.key))
         return task
@@ -22,6 +24,14 @@ class Generations:
         """A guest has become an account in the middle of an answer."""
         for generation in self.of_user(user_id):
             generation.user_id = new_user_id
+
+    async def _run(self, generation: Generation) -> None:
+        key = generation.key
+        ids = {"raylm.chat.id": key.chat_id, "raylm.message.id": key.message_id}
+        with self._tracing.span("answer", **ids) as span:
+            await generation.run()
+            if span is not None:
+                span.set_attribute("raylm.answer.status", str(generation.log.ending))
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -3,7 +3,8 @@
 uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -22,6 +23,8 @@ from raylm_apps.gateway.routes import (
     branch,
     chat,
     docs,
+    document,
+    files,
     folders,
     health,
     history,
@@ -30,6 +33,7 @@ from raylm_apps.gateway.routes import (
     models,
     oauth,
     stream,
+    suggestions,
     teams,
     usage,
     votes,
@@ -40,28 +44,32 @@ from raylm_apps.gateway.security import Security
 from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
+from raylm_apps.gateway.tracing import Tracing
 
 ROUTERS = (
     *(auth, accounts, oauth, keys, account, usage),
     *(chat, stream, branch, messages, votes, history, folders, teams),
+    *(document, suggestions, files),
     *(models, health, docs),
 )
 logger = structlog.get_logger()
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, tracing: Tracing | None = None) -> FastAPI:
     """Raises ConfigError where the environment cannot be read; opens nothing before it is run."""
     settings = settings or Settings.from_environment()
     configure_logging()
     metrics = Metrics()
+    tracing = tracing or Tracing.from_environment()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.limits == "off":
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
-        async with open_services(settings, metrics) as services:
+        async with open_services(settings, metrics, tracing) as services:
             app.state.services = services
             yield
+        await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="RayLM gateway",
@@ -70,9 +78,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=tracing.fastapi,
         responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
     )
-    app.add_middleware(Security, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
+    )
     app.add_middleware(RequestLog, metrics=metrics)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -85,8 +96,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _show(error: ApiError) -> JSONResponse:
-    return JSONResponse(error.body(), error.status, error.headers)
+def _show(error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error.body(), error.status, {**error.headers, **(headers or {})})
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
@@ -101,7 +112,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _show(ApiError(code_for(error.status_code)))
+    return _show(ApiError(code_for(error.status_code)), error.headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:

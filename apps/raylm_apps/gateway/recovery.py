@@ -6,14 +6,14 @@ import orjson
 import structlog
 
 from raylm_apps.gateway.answer_log import AnswerKey
-from raylm_apps.gateway.generation import Ending
+from raylm_apps.gateway.ending import Ending
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.store import answers
 from raylm_apps.gateway.store.answers import AnswerState, Unfinished
 from raylm_apps.gateway.store.messages import Part, Status
 from raylm_apps.gateway.store.pool import Database, OutageError
 from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams, Batch
-from raylm_apps.gateway.ui_message import MessageFold
+from raylm_apps.gateway.ui_message import MessageFold, settled
 
 SILENCE_WITHOUT_REDIS_S = 60.0
 TOLD = frozenset({"finishReason", "usage", "error"})
@@ -81,19 +81,19 @@ class Recovery:
         for _, data in left.events if left else ():
             fold.add(orjson.loads(data))
         ending = _ending(fold, left)
+        closing = [*fold.closing_parts(), *ending.parts()]
         state = AnswerState(
             key.chat_id,
             key.message_id,
             ending.status,
-            richer(fold.parts(), seen.message.parts),
+            settled(richer(fold.parts(), seen.message.parts)),
             ending.details,
         )
         async with self._database.connection() as connection:
-            settled = await answers.settle(connection, seen, state)
-        if settled and left is not None and left.ending is None:
-            closing = [orjson.dumps(part) for part in (*fold.closing_parts(), *ending.parts())]
-            await self._end_stream(key, closing, ending)
-        return settled
+            is_settled = await answers.settle(connection, seen, state)
+        if is_settled and left is not None and left.ending is None:
+            await self._end_stream(key, [orjson.dumps(part) for part in closing], ending)
+        return is_settled
 
     async def _end_stream(self, key: AnswerKey, parts: list[bytes], ending: Ending) -> None:
         try:
@@ -112,4 +112,9 @@ def _ending(fold: MessageFold, left: Batch | None) -> Ending:
 
 def richer(one: list[Part], other: list[Part]) -> list[Part]:
     """Stream and checkpoint both grow only; the longer one is the later one."""
-    return max(one, other, key=lambda parts: sum(len(part.get("text", "")) for part in parts))
+    return max(one, other, key=lambda parts: sum(map(_weight, parts)))
+
+
+def _weight(part: Part) -> int:
+    told = [part[name] for name in ("input", "output", "errorText", "data") if name in part]
+    return len(part.get("text", "")) + len(orjson.dumps(told))

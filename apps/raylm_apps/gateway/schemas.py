@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
+    AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -28,24 +30,46 @@ class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+def storable(text: str) -> str:
+    """Without NUL, which PostgreSQL cannot hold, and without halves of surrogate pairs, which
+    JSON can spell but UTF-8 cannot."""
+    return text.encode(errors="ignore").decode().replace("\x00", "")
+
+
+Text = Annotated[str, AfterValidator(storable)]
+
+
 class TextPart(Wire):
     type: Literal["text"]
-    text: str
+    text: Text
 
-    @field_validator("text")
-    @classmethod
-    def _without_nul(cls, text: str) -> str:
-        return text.replace("\x00", "")  # which PostgreSQL's jsonb cannot hold
+
+class FilePart(Wire):
+    """`url` is one that an upload was answered with, or a data: URL."""
+
+    type: Literal["file"]
+    media_type: Annotated[str, Field(max_length=200)]
+    filename: Annotated[
+        str, Field(max_length=500, validation_alias=AliasChoices("filename", "name"))
+    ] = ""
+    url: str
 
 
 class UserMessage(Wire):
     id: Id
     role: Literal["user"]
-    parts: Annotated[list[TextPart], Field(min_length=1, max_length=32)]
+    parts: Annotated[
+        list[Annotated[TextPart | FilePart, Field(discriminator="type")]],
+        Field(min_length=1, max_length=32),
+    ]
 
     @property
     def text(self) -> str:
-        return "".join(part.text for part in self.parts)
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def files(self) -> list[FilePart]:
+        return [part for part in self.parts if isinstance(part, FilePart)]
 
 
 def explain(mistake: Mapping[str, Any]) -> str:
@@ -72,12 +96,15 @@ class ChatRequest(Wire):
     message_id: str | None = None
     selected_chat_model: str | None = None
     selected_visibility_type: Visibility = "private"
+    tool_approval: bool = Field(
+        False, description="the client speaks version 6's parts about tools' approval"
+    )
 
     def question(self, max_chars: int) -> UserMessage:
         """The user's message, of either shape, checked. Raises bad_request."""
         question = self.message or self._last_of_messages()
         text = question.text
-        if not text.strip():
+        if not text.strip() and not question.files:
             raise ApiError("bad_request:api", "the message has no text")
         if len(text) > max_chars:
             raise ApiError(
@@ -102,7 +129,8 @@ class StopRequest(Wire):
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    BeforeValidator(lambda title: storable(title) if isinstance(title, str) else title),
 ]
 
 

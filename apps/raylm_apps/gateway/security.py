@@ -1,5 +1,6 @@
 """What every request and response must obey: same origin, JSON bodies, bounded size, headers."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -7,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.errors import ApiError, FileError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
@@ -25,12 +26,26 @@ HEADERS = {
 }
 
 
-class Security:
-    """ASGI middleware."""
+FORM_BYTES = 64_000
+"""What a form has around its file."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+
+@dataclass(frozen=True)
+class BodyRule:
+    max_bytes: int
+    content_type: str = "application/json"
+    error: type[ApiError] = ApiError
+    surface: str = "api"
+
+
+class Security:
+    """ASGI middleware. Bodies are JSON, but for a form with a file at one address."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
+        self._rule = BodyRule(max_body_bytes)
+        upload = BodyRule(max_file_bytes + FORM_BYTES, "multipart/form-data", FileError, "file")
+        self._rules = {"/api/files/upload": upload}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,41 +59,43 @@ class Security:
                     headers.setdefault(name, value)
             await send(message)
 
-        error = refusal(scope["method"], Headers(scope=scope), self._max_body_bytes)
+        rule = self._rules.get(scope["path"], self._rule)
+        error = refusal(scope["method"], Headers(scope=scope), rule)
         if error is not None:
             response = JSONResponse(error.body(), error.status)
             await response(scope, receive, guarded_send)
             return
-        await self._app(scope, self._bounded(receive), guarded_send)
-
-    def _bounded(self, receive: Receive) -> Receive:
-        """A body without content-length is counted as it comes."""
-        left = self._max_body_bytes
-
-        async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413)
-            return message
-
-        return bounded
+        await self._app(scope, _bounded(receive, rule.max_bytes), guarded_send)
 
 
-def refusal(method: str, headers: Headers, max_body_bytes: int) -> ApiError | None:
+def _bounded(receive: Receive, left: int) -> Receive:
+    """A body without content-length is counted as it comes."""
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413)
+        return message
+
+    return bounded
+
+
+def refusal(method: str, headers: Headers, rule: BodyRule) -> ApiError | None:
     """Why a request must not reach its route."""
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > max_body_bytes:
-        return ApiError("too_large:api", f"at most {max_body_bytes} bytes")
+    if not length.isdecimal() or int(length) > rule.max_bytes:
+        return rule.error(f"too_large:{rule.surface}", f"at most {rule.max_bytes} bytes")
     if method in SAFE_METHODS:
         return None
     if bearer_token(headers) is None and not _is_same_origin(headers):
         return ApiError("forbidden:api")
     has_body = length != "0" or "transfer-encoding" in headers
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body and content_type != "application/json":
-        return ApiError("unsupported_media_type:api", content_type[:100] or "no content-type")
+    if has_body and content_type != rule.content_type:
+        given = content_type[:100] or "no content-type"
+        return rule.error(f"unsupported_media_type:{rule.surface}", given)
     return None
 
 

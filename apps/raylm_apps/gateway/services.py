@@ -1,10 +1,11 @@
 """Everything the routes use, opened in order and closed in the reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import aiohttp
 from fastapi import Depends, Request
@@ -21,6 +22,9 @@ from raylm_apps.gateway.accounts.sessions import Sessions
 from raylm_apps.gateway.background import background
 from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.entitlements import Entitlements
+from raylm_apps.gateway.files.extraction import Extractor
+from raylm_apps.gateway.files.objects import ObjectStore
+from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.providers.base import Provider, Sampling
@@ -36,6 +40,16 @@ from raylm_apps.gateway.stores import migrate_patiently, store_urls
 from raylm_apps.gateway.stream_writer import StreamWriter
 from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams
 from raylm_apps.gateway.telemetry import Metrics
+from raylm_apps.gateway.titles import Titles
+from raylm_apps.gateway.tools.base import Tool
+from raylm_apps.gateway.tools.documents import document_tools
+from raylm_apps.gateway.tools.mcp_config import read_mcp_config
+from raylm_apps.gateway.tools.registry import Registry
+from raylm_apps.gateway.tools.weather import GetWeather
+from raylm_apps.gateway.tracing import Tracing
+
+if TYPE_CHECKING:
+    from raylm_apps.gateway.tools.mcp import McpConnection
 
 FLUSH_S = 5.0
 # A small model left to itself rambles: what its makers recommend for chatting.
@@ -60,9 +74,13 @@ class Services:
     slots: Slots
     entitlements: Entitlements
     oauth: dict[ProviderName, OAuthProvider]
+    titles: Titles
+    tools: Registry
+    mcp_connections: "Sequence[McpConnection]"
+    uploads: Uploads
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -71,34 +89,46 @@ Gateway = Annotated[Services, Depends(services_of)]
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, metrics: Metrics, tracing: Tracing
+) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         urls = await stack.enter_async_context(store_urls(settings))
-        services = await _connect(stack, settings, metrics, urls)
+        services = await _connect(stack, settings, metrics, tracing, urls)
         await migrate_patiently(services.database)
         await stack.enter_async_context(background(_loops(services)))
         stack.push_async_callback(services.stream_writer.drain, FLUSH_S)
         stack.push_async_callback(services.answers.drain, FLUSH_S)
+        stack.push_async_callback(services.titles.close)
         stack.push_async_callback(services.generations.drain, settings.drain_s)
         yield services
 
 
 async def _connect(
-    stack: AsyncExitStack, settings: Settings, metrics: Metrics, urls: StoreUrls
+    stack: AsyncExitStack,
+    settings: Settings,
+    metrics: Metrics,
+    tracing: Tracing,
+    urls: StoreUrls,
 ) -> Services:
-    database = Database(urls.database_url)
+    database = Database(
+        urls.database_url, tracing=tracing, on_outage=partial(metrics.outage, "postgresql")
+    )
     await database.open()
     stack.push_async_callback(database.close)
     streams = AnswerStreams(urls.redis_url)
     stack.push_async_callback(streams.close)
     stream_writer = StreamWriter(
-        urls.redis_url, lease_s=settings.lease_s, ttl_s=settings.stream_ttl_s
+        urls.redis_url,
+        lease_s=settings.lease_s,
+        ttl_s=settings.stream_ttl_s,
+        on_outage=partial(metrics.outage, "redis"),
     )
     stack.push_async_callback(stream_writer.close)
     client = await stack.enter_async_context(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     )
-    generations = Generations()
+    generations = Generations(tracing)
     recovery = Recovery(
         database,
         streams,
@@ -116,6 +146,12 @@ async def _connect(
     stack.push_async_callback(limits.close)
     slots = Slots(urls.redis_url, enforced=is_limited)
     stack.push_async_callback(slots.close)
+    watched = [tracing.watch(provider) for provider in _providers(settings, client)]
+    catalog = Catalog(watched, default=settings.model)
+    mcp_connections = _mcp_connections(settings)
+    tools = Registry(_tools(settings, client, database), approval=settings.tool_approval)
+    for connection in mcp_connections:
+        tools.add_source(connection.offered)
     metrics.answers_active.set_function(generations.__len__)
     metrics.answers_unsaved.set_function(lambda: answers.backlog)
     return Services(
@@ -127,7 +163,7 @@ async def _connect(
         answers,
         generations,
         recovery,
-        Catalog(list(_providers(settings, client)), default=settings.model),
+        catalog,
         Signing.of(settings.signing_key()),
         sessions,
         Accounts(database, sessions, passwords, admin_emails),
@@ -135,7 +171,33 @@ async def _connect(
         slots,
         Entitlements(settings),
         {provider.name: provider for provider in _oauth_providers(settings)},
+        Titles(catalog, database, settings.title_model, settings.title_timeout_s),
+        tools,
+        mcp_connections,
+        _uploads(settings, metrics, database),
     )
+
+
+def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Uploads:
+    url = settings.files_url or str(settings.data_dir / "files")
+    objects = ObjectStore(url, endpoint=settings.files_endpoint)
+    return Uploads(
+        settings, database, objects, Extractor(), metrics.upload, partial(metrics.outage, "files")
+    )
+
+
+def _tools(settings: Settings, client: aiohttp.ClientSession, database: Database) -> Iterable[Tool]:
+    yield GetWeather(client, settings.weather_url, settings.geocoding_url)
+    yield from document_tools(database)
+
+
+def _mcp_connections(settings: Settings) -> "Sequence[McpConnection]":
+    servers = read_mcp_config(settings.mcp_config).servers
+    if not servers:
+        return ()  # importing mcp takes a second, a third of the gateway's start
+    from raylm_apps.gateway.tools.mcp import McpConnection
+
+    return [McpConnection(server) for server in servers]
 
 
 def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Provider]:
@@ -170,11 +232,13 @@ def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
         services.stream_writer.keep_leases(),
         services.answers.run(),
         services.generations.checkpoint_every(services.settings.checkpoint_every_s),
+        services.uploads.sweep_every(services.settings.files_sweep_every_s),
         services.recovery.sweep_every(2 * services.settings.lease_s),
         services.slots.run(),
         services.slots.keep(),
         services.sessions.sweep(),
         _obey_stops(services),
+        *(connection.run() for connection in services.mcp_connections),
     ]
 
 

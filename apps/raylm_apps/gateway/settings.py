@@ -42,6 +42,20 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
 
+    title_model: str | None = Field(
+        None, description="names new chats; 'off', or by default the chat's own where it is hosted"
+    )
+    title_timeout_s: Seconds = 10.0
+
+    max_tool_steps: Count = Field(5, description="of one answer, before a last one without tools")
+    max_tool_result_chars: Count = Field(100_000, description="of which only the beginning is kept")
+    tool_approval: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="names, with commas, of tools whose calls a person must allow"
+    )
+    weather_url: str = "https://api.open-meteo.com/v1/forecast"
+    geocoding_url: str = "https://geocoding-api.open-meteo.com/v1/search"
+    mcp_config: Path | None = Field(None, description="YAML, see tools/mcp_config.py")
+
     limits: Literal["on", "off"] = "on"
     max_text_chars: Count = Field(8_000, description="of one message")
     max_body_bytes: Count = 1_000_000
@@ -75,6 +89,19 @@ class Settings(BaseSettings):
     google_client_secret: SecretStr | None = Field(None, validation_alias="GOOGLE_CLIENT_SECRET")
     google_issuer: str = "https://accounts.google.com"
 
+    files_url: str | None = Field(
+        None, description="where uploads lie, e.g. s3://bucket/prefix; default: data_dir/files"
+    )
+    files_endpoint: str | None = Field(None, description="of an S3-compatible server")
+    max_file_bytes: Count = 10_000_000
+    max_image_pixels: Count = 40_000_000
+    max_files_per_message: Count = 8
+    max_files_per_user: Count = 1_000
+    max_file_bytes_per_user: Count = 1_000_000_000
+    files_sweep_every_s: Seconds = 60.0
+    files_keep_unsent_s: Seconds = Field(86_400.0, description="an upload that no message has")
+    files_keep_sent_s: Seconds = Field(60.0, description="a file after its last chat is deleted")
+
     checkpoint_every_s: Seconds = Field(1.0, description="how often a growing answer is stored")
     lease_s: Seconds = Field(5.0, description="silence after which an answer's producer is dead")
     heartbeat_s: Seconds = Field(15.0, description="between SSE comments on an idle stream")
@@ -92,6 +119,13 @@ class Settings(BaseSettings):
                 for mistake in error.errors()
             ]
             raise ConfigError("environment: " + "; ".join(lines)) from None
+
+    @field_validator("tool_approval", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(name.strip() for name in value.split(",") if name.strip())
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from raylm_apps.gateway.answer_log import DONE, PING, EventId, frame
 from raylm_apps.gateway.streams import UNAVAILABLE, Batch
-from raylm_apps.gateway.ui_message import Part
+from raylm_apps.gateway.tool_parts import Part
 
 logger = structlog.get_logger()
 HEADERS = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,15 @@ class _Copy:
 class StreamWriter:
     """Redis may come and go: ids follow from the log, so that a copy goes on where it broke."""
 
-    def __init__(self, url: str, *, lease_s: float, ttl_s: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease_s: float,
+        ttl_s: int,
+        on_outage: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_outage = on_outage
         self._redis: Any = connect(url, timeout_s=TIMEOUT_S)
         self._lease_ms = round(lease_s * 1000)
         self._ttl_s = ttl_s
@@ -96,6 +105,8 @@ class StreamWriter:
         answer, key = copy.log, copy.log.key
         assert copy.written is not None
         size = len(answer.data)
+        if copy.written == 0 and answer.replaces:
+            pipeline.delete(key.stream)
         for number in range(copy.written, size):
             pipeline.xadd(key.stream, {"part": answer.data[number]}, id=str(answer.id_of(number)))
         if copy.written == 0:
@@ -111,7 +122,8 @@ class StreamWriter:
     async def _count_written(self, answer: AnswerLog) -> int:
         """A Redis that came back may have lost the last second, or everything."""
         last = await self._redis.xrevrange(answer.key.stream, count=1)
-        return EventId.parse(last[0][0].decode()).number + 1 if last else 0
+        newest = EventId.parse(last[0][0].decode()) if last else None
+        return newest.number + 1 if newest and newest.started_ms == answer.started_ms else 0
 
     async def _renew(self, keys: list[AnswerKey]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
@@ -133,4 +145,6 @@ class StreamWriter:
     def _note(self, *, available: bool, error: str = "") -> None:
         if available != self.available:
             self.available = available
+            if not available:
+                self._on_outage()
             log.warning("redis is back" if available else "redis is away", error=error)

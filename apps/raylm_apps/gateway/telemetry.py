@@ -10,8 +10,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from raylm_apps.gateway.tracing import add_trace_id
+
 QUIET = ("/health/", "/metrics", "/assets/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+STORES = ("postgresql", "redis", "files")
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 logger = structlog.get_logger()
 
@@ -43,6 +46,27 @@ class Metrics:
             ("model", "status"),
             registry=self._registry,
         )
+        self._uploads = Counter(
+            "raylm_upload_bytes", "Bytes of files kept", ("type",), registry=self._registry
+        )
+        self._stream_seconds = Histogram(
+            "raylm_stream_seconds",
+            "Seconds from the first to the last byte of a streamed response",
+            ("route",),
+            buckets=(*SECONDS, 120, 300, 600),
+            registry=self._registry,
+        )
+        self.streams_open = Gauge(
+            "raylm_streams_open", "Streamed responses being read", registry=self._registry
+        )
+        self._outages = Counter(
+            "raylm_store_outages",
+            "Times that a store did not answer",
+            ("store",),
+            registry=self._registry,
+        )
+        for store in STORES:
+            self._outages.labels(store)
         self.answers_active = Gauge(
             "raylm_answers_active", "Answers being written", registry=self._registry
         )
@@ -59,6 +83,15 @@ class Metrics:
 
     def answer_ended(self, model: str, status: str) -> None:
         self._answers.labels(model, status).inc()
+
+    def stream_ended(self, route: str, seconds: float) -> None:
+        self._stream_seconds.labels(route).observe(seconds)
+
+    def outage(self, store: str) -> None:
+        self._outages.labels(store).inc()
+
+    def upload(self, content_type: str, size_bytes: int) -> None:
+        self._uploads.labels(content_type).inc(size_bytes)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)
@@ -77,11 +110,15 @@ class RequestLog:
             return
         request_id = _request_id(scope)
         started, status, first_byte_s = time.perf_counter(), 500, None
+        is_stream = False
 
         async def watch(message: Message) -> None:
-            nonlocal status, first_byte_s
+            nonlocal status, first_byte_s, is_stream
             if message["type"] == "http.response.start":
                 status, first_byte_s = message["status"], time.perf_counter() - started
+                is_stream = _is_stream(message)
+                if is_stream:
+                    self._metrics.streams_open.inc()
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
@@ -90,14 +127,27 @@ class RequestLog:
                 await self._app(scope, receive, watch)
             finally:
                 seconds = time.perf_counter() - started
-                self._record(scope, status, seconds if first_byte_s is None else first_byte_s)
+                first_s = seconds if first_byte_s is None else first_byte_s
+                self._record(scope, status, first_s)
+                if is_stream:
+                    self._metrics.streams_open.dec()
+                    self._metrics.stream_ended(_route(scope), seconds - first_s)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method, path = scope["method"], scope["path"]
-        route = getattr(scope.get("route"), "path", "(none)")
-        self._metrics.request(method, route, status, seconds)
+        self._metrics.request(method, _route(scope), status, seconds)
         write = logger.debug if path.startswith(QUIET) else logger.info
         write("request", method=method, path=path, status=status, ms=round(1000 * seconds, 2))
+
+
+def _route(scope: Scope) -> str:
+    """The pattern, never the path: a metric must not have a label for every chat."""
+    route: str = getattr(scope.get("route"), "path", "(none)")
+    return route
+
+
+def _is_stream(start: Message) -> bool:
+    return (b"content-type", b"text/event-stream; charset=utf-8") in start["headers"]
 
 
 def _request_id(scope: Scope) -> str:
@@ -111,12 +161,18 @@ def configure_logging() -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            add_trace_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             *([] if pretty else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
+            _console() if pretty else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Not rich's tracebacks, which show every variable: cookies, keys, what people wrote."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

@@ -6,9 +6,17 @@ fields, so the finish reason travels in the metadata.
 
 from typing import Any
 
-from raylm_apps.gateway.providers.base import Event, Finished, ReasoningDelta, TextDelta
+from raylm_apps.gateway import tool_parts
+from raylm_apps.gateway.providers.base import (
+    Event,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+)
+from raylm_apps.gateway.tool_parts import Part
 
-Part = dict[str, Any]
+NOT_FINISHED = "This call was not finished."
 _STREAMED = {"text-start": "text", "reasoning-start": "reasoning"}
 
 
@@ -24,9 +32,7 @@ class UiMessageWriter:
         parts: list[Part] = [
             {"type": "start", "messageId": self._message_id, "messageMetadata": metadata}
         ]
-        if title is not None:
-            parts.append({"type": "data-chat-title", "data": title, "transient": True})
-        return [*parts, {"type": "start-step"}]
+        return parts if title is None else [*parts, title_part(title)]
 
     def write(self, event: Event) -> list[Part]:
         match event:
@@ -34,8 +40,32 @@ class UiMessageWriter:
                 return self._delta("text", text)
             case ReasoningDelta(text):
                 return self._delta("reasoning", text)
-            case Finished():
+            case ToolCallStarted(call_id, name):
+                return [*self.close_block(), tool_parts.input_start(call_id, name)]
+            case ToolCallDelta(call_id, text):
+                return [tool_parts.input_delta(call_id, _without_nul(text))]
+            case _:
                 return []
+
+    def start_step(self) -> list[Part]:
+        return [{"type": "start-step"}]
+
+    def finish_step(self) -> list[Part]:
+        return [*self.close_block(), {"type": "finish-step"}]
+
+    def replay(self, parts: list[Part]) -> list[Part]:
+        """Stored parts as a stream, step by step."""
+        stream: list[Part] = []
+        for number, part in enumerate(parts):
+            if part["type"] == "step-start":
+                stream += [*(self.finish_step() if number else []), *self.start_step()]
+            elif part["type"] in ("text", "reasoning"):
+                stream += [*self._delta(part["type"], part["text"]), *self.close_block()]
+            elif tool_parts.is_call(part):
+                stream += tool_parts.replayed(part)
+            else:
+                stream.append(part)
+        return [*stream, *self.finish_step()] if parts else []
 
     def close_block(self) -> list[Part]:
         if self._open_kind is None:
@@ -46,11 +76,8 @@ class UiMessageWriter:
 
     def _delta(self, kind: str, text: str) -> list[Part]:
         parts = [] if kind == self._open_kind else self._switch(kind)
-        # PostgreSQL's jsonb cannot hold a NUL
-        return [
-            *parts,
-            {"type": f"{kind}-delta", "id": str(self._blocks), "delta": text.replace("\x00", "")},
-        ]
+        delta = {"type": f"{kind}-delta", "id": str(self._blocks), "delta": _without_nul(text)}
+        return [*parts, delta]
 
     def _switch(self, kind: str) -> list[Part]:
         closing = self.close_block()
@@ -59,8 +86,16 @@ class UiMessageWriter:
         return [*closing, {"type": f"{kind}-start", "id": str(self._blocks)}]
 
 
+def _without_nul(text: str) -> str:
+    return text.replace("\x00", "")  # which PostgreSQL's jsonb cannot hold
+
+
+def title_part(title: str) -> Part:
+    return {"type": "data-chat-title", "data": title, "transient": True}
+
+
 def finish_parts(metadata: dict[str, Any]) -> list[Part]:
-    return [{"type": "finish-step"}, {"type": "finish", "messageMetadata": metadata}]
+    return [{"type": "finish", "messageMetadata": metadata}]
 
 
 def abort_parts(metadata: dict[str, Any]) -> list[Part]:
@@ -78,9 +113,9 @@ def error_parts(metadata: dict[str, Any], text: str) -> list[Part]:
 class MessageFold:
     """Parts of the wire folded into the parts and the metadata of a message."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: list[Part] | None = None) -> None:
         self.metadata: dict[str, Any] = {}
-        self._parts: list[Part] = []
+        self._parts: list[Part] = list(parts or ())
         self._open: dict[str, tuple[str, list[str]]] = {}
 
     def add(self, part: Part) -> None:
@@ -97,26 +132,57 @@ class MessageFold:
             self._parts.append({"type": "step-start"})
         elif kind == "finish-step":
             self._open.clear()
+        elif tool_parts.is_call(part):
+            stored = self._place("toolCallId", part["toolCallId"])
+            self._put(
+                stored, tool_parts.folded({} if stored is None else self._parts[stored], part)
+            )
+        elif kind.startswith("data-") and not part.get("transient"):
+            same_id = self._place("id", part["id"], kind) if "id" in part else None
+            self._put(same_id, part)
         self.metadata.update(part.get("messageMetadata", {}))
 
     def parts(self) -> list[Part]:
         return [
-            {**part, "text": "".join(part["text"])} if "text" in part else part
+            {**part, "text": "".join(part["text"])} if isinstance(part.get("text"), list) else part
             for part in self._parts
         ]
 
     def closing_parts(self) -> list[Part]:
-        """The ends that the open blocks still lack."""
-        return [{"type": f"{kind}-end", "id": block} for block, (kind, _) in self._open.items()]
+        """The ends that open blocks lack, and errors for the calls that will have no result."""
+        ends = [{"type": f"{kind}-end", "id": block} for block, (kind, _) in self._open.items()]
+        return [*ends, *_errors(self._parts)]
+
+    def _place(self, key: str, value: str, kind: str | None = None) -> int | None:
+        """Where the part is that an event changes; the newest are looked at first."""
+        for place in range(len(self._parts) - 1, -1, -1):
+            part = self._parts[place]
+            if part.get(key) == value and kind in (None, part["type"]):
+                return place
+        return None
+
+    def _put(self, place: int | None, part: Part) -> None:
+        if place is None:
+            self._parts.append(part)
+        else:
+            self._parts[place] = part
+
+
+def settled(parts: list[Part]) -> list[Part]:
+    """The parts of a message that nobody works on any more: no call is pending for ever."""
+    fold = MessageFold(parts)
+    for error in _errors(parts):
+        fold.add(error)
+    return fold.parts()
+
+
+def _errors(parts: list[Part]) -> list[Part]:
+    calls = [part for part in parts if tool_parts.is_call(part)]
+    ends = [tool_parts.unfinished(call, NOT_FINISHED) for call in calls]
+    return [end for end in ends if end is not None]
 
 
 def replay(message_id: str, parts: list[Part], metadata: dict[str, Any]) -> list[Part]:
     """A stored message as a stream, for a client that asks for an answer it has already got."""
     writer = UiMessageWriter(message_id)
-    stream = writer.start(metadata, None)
-    for part in parts:
-        if part["type"] == "text":
-            stream += [*writer.write(TextDelta(part["text"])), *writer.close_block()]
-        elif part["type"] == "reasoning":
-            stream += [*writer.write(ReasoningDelta(part["text"])), *writer.close_block()]
-    return [*stream, *finish_parts(metadata)]
+    return [*writer.start(metadata, None), *writer.replay(parts), *finish_parts(metadata)]

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
 
@@ -75,6 +77,23 @@ class User:
         body = self.body(text, chat=chat, model=model, **more)
         return Stream(self.http.stream("POST", "/api/chat", json=body))
 
+    def decision(self, chat: str, answer: dict[str, Any], **approval: Any) -> dict[str, Any]:
+        """What a stock client posts when its user has allowed or denied every call that waits."""
+        parts = [
+            {**part, "state": "approval-responded", "approval": {**part["approval"], **approval}}
+            if part.get("state") == "approval-requested"
+            else part
+            for part in answer["parts"]
+        ]
+        messages = [{**answer, "parts": parts}]
+        return {"id": chat, "messages": messages, "trigger": "submit-message"}
+
+    def decide(self, chat: str, answer: dict[str, Any], **approval: Any) -> httpx.Response:
+        return self.http.post("/api/chat", json=self.decision(chat, answer, **approval))
+
+    def following(self, body: dict[str, Any]) -> "Stream":
+        return Stream(self.http.stream("POST", "/api/chat", json=body))
+
     def resuming(self, chat: str, query: str = "", **headers: str) -> "Stream":
         return Stream(self.http.stream("GET", f"/api/chat/{chat}/stream{query}", headers=headers))
 
@@ -83,6 +102,12 @@ class User:
             "messages"
         ]
         return messages
+
+    def has_tool(self, name: str) -> bool:
+        """Told by what a call with wrong arguments is refused for."""
+        chat = new_id()
+        self.ask(f"{name}([])", chat=chat, model="mock/tools")
+        return "There is no tool" not in calls_of(self.answer(chat))[0]["errorText"]
 
     def answer(self, chat: str) -> dict[str, Any]:
         return self.messages(chat)[-1]
@@ -190,6 +215,19 @@ def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
     }
 
 
+@contextmanager
+def disk_of(size: str, folder: Path) -> Iterator[Path]:
+    """A file system of its own, so small that it can be full."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -213,6 +251,10 @@ def parts_of(body: bytes) -> list[dict[str, Any]]:
 
 def text_of(message: dict[str, Any]) -> str:
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
+
+
+def calls_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in message["parts"] if part["type"].startswith("tool-")]
 
 
 def eventually(

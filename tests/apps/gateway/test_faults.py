@@ -1,7 +1,11 @@
 """What dies in the middle of an answer, and what is left of the answer."""
 
+import contextlib
+import json
 import os
+import secrets
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +18,10 @@ from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
 from tests.apps.gateway.harness import (
     GatewayProcess,
     User,
+    disk_of,
     environment,
     eventually,
+    new_id,
     parts_of,
     text_of,
 )
@@ -222,3 +228,147 @@ def test_kill_9_of_a_gateway_with_its_own_stores(tmp_path: Path, chat: str) -> N
         assert text_of(question) == "one two three four"
         # Valkey syncs its file once a second, PostgreSQL each checkpoint: one of them has it
         assert text_of(partial).startswith(seen[: len("one ")])
+
+
+def test_both_stores_are_killed_and_come_back(
+    mortal_stores: EmbeddedStores, eve: User, chat: str
+) -> None:
+    eve.ask("kept", chat=chat)
+    with eve.asking("one two three four", chat=chat) as stream:
+        stream.read_until(b"text-delta", 3)
+        kill(mortal_stores, "PostgreSQL")
+        kill(mortal_stores, "Valkey")
+        stream.read_until(b"text-delta", 8)
+        eventually(lambda: mortal_stores.revive() or is_ready(eve), within_s=30)
+        eve.http.post(f"/api/chat/{chat}/stop")
+        body = stream.rest()
+    answer = eventually(lambda: stopped(eve, chat))
+    assert text_of(answer) == deltas(body)
+    assert [text_of(message) for message in eve.messages(chat)][:3] == [
+        *["kept"] * 2,
+        "one two three four",
+    ]
+
+
+def test_a_client_that_reads_a_byte_a_second_holds_up_nobody(
+    mortal: GatewayProcess, eve: User, chat: str
+) -> None:
+    question = "word " * 1_500
+    body = json.dumps(eve.body(question, chat=chat)).encode()
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        slow.connect(("127.0.0.1", mortal.port))
+        slow.sendall(
+            b"POST /api/chat HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n"
+            b"content-type: application/json\r\ncontent-length: %d\r\ncookie: %b\r\n\r\n%b"
+            % (len(body), eve.cookie.encode(), body)
+        )
+        seen = b""
+        for _ in range(3):
+            seen += slow.recv(1)
+            time.sleep(1)
+        assert eve.answer(chat)["metadata"]["status"] == "complete"
+        assert eve.ask("quick", chat=new_id()).content.endswith(b"data: [DONE]\n\n")
+        while piece := slow.recv(1 << 16):
+            seen += piece
+    assert seen.count(b"text-delta") == 1_500
+    assert b"data: [DONE]" in seen[-50:]
+    assert text_of(eve.answer(chat)) == question
+
+
+JUMPY_CLOCK = """
+import pathlib, time
+offset = pathlib.Path(__file__).with_name("offset")
+real_s, real_ns = time.time, time.time_ns
+time.time = lambda: real_s() + float(offset.read_text())
+time.time_ns = lambda: real_ns() + int(float(offset.read_text()) * 1e9)
+"""
+
+
+def test_the_clock_jumps(urls: StoreUrls, tmp_path: Path, chat: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(JUMPY_CLOCK)
+    (tmp_path / "offset").write_text("0")
+    settings = environment(urls, tmp_path, PYTHONPATH=str(tmp_path))
+    with GatewayProcess(tmp_path / "log", settings) as gateway:
+        user = gateway.user()
+        with user.asking("one two three", chat=chat) as stream:
+            stream.read_until(b"text-delta", 3)
+            (tmp_path / "offset").write_text("-7200")
+            stream.read_until(b"text-delta", 6)
+            with user.resuming(chat) as resumed:
+                assert resumed.read_until(b"text-delta", 6)
+            time.sleep(1.5)  # longer than a lease
+            (tmp_path / "offset").write_text("86400")
+            stream.read_until(b"text-delta", 30)
+            user.http.post(f"/api/chat/{chat}/stop")
+            body = stream.rest()
+        ids = [line[4:] for line in body.decode().splitlines() if line.startswith("id: ")]
+        assert ids == sorted(ids, key=lambda name: [int(part) for part in name.split("-")])
+        assert user.answer(chat)["metadata"]["status"] == "stopped"
+        assert text_of(user.answer(chat)) == deltas(body)
+        (tmp_path / "offset").write_text("-86400")
+        user.ask("later, by an earlier clock", chat=chat)
+        assert [text_of(message) for message in user.messages(chat)][-2:] == [
+            *["later, by an earlier clock"] * 2
+        ]
+
+
+def test_no_room_for_files(urls: StoreUrls, tmp_path: Path) -> None:
+    with disk_of("1m", tmp_path / "disk") as disk:
+        settings = environment(urls, tmp_path, RAYLM_FILES_URL=str(disk))
+        with GatewayProcess(tmp_path / "log", settings) as gateway:
+            user = gateway.user()
+            form = {"file": ("large.txt", b"x" * 2_000_000)}
+            refused = user.http.post("/api/files/upload", files=form)
+            assert (refused.status_code, refused.json()["code"]) == (507, "storage_full:file")
+            form = {"file": ("small.txt", b"x" * 600_000)}
+            first = user.http.post("/api/files/upload", files=form)
+            assert first.status_code == 200
+            assert user.http.post("/api/files/upload", files=form).status_code == 507
+            assert len(user.http.get(first.json()["url"]).content) == 600_000
+            user.http.delete(first.json()["url"])
+            assert user.http.post("/api/files/upload", files=form).status_code == 200
+            outages = 'raylm_store_outages_total{store="files"} 2.0'
+            assert outages in user.http.get("/metrics").text
+
+
+def test_no_room_for_the_database(urls: StoreUrls, tmp_path: Path) -> None:
+    """What was told to be stored is; what cannot be is refused; with room all goes on."""
+    with disk_of("200m", tmp_path / "disk") as disk:
+        stores = EmbeddedStores(disk / "stores", redis_url=urls.redis_url)
+        try:
+            settings = environment(stores.start(), tmp_path)
+            with GatewayProcess(tmp_path / "log", settings) as gateway:
+                fill_and_free(gateway, stores, disk)
+        finally:
+            stores.stop()
+
+
+def fill(path: Path) -> None:
+    """Until the disk has no room for a byte more."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4_096)
+
+
+def fill_and_free(gateway: GatewayProcess, stores: EmbeddedStores, disk: Path) -> None:
+    user = gateway.user()
+    user.ask("before", chat="chat-before")
+    fill(disk / "filler")
+    kept, refused = [], None
+    for number in range(300):
+        chat = f"chat-number-{number}"
+        response = user.ask(secrets.token_hex(3_500), chat=chat)
+        if response.status_code != 200:
+            refused = response
+            break
+        kept.append(chat)
+    assert refused is not None
+    assert (refused.status_code, refused.json()["code"]) == (503, "offline:chat")
+    (disk / "filler").unlink()
+    eventually(lambda: stores.revive() or is_ready(user), within_s=30)
+    eventually(lambda: user.ask("after", chat="chat-after").status_code == 200, within_s=30)
+    for chat in ("chat-before", "chat-after", *kept[-5:]):
+        question, answer = user.messages(chat)[:2]
+        status = eventually(lambda chat=chat: user.answer(chat)["metadata"]["status"])
+        assert (text_of(question), status) == (text_of(answer), "complete")

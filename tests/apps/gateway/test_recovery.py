@@ -24,3 +24,10 @@ def test_the_longer_of_stream_and_checkpoint_is_kept() -> None:
     assert richer(short, long) == richer(long, short) == long
     assert richer([{"type": "step-start"}], short) == short
     assert richer([], []) == []
+
+
+def test_a_result_makes_an_answer_longer_and_a_decision_does_not() -> None:
+    call = {"type": "tool-note", "toolCallId": "c1", "state": "approval-responded", "input": {}}
+    decided = {**call, "approval": {"id": "a1", "approved": True, "reason": "x" * 500}}
+    done = {**call, "state": "output-available", "output": "noted"}
+    assert richer([decided], [done]) == richer([done], [decided]) == [done]

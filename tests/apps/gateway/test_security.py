@@ -1,14 +1,15 @@
 import pytest
 from starlette.datastructures import Headers
 
-from raylm_apps.gateway.security import refusal
+from raylm_apps.gateway.errors import FileError
+from raylm_apps.gateway.security import BodyRule, refusal
 
 JSON = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
 
 
 def code(method: str = "POST", **headers: str) -> str | None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    error = refusal(method, Headers({"host": "chat.example", **JSON, **named}), 1_000)
+    error = refusal(method, Headers({"host": "chat.example", **JSON, **named}), BodyRule(1_000))
     return error.code if error else None
 
 
@@ -68,3 +69,24 @@ def test_reads_from_elsewhere_pass() -> None:
 )
 def test_bodies(headers: dict[str, str], refused: str | None) -> None:
     assert code(**headers) == refused
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({"content-type": "multipart/form-data; boundary=x"}, None),
+        ({"content-type": "application/json"}, "unsupported_media_type:file"),
+        ({"content-type": "multipart/form-data", "content-length": "1001"}, "too_large:file"),
+        ({"content-type": "multipart/form-data", "sec-fetch-site": "cross-site"}, "forbidden:api"),
+        (
+            {"content-type": "multipart/form-data", "origin": "https://evil.example"},
+            "forbidden:api",
+        ),
+    ],
+)
+def test_a_form_is_let_in_from_here_alone(headers: dict[str, str], refused: str | None) -> None:
+    rule = BodyRule(1_000, "multipart/form-data", FileError, "file")
+    error = refusal(
+        "POST", Headers({"host": "chat.example", "content-length": "9", **headers}), rule
+    )
+    assert (error.code if error else None) == refused

@@ -13,10 +13,12 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYLM_REDIS_URL", "")
     monkeypatch.setenv("RAYLM_MOCK_PROVIDER", "1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("RAYLM_TOOL_APPROVAL", "getWeather, demo_note")
     settings = Settings.from_environment()
     assert settings.database_url == "postgresql://db/raylm"
     assert settings.redis_url is None
     assert settings.mock_provider is True
+    assert settings.tool_approval == {"getWeather", "demo_note"}
     assert settings.openai_api_key is not None
     assert "sk-secret" not in repr(settings)
 

@@ -3,7 +3,8 @@ import pytest
 from raylm_apps.gateway.generation import Ending
 from raylm_apps.gateway.providers.base import Event, Finished, ReasoningDelta, TextDelta, Usage
 from raylm_apps.gateway.store.messages import Status
-from raylm_apps.gateway.ui_message import MessageFold, Part, UiMessageWriter, replay
+from raylm_apps.gateway.tool_parts import Part
+from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, replay
 
 # Version 5's parts and fields: what every client since ai@5.0.0 accepts.
 FIELDS = {
@@ -34,10 +35,11 @@ EVENTS: list[Event] = [
 
 def stream(events: list[Event], ending: Ending) -> list[Part]:
     writer = UiMessageWriter("answer-1")
-    parts = writer.start({"status": "streaming"}, "A title")
+    parts = [*writer.start({"status": "streaming"}, "A title"), *writer.start_step()]
     for event in events:
         parts += writer.write(event)
-    return [*parts, *writer.close_block(), *ending.parts()]
+    done = ending.status is Status.COMPLETE
+    return [*parts, *(writer.finish_step() if done else writer.close_block()), *ending.parts()]
 
 
 def fold(parts: list[Part]) -> MessageFold:
@@ -48,7 +50,7 @@ def fold(parts: list[Part]) -> MessageFold:
 
 
 ENDINGS = [
-    Ending.completed(Finished("length", Usage(3, 5))),
+    Ending.completed(Finished("length")).having_used(Usage(3, 5)),
     Ending.failed("No luck."),
     Ending(Status.STOPPED),
     Ending(Status.INTERRUPTED),

@@ -17,6 +17,7 @@ from tests.apps.gateway.harness import GatewayProcess, User, new_id, parts_of, t
 SECRET = "For my eyes only"
 FORBIDDEN, GONE = "forbidden", "not_found"
 TAKEN, WRONG, NOT_BEGUN = "conflict", "unauthorized", "bad_request"
+NO_FORM = "unsupported_media_type"
 OWN = "own"  # answers, about the stranger alone
 NOBODYS = "nobody's"  # answers about no user
 
@@ -65,6 +66,15 @@ ROUTES = {
     ("GET", "/api/auth/oauth"): NOBODYS,
     ("GET", "/api/auth/oauth/{provider}"): GONE,
     ("GET", "/api/auth/oauth/{provider}/callback"): NOT_BEGUN,
+    ("GET", "/api/document"): FORBIDDEN,
+    ("POST", "/api/document"): FORBIDDEN,
+    ("DELETE", "/api/document"): FORBIDDEN,
+    ("GET", "/api/document/diff"): FORBIDDEN,
+    ("GET", "/api/suggestions"): FORBIDDEN,
+    ("PATCH", "/api/suggestions/{suggestion_id}"): GONE,  # a real one: routes/test_suggestions.py
+    ("POST", "/api/files/upload"): NO_FORM,
+    ("GET", "/api/files/{file_id}"): GONE,
+    ("DELETE", "/api/files/{file_id}"): GONE,
     ("GET", "/api/models"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
@@ -103,6 +113,16 @@ class Estate:
         ids = {"chat_id": chat, "chatId": chat, "id": chat, "starting_after": chat}
         ids |= {"ending_before": chat, "folder": folder, "folder_id": folder, "folderId": folder}
         ids |= {"team_id": team, "teamId": team, "user_id": user.id}
+        document, text = new_id(), {"title": SECRET, "kind": "text", "content": SECRET}
+        version = user.http.post("/api/document", params={"id": document}, json=text).json()[0]
+        ids |= {
+            "documentId": document,
+            "timestamp": version["createdAt"],
+            "suggestion_id": new_id(),
+        }
+        ids |= {"from": version["createdAt"]}
+        upload = user.http.post("/api/files/upload", files={"file": ("a.txt", SECRET.encode())})
+        ids["file_id"] = upload.json()["id"]
         key = user.http.post("/api/keys", json={"name": SECRET}).json()["id"]
         session = user.http.get("/api/auth/sessions").json()["sessions"][0]["id"]
         ids |= {"key_id": key, "session_id": session}
@@ -124,12 +144,19 @@ class Estate:
             ("POST", "/api/folders"): {"name": "Mine"},
             ("PATCH", "/api/folders/{folder_id}"): {"name": "Stolen"},
             ("POST", "/api/teams"): {"name": "Mine"},
+            ("POST", "/api/document"): {"title": "Stolen", "kind": "text", "content": "Stolen"},
+            ("PATCH", "/api/suggestions/{suggestion_id}"): {"status": "resolved"},
+            ("POST", "/api/files/upload"): {},
             ("POST", "/api/keys"): {"name": "Mine"},
             ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/teams/{team_id}/members"): {"email": self.email},
         }
         return bodies.get((method, route))
+
+    def id_of(self, route: str, name: str) -> str:
+        is_document = name == "id" and route.startswith("/api/document")
+        return self.ids["documentId" if is_document else name]
 
     def secrets(self) -> set[str]:
         return {SECRET, self.email, *self.ids.values()}
@@ -150,12 +177,12 @@ class Case:
         for parameter in operation.get("parameters", ()):
             name = parameter["name"]
             if parameter["in"] == "path":
-                value = "github" if name == "provider" else estate.ids[name]
+                value = "github" if name == "provider" else estate.id_of(self.route, name)
                 url = url.replace(f"{{{name}}}", value)
             elif parameter["in"] == "query" and (
                 parameter["required"] or name in (self.optional, "chatId")
             ):
-                query[name] = estate.ids[name]
+                query[name] = estate.id_of(self.route, name)
         body = estate.body(self.method, self.route)
         needs_body = operation.get("requestBody", {}).get("required", False)
         assert body is not None or not needs_body, f"no body for {self.method} {self.route}"

@@ -14,16 +14,19 @@ from raylm_apps.gateway.providers.base import (
     TextDelta,
     Usage,
 )
+from raylm_apps.gateway.providers.mock_tools import call_tools, sight
 
 SLOW_WORDS, SLOW_PAUSE_S = 100, 0.1
 FLAKY_WORDS = 5
 
 
 class MockProvider:
-    """Six models, each good for one thing.
+    """Nine models, each good for one thing.
 
-    `echo` repeats the question, `reasoning` thinks first, `slow` takes ten seconds, `silent`
-    never says a word, `flaky` breaks after five words, `base` has no chat template.
+    `echo` repeats the question, `reasoning` thinks first, `tools` calls them, `slow` takes ten
+    seconds, `silent` never says a word, `flaky` breaks after five words, `base` has no chat
+    template, `title` names a chat, with the chatter of a small model, `vision` tells what images
+    it was given.
     """
 
     name = "mock"
@@ -35,6 +38,8 @@ class MockProvider:
                 f"Mock {kind}",
                 self.name,
                 reasoning=kind == "reasoning",
+                tools=kind == "tools",
+                vision=kind in ("tools", "vision"),
                 chat_template=kind != "base",
                 context_tokens=8192,
             )
@@ -44,40 +49,53 @@ class MockProvider:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         question = prompt.turns[-1].text
         count = 0
-        async for event in _KINDS[prompt.model.id.removeprefix("mock/")](question):
+        async for event in _KINDS[prompt.model.id.removeprefix("mock/")](prompt):
             count += 1
             yield event
         yield Finished("stop", Usage(len(question.split()), count))
 
 
-async def _echo(question: str) -> AsyncIterator[Event]:
-    for word in _words(question):
+async def _echo(prompt: Prompt) -> AsyncIterator[Event]:
+    for word in _words(prompt.turns[-1].text):
         yield TextDelta(word)
 
 
-async def _reasoning(question: str) -> AsyncIterator[Event]:
+async def _reasoning(prompt: Prompt) -> AsyncIterator[Event]:
+    question = prompt.turns[-1].text
     for word in _words(f"The question has {len(question.split())} words. I repeat it."):
         yield ReasoningDelta(word)
     for word in _words(question):
         yield TextDelta(word)
 
 
-async def _slow(question: str) -> AsyncIterator[Event]:
-    words = _words(question) or ["slow "]
+async def _slow(prompt: Prompt) -> AsyncIterator[Event]:
+    words = _words(prompt.turns[-1].text) or ["slow "]
     for index in range(SLOW_WORDS):
         yield TextDelta(words[index % len(words)].rstrip() + " ")
         await asyncio.sleep(SLOW_PAUSE_S)
 
 
-async def _silent(question: str) -> AsyncIterator[Event]:
+async def _silent(prompt: Prompt) -> AsyncIterator[Event]:
     await asyncio.Event().wait()
-    yield TextDelta(question)
+    yield TextDelta("never")
 
 
-async def _flaky(question: str) -> AsyncIterator[Event]:
-    for word in _words(question)[:FLAKY_WORDS]:
+async def _flaky(prompt: Prompt) -> AsyncIterator[Event]:
+    for word in _words(prompt.turns[-1].text)[:FLAKY_WORDS]:
         yield TextDelta(word)
     raise ProviderError("The model stopped answering. Please try again.", cause="mock/flaky")
+
+
+async def _title(prompt: Prompt) -> AsyncIterator[Event]:
+    words = prompt.turns[-1].text.splitlines()[-1].split()
+    for word in _words(f'**Title:** "About {" ".join(words[-2:])}"\n\nI chose it because'):
+        yield TextDelta(word)
+
+
+async def _vision(prompt: Prompt) -> AsyncIterator[Event]:
+    turn = prompt.turns[-1]
+    for word in _words(f"{sight(turn)} {turn.text}"):
+        yield TextDelta(word)
 
 
 _KINDS = {
@@ -87,6 +105,9 @@ _KINDS = {
     "silent": _silent,
     "flaky": _flaky,
     "base": _echo,
+    "tools": call_tools,
+    "title": _title,
+    "vision": _vision,
 }
 
 

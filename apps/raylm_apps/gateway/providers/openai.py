@@ -18,6 +18,7 @@ from raylm_apps.gateway.providers.base import (
     TextDelta,
     Usage,
 )
+from raylm_apps.gateway.providers.openai_tools import ToolCallStream, message_of, tools_of
 from raylm_apps.gateway.providers.sse import SseError, sse_data
 
 CONNECT_TIMEOUT_S = 5.0
@@ -28,6 +29,8 @@ BROKEN_OFF = "The model's answer broke off. Please try again."
 _NO_CHAT = re.compile(
     r"embed|whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
 )
+
+_VISION = re.compile(r"(chatgpt-4o|gpt-4o|gpt-4\.1|gpt-4-turbo|gpt-5|o1|o3|o4)\b")
 
 
 class OpenAIProvider:
@@ -65,6 +68,7 @@ class OpenAIProvider:
             total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
         )
         finished: Finished | None = None
+        calls = ToolCallStream()
         try:
             async with self._client.post(
                 f"{self._base_url}/chat/completions",
@@ -76,7 +80,7 @@ class OpenAIProvider:
                 async for data in sse_data(response.content.iter_any()):
                     if data == b"[DONE]":
                         break
-                    for event in _events(orjson.loads(data)):
+                    for event in _events(orjson.loads(data), calls):
                         if isinstance(event, Finished):
                             finished = _merge(finished, event)
                         else:
@@ -89,6 +93,8 @@ class OpenAIProvider:
             raise ProviderError(BROKEN_OFF, cause=f"a strange event: {error!r}") from error
         if finished is None:
             raise ProviderError(BROKEN_OFF, cause="the stream ended without a finish_reason")
+        for call in calls.whole():
+            yield call
         yield finished
 
     def _card(self, model: dict[str, Any]) -> ModelCard:
@@ -98,6 +104,9 @@ class OpenAIProvider:
             own_id,
             own_id.removeprefix(f"{self.name}/"),
             self.name,
+            # our engine says so when a template has tools; of others' models nobody tells
+            tools=model.get("tools", not self._is_ours),
+            vision=_sees_images(model),
             chat_template=model.get("chat_template", True),
             context_tokens=model.get("max_model_len"),
         )
@@ -105,11 +114,13 @@ class OpenAIProvider:
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         return {
             "model": self._remote_id(prompt.model),
-            "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
+            "messages": [message_of(turn) for turn in prompt.turns],
             "stream": True,
             "stream_options": {"include_usage": True},
             **({"user": prompt.user} if self._is_ours and prompt.user else {}),
             **self._sampling.to_dict(),
+            **self._bound(prompt),
+            **tools_of(prompt),
         }
 
     def _headers_for(self, prompt: Prompt) -> dict[str, str]:
@@ -117,6 +128,12 @@ class OpenAIProvider:
         if self._is_ours and prompt.chat:  # by which HAProxy chooses the replica
             headers["x-session-id"] = prompt.chat
         return headers
+
+    def _bound(self, prompt: Prompt) -> dict[str, int]:
+        if prompt.max_tokens is None:
+            return {}
+        # OpenAI's reasoning models refuse the older name
+        return {"max_tokens" if self._is_ours else "max_completion_tokens": prompt.max_tokens}
 
     @property
     def _is_ours(self) -> bool:
@@ -127,7 +144,15 @@ class OpenAIProvider:
         return model.id if self._is_ours else model.id.removeprefix(f"{self.name}/")
 
 
-def _events(chunk: dict[str, Any]) -> list[Event]:
+def _sees_images(model: dict[str, Any]) -> bool:
+    """Some servers say what their models take in; OpenAI's own list says nothing but the name."""
+    modalities = (model.get("architecture") or {}).get("input_modalities")
+    if modalities is not None:
+        return "image" in modalities
+    return bool(model.get("vision") or _VISION.match(model["id"]))
+
+
+def _events(chunk: dict[str, Any], calls: ToolCallStream) -> list[Event]:
     if "error" in chunk:
         raise ProviderError(BROKEN_OFF, cause=str(chunk["error"]))
     events: list[Event] = []
@@ -137,8 +162,10 @@ def _events(chunk: dict[str, Any]) -> list[Event]:
             events.append(ReasoningDelta(reasoning))
         if text := delta.get("content"):
             events.append(TextDelta(text))
+        for piece in delta.get("tool_calls") or ():
+            events += calls.add(piece)
         if reason := choice.get("finish_reason"):
-            events.append(Finished(reason))
+            events.append(Finished(reason.replace("_", "-")))
     if usage := chunk.get("usage"):
         counts = Usage(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
         events.append(Finished("", counts))

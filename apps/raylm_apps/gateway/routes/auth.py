@@ -49,7 +49,7 @@ async def start_guest(
     return session_view(session)
 
 
-@router.get("/guest")
+@router.get("/guest", status_code=307, response_class=RedirectResponse)
 async def start_guest_and_return(
     request: Request,
     gateway: Gateway,

@@ -7,19 +7,21 @@ from fastapi.responses import StreamingResponse
 
 from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.answer_log import AnswerKey
+from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
 from raylm_apps.gateway.auth import ClientAddress, SignedIn
-from raylm_apps.gateway.conversation import prompt_turns
+from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.exchange import Exchange, begin_exchange
-from raylm_apps.gateway.following import follow
-from raylm_apps.gateway.generation import Generation, metadata_of
-from raylm_apps.gateway.providers.base import ModelCard, Prompt, Provider
+from raylm_apps.gateway.exchange import Exchange, begin_exchange, continue_exchange
+from raylm_apps.gateway.files.attachments import load_attachments, settle_files
+from raylm_apps.gateway.following import follow, news
+from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
+from raylm_apps.gateway.providers.base import ModelCard, Provider
 from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
 from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id, chat_view
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
-from raylm_apps.gateway.store import chats
-from raylm_apps.gateway.store.messages import Message, Status
+from raylm_apps.gateway.store import chats, messages
+from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
 from raylm_apps.gateway.ui_message import replay
 
@@ -30,19 +32,14 @@ router = APIRouter(prefix="/api/chat", tags=["chat"])
 async def ask(
     gateway: Gateway, session: SignedIn, address: ClientAddress, request: ChatRequest
 ) -> StreamingResponse:
-    """Streams the answer as an AI SDK UI message. Posting a question again follows its answer."""
-    settings = gateway.settings
-    question = request.question(settings.max_text_chars)
-    provider, model = await gateway.catalog.resolve(request.selected_chat_model)
+    """Streams the answer as an AI SDK UI message. Posting a question again follows its answer.
+
+    `messages` that end with an answer whose calls were allowed or denied let that answer go on.
+    """
     with Allowance(gateway, session, address) as allowance:
-        exchange = await begin_exchange(
-            gateway.database, session, request, question, model.id, admit=allowance.take
-        )
-        if exchange.is_repeat:
-            return await _follow_earlier(gateway, exchange.answer)
-        generation = _generation(gateway, session.user_id, exchange, provider, model)
-        allowance.lasts_until_end_of(gateway.generations.start(generation))
-    return sse_response(generation.log.follow(settings.heartbeat_s))
+        if decisions := decisions_of(request):
+            return await _go_on(gateway, allowance, request, decisions)
+        return await _begin(gateway, allowance, request)
 
 
 @router.delete("")
@@ -73,31 +70,86 @@ async def change(gateway: Gateway, session: SignedIn, chat_id: Id, patch: ChatPa
     return chat_view(chat)
 
 
-def _generation(
-    gateway: Services, user_id: str, exchange: Exchange, provider: Provider, model: ModelCard
-) -> Generation:
-    turns = prompt_turns(exchange.path, model.context_tokens, gateway.settings.max_answer_tokens)
-    return Generation(
+async def _begin(
+    gateway: Services, allowance: Allowance, request: ChatRequest
+) -> StreamingResponse:
+    session = allowance.session
+    question = request.question(gateway.settings.max_text_chars)
+    question = await settle_files(gateway.uploads, session, question)
+    provider, model = await gateway.catalog.resolve(request.selected_chat_model)
+    exchange = await begin_exchange(
+        gateway.database, session, request, question, model.id, admit=allowance.take
+    )
+    if exchange.is_repeat:
+        return await _follow_earlier(gateway, exchange)
+    return await _start(gateway, allowance, request, exchange, provider, model)
+
+
+async def _go_on(
+    gateway: Services,
+    allowance: Allowance,
+    request: ChatRequest,
+    decisions: dict[str, Decision],
+) -> StreamingResponse:
+    assert request.messages
+    user_id, message_id = allowance.session.user_id, request.messages[-1].id
+    chat = await own_chat(gateway, request.id, user_id)
+    async with gateway.database.connection() as connection:
+        answer = await messages.find(connection, chat.id, message_id)
+    provider, model = await gateway.catalog.resolve(answer.model if answer else None)
+    exchange = await continue_exchange(
+        gateway.database, user_id, chat.id, message_id, decisions, admit=allowance.take
+    )
+    if exchange.is_repeat:
+        return await _follow_earlier(gateway, exchange)
+    return await _start(gateway, allowance, request, exchange, provider, model)
+
+
+async def _start(
+    gateway: Services,
+    allowance: Allowance,
+    request: ChatRequest,
+    exchange: Exchange,
+    provider: Provider,
+    model: ModelCard,
+) -> StreamingResponse:
+    settings, is_continued = gateway.settings, bool(exchange.decided_calls)
+    user_id = allowance.session.user_id
+    toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
+    definitions = [offered.definition for offered in toolbox.values()]
+    attachments = await load_attachments(gateway.uploads, user_id, exchange.path, model)
+    answer_tokens, wording = settings.max_answer_tokens, exchange.path[-1].text
+    generation = Generation(
         exchange.answer,
-        user_id,
+        Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
         provider,
-        Prompt(model, turns, user_id, exchange.chat.id),
-        title=exchange.chat.title if exchange.is_new_chat else None,
+        toolbox,
+        ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
+        titling=gateway.titles.titling(exchange.chat, wording or exchange.chat.title, model)
+        if exchange.is_new_chat
+        else None,
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
     )
+    allowance.lasts_until_end_of(gateway.generations.start(generation))
+    return sse_response(generation.log.follow(settings.heartbeat_s, news_only=is_continued))
 
 
-async def _follow_earlier(gateway: Services, answer: Message) -> StreamingResponse:
+async def _follow_earlier(gateway: Services, exchange: Exchange) -> StreamingResponse:
     """The answer that another request has begun, wherever it is written, or what came of it."""
-    settings = gateway.settings
-    key = AnswerKey(answer.chat_id, answer.id)
+    settings, answer = gateway.settings, exchange.answer
+    key, decided = AnswerKey(answer.chat_id, answer.id), exchange.decided_calls
     generation = gateway.generations.find(key)
     if generation is not None:
-        return sse_response(generation.log.follow(settings.heartbeat_s))
+        return sse_response(generation.log.follow(settings.heartbeat_s, news_only=bool(decided)))
     if answer.status is Status.STREAMING and await gateway.streams.is_up():
         batches = follow(gateway, key, BEGINNING)
+        if decided:
+            batches = news(batches, Continuation(decided))
         return sse_response(batches_as_sse(batches, BLOCK_MS / 1000, settings.heartbeat_s))
     parts = replay(answer.id, answer.parts, metadata_of(answer))
+    if decided:
+        continuation = Continuation(decided)
+        parts = [part for part in parts if continuation.is_news(part)]
     return sse_response(parts_as_sse(parts))

@@ -16,7 +16,7 @@ async def read(gateway: Gateway) -> ModelsView:
     return ModelsView(
         default=default.id if default else None,
         models=[_view(card) for card in cards],
-        capabilities={card.id: Capabilities(reasoning=card.reasoning) for card in cards},
+        capabilities={card.id: _capabilities(card) for card in cards},
     )
 
 
@@ -25,7 +25,11 @@ def _view(card: ModelCard) -> ModelView:
         id=card.id,
         name=card.name,
         provider=card.provider,
-        capabilities=Capabilities(reasoning=card.reasoning),
+        capabilities=_capabilities(card),
         chat_template=card.chat_template,
         context_tokens=card.context_tokens,
     )
+
+
+def _capabilities(card: ModelCard) -> Capabilities:
+    return Capabilities(tools=card.tools, reasoning=card.reasoning, vision=card.vision)

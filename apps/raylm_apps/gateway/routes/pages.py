@@ -34,8 +34,12 @@ def pages_router(static: Path = STATIC) -> APIRouter:
 
     @router.get("/{path:path}")
     async def file(path: str) -> Response:
-        wanted = (static / path).resolve()
-        if not (wanted.is_relative_to(static.resolve()) and wanted.is_file()):
+        try:
+            wanted = (static / path).resolve()
+            is_file = wanted.is_relative_to(static.resolve()) and wanted.is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            is_file = False
+        if not is_file:
             raise ApiError("not_found:api", f"/{path[:200]}")
         return FileResponse(wanted, headers=FOREVER if path.startswith("assets/") else ALWAYS_ASK)
 

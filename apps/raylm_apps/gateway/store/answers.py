@@ -158,3 +158,29 @@ async def settle(connection: Connection, seen: Unfinished, state: AnswerState) -
         seen.updated_at,
     )
     return row is not None
+
+
+async def lock(connection: Connection, chat_id: str, message_id: str) -> Message | None:
+    """An answer that nobody else changes until the transaction ends."""
+    row = await connection.fetchrow(
+        """select * from messages where chat_id = $1 and id = $2 and role = 'assistant'
+           for update""",
+        chat_id,
+        message_id,
+    )
+    return None if row is None else message_of(row)
+
+
+async def reopen(
+    connection: Connection, chat_id: str, message_id: str, parts: list[Part]
+) -> Message:
+    """An answer that has ended goes on, from these parts."""
+    row = await connection.fetchrow(
+        """update messages set status = 'streaming', parts = $3, updated_at = now()
+           where chat_id = $1 and id = $2 returning *""",
+        chat_id,
+        message_id,
+        parts,
+    )
+    assert row is not None
+    return message_of(row)

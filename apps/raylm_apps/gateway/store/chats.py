@@ -92,3 +92,14 @@ async def delete(connection: Connection, chat_id: str, user_id: str) -> Chat | N
 async def delete_all(connection: Connection, user_id: str) -> list[str]:
     rows = await connection.fetch("delete from chats where user_id = $1 returning id", user_id)
     return [row["id"] for row in rows]
+
+
+async def holding_file(connection: Connection, file_id: str, reader: str | None) -> bool:
+    """Whether a chat that the reader may read shows the file."""
+    found = await connection.fetchval(
+        """select exists (select from chats c where may_read(c, $2)
+             and id in (select chat_id from message_files where file_id = $1))""",
+        file_id,
+        reader,
+    )
+    return bool(found)

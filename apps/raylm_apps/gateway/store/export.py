@@ -19,6 +19,14 @@ SECTIONS = {
     "teams": """select teams.*, m.joined_at from teams
                 join team_members m on m.team_id = teams.id
                 where m.user_id = $1 order by teams.id""",
+    "documents": """select d.*, coalesce(
+                      (select jsonb_agg(to_jsonb(v) - 'document_id' order by v.created_at)
+                       from document_versions v where v.document_id = d.id), '[]') as versions
+                    from documents d where d.user_id = $1 order by d.id""",
+    "suggestions": "select * from suggestions where user_id = $1 order by seq",
+    "files": """select id, name, content_type, size_bytes, text, created_at, sent_at,
+                       '/api/files/' || id as url
+                from files where user_id = $1 order by created_at, id""",
     "usage": "select * from usage where user_id = $1 order by day, model",
 }
 

@@ -1,7 +1,7 @@
 """The PostgreSQL connection pool; an outage becomes OutageError, and the pool outlives it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 
 from raylm.core.errors import StoreError
+from raylm_apps.gateway.tracing import Tracing
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -36,8 +37,17 @@ ACQUIRE_TIMEOUT_S = 5.0
 
 
 class Database:
-    def __init__(self, url: str, *, max_connections: int = 16) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int = 16,
+        tracing: Tracing | None = None,
+        on_outage: Callable[[], None] = lambda: None,
+    ) -> None:
         self._url = url
+        self._tracing = tracing or Tracing()
+        self._on_outage = on_outage
         self._max_connections = max_connections
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
@@ -51,6 +61,7 @@ class Database:
             command_timeout=15,
             timeout=ACQUIRE_TIMEOUT_S,
             init=_speak_json,
+            reset=_keep_session,
         )
 
     async def close(self) -> None:
@@ -63,9 +74,11 @@ class Database:
         if self._pool is None:
             raise OutageError("the database pool is not open")
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                yield connection
+            with self._tracing.inner_span("postgresql", **{"db.system.name": "postgresql"}):
+                async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                    yield connection
         except OUTAGES as error:
+            self._on_outage()
             raise OutageError(f"PostgreSQL does not answer: {error}") from error
 
     @asynccontextmanager
@@ -88,3 +101,7 @@ async def _speak_json(connection: RawConnection) -> None:
         encoder=lambda value: orjson.dumps(value).decode(),
         decoder=orjson.loads,
     )
+
+
+async def _keep_session(connection: RawConnection) -> None:
+    """Nothing here changes a session beyond its transaction: no round trip to undo that."""

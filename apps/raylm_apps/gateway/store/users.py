@@ -15,6 +15,9 @@ GONE = "this guest has an account now, or the account is deleted; please reload"
 MOVED = {
     "folders": "update folders set user_id = $2 where user_id = $1",
     "chats": "update chats set user_id = $2 where user_id = $1",
+    "files": "update files set user_id = $2 where user_id = $1",
+    "documents": "update documents set user_id = $2 where user_id = $1",
+    "suggestions": "update suggestions set user_id = $2 where user_id = $1",
     "usage": """with moved as (delete from usage where user_id = $1 returning *)
                 insert into usage
                 select $2, day, model, requests, input_tokens, output_tokens from moved
@@ -53,6 +56,14 @@ async def ensure(connection: Connection, user_id: str, *, is_guest: bool) -> boo
         await _insert_guest(connection, user_id)
         found = await _hold(connection, user_id)
     return found is not None and found["upgraded_to"] is None
+
+
+async def current_id(connection: Connection, user_id: str) -> str:
+    """The account's, where a guest has become one in the meantime."""
+    found: str | None = await connection.fetchval(
+        "select coalesce(upgraded_to, id) from users where id = $1", user_id
+    )
+    return found or user_id
 
 
 async def _hold(connection: Connection, user_id: str) -> Row | None:

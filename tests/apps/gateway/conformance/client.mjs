@@ -1,7 +1,11 @@
 // One real AI SDK client against a live gateway: node client.mjs PACKAGE BASE_URL COOKIE
 // Prints a JSON object of what the client ended up with; the Python test judges it.
 const [packageName, baseUrl, cookie] = process.argv.slice(2);
-const { AbstractChat, DefaultChatTransport } = await import(packageName);
+const {
+  AbstractChat,
+  DefaultChatTransport,
+  lastAssistantMessageIsCompleteWithApprovalResponses: isDecided,
+} = await import(packageName);
 
 class State {
   status = "ready";
@@ -14,15 +18,18 @@ class State {
 }
 
 class Chat extends AbstractChat {
-  constructor({ id, model }) {
+  constructor({ id, model, messages = [], body = {} }) {
     const data = [];
+    const state = new State();
+    state.messages = messages;
     super({
       id,
-      state: new State(),
+      sendAutomaticallyWhen: isDecided,
+      state,
       onData: (part) => data.push(part),
       transport: new DefaultChatTransport({
         api: `${baseUrl}/api/chat`,
-        body: { selectedChatModel: model },
+        body: { selectedChatModel: model, ...body },
         fetch: gatewayFetch,
       }),
     });
@@ -110,6 +117,43 @@ async function refuse() {
   return chat.outcome;
 }
 
+async function callTools() {
+  const chat = new Chat({ id: newId(), model: "mock/tools" });
+  const cities = ["Paris", "Nowhere"].map((city) => `getWeather({"city": "${city}"})`);
+  await chat.sendMessage({ text: [...cities, "getWeather({bad)"].join(" ") });
+  return chat.outcome;
+}
+
+async function stopATool() {
+  const id = newId();
+  const chat = new Chat({ id, model: "mock/tools" });
+  const sending = chat.sendMessage({ text: 'demo_wait({"seconds": 60})' });
+  await until(() => chat.messages.at(-1)?.parts.some((part) => part.preliminary));
+  const shown = structuredClone(chat.messages.at(-1).parts.at(-1).output);
+  const stopped = await (await stop(id)).json();
+  await sending;
+  return { shown, stopped, ...chat.outcome };
+}
+
+async function decide(approved) {
+  if (!isDecided) return null;
+  const id = newId();
+  const body = { toolApproval: true };
+  const asking = new Chat({ id, model: "mock/tools", body });
+  await asking.sendMessage({ text: `demo_note({"text": "${id}"})` });
+  const waiting = structuredClone(asking.messages);
+  const chat = new Chat({ id, model: "mock/tools", body, messages: waiting });
+  await chat.addToolApprovalResponse({ id: waiting[1].parts.at(-1).approval.id, approved });
+  await until(() => chat.status === "ready" && chat.messages[1].parts.length > 3);
+  return { id, waiting: asking.outcome, ...chat.outcome };
+}
+
+async function neverAsk() {
+  const chat = new Chat({ id: newId(), model: "mock/tools" });
+  await chat.sendMessage({ text: 'demo_note({"text": "unasked"})' });
+  return chat.outcome;
+}
+
 const cases = {
   send,
   sendTwiceAndRegenerate,
@@ -118,6 +162,11 @@ const cases = {
   resumeNothing,
   fail,
   refuse,
+  callTools,
+  stopATool,
+  allow: () => decide(true),
+  deny: () => decide(false),
+  neverAsk,
 };
 const outcomes = {};
 for (const [name, run] of Object.entries(cases)) outcomes[name] = await run();

@@ -13,12 +13,17 @@ from aiohttp import web
 
 from raylm_apps.gateway.providers.base import (
     Finished,
+    Image,
     ModelCard,
     Prompt,
     ProviderError,
     ReasoningDelta,
     Sampling,
     TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallStarted,
+    ToolDefinition,
     Turn,
     Usage,
 )
@@ -211,6 +216,7 @@ async def test_models_carry_what_our_engine_adds(
         "data": [
             {"id": "raylm/smollm2", "chat_template": True, "max_model_len": 2048},
             {"id": "raylm/base", "chat_template": False},
+            {"id": "raylm/called", "tools": True},
             {"id": "gpt-5"},
             {"id": "text-embedding-3-small"},
         ]
@@ -218,7 +224,8 @@ async def test_models_carry_what_our_engine_adds(
     assert await provider.models() == [
         ModelCard("raylm/smollm2", "smollm2", "raylm", context_tokens=2048),
         ModelCard("raylm/base", "base", "raylm", chat_template=False),
-        ModelCard("raylm/gpt-5", "gpt-5", "raylm"),
+        ModelCard("raylm/called", "called", "raylm", tools=True),
+        ModelCard("raylm/gpt-5", "gpt-5", "raylm", vision=True),
     ]
 
 
@@ -229,3 +236,139 @@ async def test_a_strange_model_list(
     server.models = models
     with pytest.raises(ProviderError, match="cannot be reached"):
         await provider.models()
+
+
+async def test_models_of_others_are_taken_to_have_tools(
+    server: FakeServer, provider: OpenAIProvider
+) -> None:
+    server.models = {"data": [{"id": "gpt-5"}]}
+    other = OpenAIProvider("openai", provider._base_url, provider._client)
+    assert [card.tools for card in await other.models()] == [True]
+
+
+def piece(index: int | None, arguments: str = "", **head: Any) -> dict[str, Any]:
+    """A chunk with a piece of a call; `id` and `name` come with its first one."""
+    function = {"arguments": arguments, **({"name": head["name"]} if "name" in head else {})}
+    call = {"index": index, "id": head.get("id"), "type": "function", "function": function}
+    choice = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}
+    return {"choices": [choice]}
+
+
+INDEXED = [
+    piece(0, name="getWeather", id="x"),
+    piece(1, '{"city"', name="getWeather", id="y"),
+    piece(0, '{"city": "Paris"}'),
+    piece(1, ': "Rome"}'),
+]
+SAME_INDEX = [
+    piece(0, '{"city": "Paris"}', name="getWeather", id="x"),
+    piece(0, '{"city": "Rome"}', name="getWeather", id="y"),
+]
+NO_INDEX = [
+    piece(None, '{"city": "Paris"}', name="getWeather", id="x"),
+    piece(None, '{"city": ', name="getWeather", id="y"),
+    piece(None, '"Rome"}', id="y"),
+]
+
+
+@pytest.mark.parametrize("pieces", [INDEXED, SAME_INDEX, NO_INDEX])
+async def test_parallel_calls_are_put_together(
+    server: FakeServer, provider: OpenAIProvider, pieces: list[Any]
+) -> None:
+    server.behave = sending(*pieces, delta("tool_calls"), "[DONE]")
+    events = [event async for event in provider.stream(PROMPT)]
+    calls = [event for event in events if isinstance(event, ToolCall)]
+    assert [(call.name, json.loads(call.arguments)) for call in calls] == [
+        ("getWeather", {"city": "Paris"}),
+        ("getWeather", {"city": "Rome"}),
+    ]
+    assert [event.id for event in events if isinstance(event, ToolCallStarted)] == [
+        call.id for call in calls
+    ]
+    assert len({call.id for call in calls} - {"x", "y"}) == 2
+    for call in calls:
+        told = [e.arguments for e in events if isinstance(e, ToolCallDelta) and e.id == call.id]
+        assert "".join(told) == call.arguments
+    assert events[-1] == Finished("tool-calls")
+
+
+async def test_a_call_without_a_name_is_a_strange_event(
+    server: FakeServer, provider: OpenAIProvider
+) -> None:
+    server.behave = sending(piece(0, "{}", id="x"), delta("tool_calls"), "[DONE]")
+    with pytest.raises(ProviderError, match="broke off"):
+        await anext(provider.stream(PROMPT))
+
+
+async def test_tools_calls_and_results_are_sent(
+    server: FakeServer, provider: OpenAIProvider
+) -> None:
+    server.behave = sending(delta("stop", content="11 degrees."), "[DONE]")
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    prompt = replace(
+        PROMPT,
+        turns=[
+            Turn("user", "Paris?"),
+            Turn("assistant", "", [ToolCall("c1", "getWeather", '{"city":"Paris"}')]),
+            Turn("tool", "11", tool_call_id="c1"),
+        ],
+        tools=[ToolDefinition("getWeather", "The weather.", schema)],
+        tool_choice="none",
+        max_tokens=3,
+    )
+    assert [event async for event in provider.stream(prompt)]
+    body = server.requests[0]["body"]
+    assert body["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "getWeather", "arguments": '{"city":"Paris"}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "11"},
+    ]
+    assert body["tools"] == [
+        {
+            "type": "function",
+            "function": {
+                "name": "getWeather",
+                "description": "The weather.",
+                "parameters": schema,
+            },
+        }
+    ]
+    assert (body["tool_choice"], body["max_tokens"]) == ("none", 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "sees"),
+    [
+        ({"id": "gpt-4o-mini"}, True),
+        ({"id": "gpt-3.5-turbo"}, False),
+        ({"id": "llava", "vision": True}, True),
+        ({"id": "qwen-vl", "architecture": {"input_modalities": ["text", "image"]}}, True),
+        ({"id": "gpt-4o-text", "architecture": {"input_modalities": ["text"]}}, False),
+    ],
+)
+async def test_which_models_see(
+    server: FakeServer, provider: OpenAIProvider, model: dict[str, Any], sees: bool
+) -> None:
+    server.models = {"data": [model]}
+    (card,) = await provider.models()
+    assert card.vision is sees
+
+
+async def test_images_are_sent_as_data(server: FakeServer, provider: OpenAIProvider) -> None:
+    server.behave = sending(delta("stop", content="A dot."), "[DONE]")
+    turns = [Turn("user", "Look", images=[Image("image/png", b"dot")]), Turn("user", "And?")]
+    assert [event async for event in provider.stream(replace(PROMPT, turns=turns))]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,ZG90"}}
+    assert [message["content"] for message in server.requests[0]["body"]["messages"]] == [
+        [{"type": "text", "text": "Look"}, image],
+        "And?",
+    ]

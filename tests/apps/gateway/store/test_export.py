@@ -7,7 +7,12 @@ from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 
 OF_CHATS = {"chats", "messages", "votes"}
-DERIVED = {"message_words": "words of messages", "team_members": "told with the teams"}
+OF_DOCUMENTS = {"document_versions"}
+DERIVED = {
+    "message_words": "words of messages",
+    "message_files": "told by the messages' parts",
+    "team_members": "told with the teams",
+}
 
 
 @pytest.mark.services
@@ -33,5 +38,5 @@ async def test_every_table_of_a_users_data_is_exported_and_deleted_with_them(
            where contype = 'f' and confdeltype not in ('c', 'n')"""
     )
     await connection.close()
-    assert {row["name"] for row in rows} == {*SECTIONS, *OF_CHATS, *DERIVED}
+    assert {row["name"] for row in rows} == {*SECTIONS, *OF_CHATS, *OF_DOCUMENTS, *DERIVED}
     assert [row["conname"] for row in blocking] == []

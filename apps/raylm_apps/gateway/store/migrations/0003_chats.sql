@@ -90,13 +90,19 @@ create function counted(details jsonb, kind text) returns bigint language sql im
            when 'number' then trunc((details -> 'usage' ->> kind)::numeric)::bigint else 0 end
 $$;
 
--- The lock is for a guest who is signing in: the next statement sees who has the chat then.
+-- An answer that ended and goes on is taken back where it was counted, and counted whole when it
+-- ends again. The lock is for a guest who is signing in: the next statement sees who has the chat
+-- then.
 create function count_usage() returns trigger language plpgsql as $$
+declare
+    ended messages := case when new.status = 'streaming' then old else new end;
+    sign  bigint   := case when new.status = 'streaming' then -1 else 1 end;
 begin
     perform from users where id = (select user_id from chats where id = new.chat_id) for key share;
     insert into usage
-    select user_id, (now() at time zone 'utc')::date, coalesce(new.model, 'unknown'),
-           1, counted(new.details, 'inputTokens'), counted(new.details, 'outputTokens')
+    select user_id, (ended.updated_at at time zone 'utc')::date, coalesce(ended.model, 'unknown'),
+           sign, sign * counted(ended.details, 'inputTokens'),
+           sign * counted(ended.details, 'outputTokens')
     from chats where id = new.chat_id
     on conflict (user_id, day, model) do update
     set requests = usage.requests + excluded.requests,
@@ -106,7 +112,7 @@ begin
 end $$;
 
 create trigger count_usage after update of status on messages
-    for each row when (old.status = 'streaming' and new.status <> 'streaming')
+    for each row when ((old.status = 'streaming') <> (new.status = 'streaming'))
     execute function count_usage();
 
 -- English stems, but no stop words: "to be or not to be" is a search, and so is another language's.

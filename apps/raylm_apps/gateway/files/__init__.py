@@ -1,0 +1,1 @@
+"""What users upload: told apart by its bytes, kept as objects, read for models."""

@@ -1,0 +1,146 @@
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+import pytest
+
+from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.providers.base import Event, ModelCard, Prompt, ProviderError, TextDelta
+from raylm_apps.gateway.providers.catalog import Catalog
+from raylm_apps.gateway.store import chats, users
+from raylm_apps.gateway.store.chats import Chat
+from raylm_apps.gateway.store.migrate import migrate
+from raylm_apps.gateway.store.pool import Database
+from raylm_apps.gateway.titles import Titles, sanitised, title_model
+from tests.apps.gateway.harness import new_id
+
+CARD = ModelCard("namer/small", "small", "namer")
+Speech = Callable[[], AsyncIterator[str]]
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("Rivers of Europe", "Rivers of Europe"),
+        ('**Title:** "Rivers of Europe"\nI chose it because', "Rivers of Europe"),
+        ("\n\n# Chat title: Rivers.\n", "Rivers"),
+        ("<think>Hm. Rivers?</think>\nRivers", "Rivers"),
+        ("<think>Hm. Rivers?", None),
+        ("“Flüsse”", "Flüsse"),
+        ("a\x00b", "ab"),
+        ("", None),
+        (" ... \n---", None),
+        ("Sure! Here is a title that I think fits very well to your long question", None),
+        ("x" * 300, "x" * 60 + "…"),
+    ],
+)
+def test_what_a_model_says_becomes_a_title(said: str, title: str | None) -> None:
+    assert sanitised(said) == title
+
+
+def test_which_model_names_a_chat() -> None:
+    hosted, local = ModelCard("openai/x", "x", "openai"), ModelCard("raylm/x", "x", "raylm")
+    assert (title_model(None, hosted), title_model(None, local)) == ("openai/x", None)
+    assert title_model("off", hosted) is None
+    assert title_model("raylm/x", hosted) == "raylm/x"
+
+
+class Namer:
+    name = "namer"
+
+    def __init__(self, speech: Speech) -> None:
+        self.speech = speech
+        self.prompts: list[Prompt] = []
+
+    async def models(self) -> list[ModelCard]:
+        return [CARD]
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        self.prompts.append(prompt)
+        async for text in self.speech():
+            yield TextDelta(text)
+
+
+async def short() -> AsyncIterator[str]:
+    yield "Two rivers"
+
+
+async def endless() -> AsyncIterator[str]:
+    while True:
+        yield "word "
+        await asyncio.sleep(0)
+
+
+async def silent() -> AsyncIterator[str]:
+    await asyncio.Event().wait()
+    yield ""
+
+
+async def broken() -> AsyncIterator[str]:
+    yield "Two "
+    raise ProviderError("no")
+
+
+@pytest.fixture
+async def database(stores: StoreUrls) -> AsyncIterator[Database]:
+    database = Database(stores.database_url)
+    await database.open()
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def new_chat(database: Database) -> Chat:
+    async with database.transaction() as connection:
+        user_id = new_id()
+        assert await users.ensure(connection, user_id, is_guest=True)
+        found = await chats.ensure(connection, new_id(), user_id, "Name two", "private")
+    assert found is not None
+    return found[0]
+
+
+async def title_in(database: Database, chat: Chat) -> str:
+    async with database.connection() as connection:
+        found = await chats.find(connection, chat.id, chat.user_id)
+    assert found is not None
+    return found.chat.title
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    ("speech", "title"),
+    [(short, "Two rivers"), (endless, None), (silent, None), (broken, None)],
+)
+async def test_a_title_is_stored_or_the_chat_keeps_its_own(
+    database: Database, new_chat: Chat, speech: Speech, title: str | None
+) -> None:
+    namer = Namer(speech)
+    titles = Titles(Catalog([namer], default=None), database, CARD.id, timeout_s=0.3)
+    shown: list[str] = []
+    titling = titles.titling(new_chat, "Name two rivers " * 1_000, CARD)
+    titling.begin(shown.append)
+    await titling.wait(5)
+    assert shown == ([title] if title else [])
+    assert await title_in(database, new_chat) == (title or "Name two")
+    (prompt,) = namer.prompts
+    assert prompt.max_tokens == 64
+    assert len(prompt.turns[0].text) < 1_200
+
+
+@pytest.mark.services
+async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: Chat) -> None:
+    async with database.connection() as connection:
+        await chats.update(connection, new_chat.id, new_chat.user_id, "Mine", None)
+    titles = Titles(Catalog([Namer(short)], default=None), database, CARD.id, timeout_s=5)
+    assert await titles.think_of(new_chat, "Name two rivers", CARD.id) is None
+    assert await title_in(database, new_chat) == "Mine"
+
+
+@pytest.mark.services
+async def test_a_silent_model_holds_nobody_up(database: Database, new_chat: Chat) -> None:
+    titles = Titles(Catalog([Namer(silent)], default=None), database, CARD.id, timeout_s=60)
+    titling = titles.titling(new_chat, "Name two rivers", CARD)
+    titling.begin(lambda title: None)
+    async with asyncio.timeout(5):
+        await titling.wait(0.1)
+        await titles.close()
