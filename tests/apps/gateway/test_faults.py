@@ -174,7 +174,7 @@ def test_an_answer_outlives_an_outage_of_the_database(
         assert eve.http.post(f"/api/chat/{chat}/stop").json() == {"success": True}
         body = stream.rest()
     mortal_stores.revive()
-    eventually(lambda: mortal_stores.revive() or is_ready(eve), within_s=30)
+    eventually(lambda: not mortal_stores.revive() and is_ready(eve), within_s=30)
     answer = eventually(lambda: stopped(eve, chat))
     assert text_of(answer) == deltas(body)
 
@@ -239,7 +239,7 @@ def test_both_stores_are_killed_and_come_back(
         kill(mortal_stores, "PostgreSQL")
         kill(mortal_stores, "Valkey")
         stream.read_until(b"text-delta", 8)
-        eventually(lambda: mortal_stores.revive() or is_ready(eve), within_s=30)
+        eventually(lambda: not mortal_stores.revive() and is_ready(eve), within_s=30)
         eve.http.post(f"/api/chat/{chat}/stop")
         body = stream.rest()
     answer = eventually(lambda: stopped(eve, chat))
