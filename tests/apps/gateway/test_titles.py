@@ -130,7 +130,7 @@ async def test_a_title_is_stored_or_the_chat_keeps_its_own(
 @pytest.mark.services
 async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: Chat) -> None:
     async with database.connection() as connection:
-        await chats.update(connection, new_chat.id, new_chat.user_id, "Mine", None)
+        await chats.update(connection, new_chat.id, new_chat.user_id, {"title": "Mine"})
     titles = Titles(Catalog([Namer(short)], default=None), database, CARD.id, timeout_s=5)
     assert await titles.think_of(new_chat, "Name two rivers", CARD.id) is None
     assert await title_in(database, new_chat) == "Mine"

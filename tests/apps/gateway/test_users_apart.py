@@ -17,7 +17,6 @@ from tests.apps.gateway.harness import GatewayProcess, User, new_id, parts_of, t
 SECRET = "For my eyes only"
 FORBIDDEN, GONE = "forbidden", "not_found"
 TAKEN, WRONG, NOT_BEGUN = "conflict", "unauthorized", "bad_request"
-NO_FORM = "unsupported_media_type"
 OWN = "own"  # answers, about the stranger alone
 NOBODYS = "nobody's"  # answers about no user
 
@@ -72,7 +71,7 @@ ROUTES = {
     ("GET", "/api/document/diff"): FORBIDDEN,
     ("GET", "/api/suggestions"): FORBIDDEN,
     ("PATCH", "/api/suggestions/{suggestion_id}"): GONE,  # a real one: routes/test_suggestions.py
-    ("POST", "/api/files/upload"): NO_FORM,
+    ("POST", "/api/files/upload"): OWN,
     ("GET", "/api/files/{file_id}"): GONE,
     ("DELETE", "/api/files/{file_id}"): GONE,
     ("GET", "/api/models"): NOBODYS,
@@ -146,7 +145,6 @@ class Estate:
             ("POST", "/api/teams"): {"name": "Mine"},
             ("POST", "/api/document"): {"title": "Stolen", "kind": "text", "content": "Stolen"},
             ("PATCH", "/api/suggestions/{suggestion_id}"): {"status": "resolved"},
-            ("POST", "/api/files/upload"): {},
             ("POST", "/api/keys"): {"name": "Mine"},
             ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
@@ -184,9 +182,13 @@ class Case:
             ):
                 query[name] = estate.id_of(self.route, name)
         body = estate.body(self.method, self.route)
+        is_upload = self.route == "/api/files/upload"
         needs_body = operation.get("requestBody", {}).get("required", False)
-        assert body is not None or not needs_body, f"no body for {self.method} {self.route}"
-        response = user.http.request(self.method, url, params=query, json=body)
+        assert body is not None or is_upload or not needs_body, (
+            f"no body for {self.method} {self.route}"
+        )
+        files = {"file": ("mine.txt", b"Mine")} if is_upload else None
+        response = user.http.request(self.method, url, params=query, json=body, files=files)
         told = response.headers.get("content-type", "").startswith("application/json")
         content = response.json() if told and response.content else {}
         code = content.get("code", "") if isinstance(content, dict) else ""
@@ -262,6 +264,7 @@ def test_nobody_is_told_to_sign_in(ada: User, gateway: GatewayProcess, chat: str
     nobody.http.cookies.clear()
     open_to_all = {
         ("GET", "/api/messages"),
+        ("GET", "/api/files/{file_id}"),
         ("GET", "/api/auth/session"),
         ("POST", "/api/auth/guest"),
         ("POST", "/api/auth/register"),

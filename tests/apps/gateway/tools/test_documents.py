@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +21,10 @@ from raylm_apps.gateway.providers.base import (
     TextDelta,
 )
 from raylm_apps.gateway.providers.mock import MockProvider
-from raylm_apps.gateway.store import documents, suggestions
+from raylm_apps.gateway.store import documents, suggestions, users
 from raylm_apps.gateway.store.documents import MAX_CHARS, Draft, Kind, Version
 from raylm_apps.gateway.store.migrate import migrate
-from raylm_apps.gateway.store.pool import Database
+from raylm_apps.gateway.store.pool import Database, OutageError
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.documents import document_tools
 from tests.apps.gateway.harness import new_id
@@ -74,15 +75,22 @@ class Desk:
         self._tools = {tool.name: tool for tool in document_tools(database)}
 
     async def use(self, name: str, **arguments: Any) -> Any:
+        await self._sit_down()
         tool = self._tools[name]
         return await tool.run(tool.arguments.model_validate(arguments), self.context)
 
     async def have(self, content: str, kind: Kind = "text") -> Version:
+        await self._sit_down()
         async with self.database.transaction() as connection:
             draft = Draft("Mine", kind, content)
             version = await documents.add(connection, new_id(), self.user_id, draft)
         assert version is not None
         return version
+
+    async def _sit_down(self) -> None:
+        with suppress(OutageError):
+            async with self.database.transaction() as connection:
+                assert await users.ensure(connection, self.user_id, is_guest=True)
 
     async def contents(self, document_id: str) -> list[str]:
         async with self.database.connection() as connection:
