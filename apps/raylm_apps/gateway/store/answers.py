@@ -74,10 +74,16 @@ class AnswerWriter:
             await asyncio.wait(waits, timeout=timeout_s)
 
     async def _write(self, states: list[AnswerState]) -> None:
-        """One statement for all; where it is refused, one by one, to lose only what must be."""
+        """One statement for all; where it is refused, one by one, to lose only what must be.
+
+        Who was chosen to give way in a deadlock (with a guest who signs in) tries again.
+        """
         try:
             async with self._database.connection() as connection:
                 await _update(connection, states)
+        except asyncpg.TransactionRollbackError:
+            for state in states:
+                await self._write([state])
         except asyncpg.PostgresError as error:
             if len(states) == 1:
                 log.error("an answer cannot be stored", id=states[0].id, error=str(error))

@@ -132,6 +132,30 @@ async def test_usage_that_is_no_number_costs_no_answer(
     assert (row["requests"], row["input_tokens"], row["output_tokens"]) == (1, 0, 2)
 
 
+async def test_a_deadlock_costs_no_answer(database: Database, writer: AnswerWriter) -> None:
+    answer = await new_answer(database)
+    async with database.transaction() as connection:
+        await connection.execute("set local deadlock_timeout = '30s'")  # the writer gives way
+        await connection.execute(
+            "select from users where id = (select user_id from chats where id = $1) for update",
+            answer.chat_id,
+        )
+        saved = writer.save(state(answer, "whole", Status.COMPLETE))
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(
+                "select exists (select from pg_locks where not granted)"
+            ):
+                await asyncio.sleep(0.01)
+        await connection.execute(
+            "update messages set updated_at = now() where chat_id = $1 and id = $2",
+            answer.chat_id,
+            answer.id,
+        )
+    async with asyncio.timeout(20):
+        await saved.wait()
+    assert (await stored(database, answer)).status is Status.COMPLETE
+
+
 async def counted(database: Database, answer: Message) -> list[Any]:
     """What was written beside an answer."""
     async with database.connection() as connection:
