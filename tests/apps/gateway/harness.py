@@ -211,6 +211,7 @@ def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
         "RAYLM_REGISTRATIONS_PER_HOUR_FROM_ADDRESS": "100000",
         "RAYLM_LOGINS_FROM_ADDRESS": "100000",
         "RAYLM_MESSAGES_PER_HOUR_FROM_ADDRESS": "100000",
+        "RAYLM_GUEST_MESSAGES_PER_HOUR": "100000",
         **more,
     }
 

@@ -1,5 +1,6 @@
 """What operators see: traces, metrics, lines of the log; and what they must not see."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -70,6 +71,11 @@ async def test_a_trace_of_request_stores_answer_and_model(
 ) -> None:
     parent = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"}
     await client.post("/api/chat", json=question("secret words"), headers=parent)
+    async with asyncio.timeout(10):
+        while "answer" not in [
+            span.name for span in exporter.get_finished_spans()
+        ]:  # it ends a moment after its stream
+            await asyncio.sleep(0.01)
     request, answer = named(exporter, "POST /api/chat"), named(exporter, "answer")
     model, store = named(exporter, "chat mock/echo"), named(exporter, "postgresql")
     for span in (request, answer, model, store):

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.store import documents, suggestions
+from raylm_apps.gateway.store import documents, suggestions, users
 from raylm_apps.gateway.store.documents import Draft
 from raylm_apps.gateway.store.pool import Database
 from tests.apps.gateway.harness import User, new_id
@@ -23,6 +23,7 @@ async def _make(stores: StoreUrls, user_id: str) -> dict[str, Any]:
     database = Database(stores.database_url)
     await database.open()
     async with database.transaction() as connection:
+        assert await users.ensure(connection, user_id, is_guest=True)
         draft = Draft("Title", "text", "One. Two.")
         version = await documents.add(connection, new_id(), user_id, draft)
         assert version is not None
