@@ -56,7 +56,7 @@ def test_a_rate_limit_is_explained_and_the_message_can_be_sent_again(
     expect(chat.waiting).to_be_visible()
     chat.sidebar.new_chat.click()
     chat.ask("One more", "mock/echo")
-    expect(chat.toast).to_contain_text("Too many answers are being written for you.")
+    expect(chat.toast).to_contain_text("You have reached the limit for messages or answers")
     expect(chat.note).to_contain_text("This message was not answered.")
     chat.sidebar.chat("Keep writing").click()
     chat.stop_button.click()

@@ -48,7 +48,7 @@ MESSAGES = {
     "offline:auth": "The sign-in provider is not reachable at the moment. Please try again.",
     "offline:chat": "The service is not reachable at the moment. Please try again.",
     "rate_limit:auth": "Too many attempts. Please wait a while and try again.",
-    "rate_limit:chat": "You have reached the limit for messages. Please wait and try again.",
+    "rate_limit:chat": "You have reached the limit for messages or answers at once. Please wait.",
     "rate_limit:file": "You keep too many files. Please delete some, or a chat that has them.",
     "rate_limit:folder": "You have as many folders as there can be.",
     "storage_full:file": "There is no room for files at the moment. Please try again later.",
