@@ -5,10 +5,10 @@
 
 namespace raylm {
 
-// Other programs take a member's core away for milliseconds, and at each of a token's 152 barriers
-// all wait for the one that does not run. While one waits another is away: of the team's time,
-// size * elapsed, about waited * size / (size - 1) is lost, and one alone, which waits for nobody,
-// needs the rest.
+// Other programs take a member's core away for milliseconds, and at the next barrier (a token of
+// SmolLM2-135M has 152) all wait for the one that does not run. While size - 1 wait one is away: of
+// the team's time, size * elapsed, waited * size / (size - 1) is lost, and one alone, which waits
+// for nobody, needs the rest.
 class Staffing {
 public:
     explicit Staffing(int size) : size_(size) {}
