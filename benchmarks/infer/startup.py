@@ -37,7 +37,7 @@ import raylm
 llm = raylm.LLM(sys.argv[1], quantization=sys.argv[2], threads=1)
 llm.generate("Hello", raylm.SamplingParams(max_tokens=1, temperature=0))
 ready = time.monotonic()
-runner = llm._engine._runner
+runner = llm._engine._runner.runner  # the packed one, behind what takes over if it fails
 tokens = runner.num_blocks * runner.block_size
 weights_mb = runner._decoder.weight_bytes / 1e6
 pool_mb = tokens * runner._decoder.dims.cache_bytes(16) / 1e6
