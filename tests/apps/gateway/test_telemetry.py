@@ -40,13 +40,14 @@ async def client(
         redis_url=stores.redis_url,
         data_dir=tmp_path,
         mock_provider=True,
+        limits="off",  # other tests of this address have used them up
     )
     app = create_app(settings, Tracing(provider))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
     ):
-        await client.post("/api/auth/guest")
+        (await client.post("/api/auth/guest")).raise_for_status()
         exporter.clear()
         yield client
 
@@ -70,7 +71,8 @@ async def test_a_trace_of_request_stores_answer_and_model(
     client: httpx.AsyncClient, exporter: InMemorySpanExporter
 ) -> None:
     parent = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"}
-    await client.post("/api/chat", json=question("secret words"), headers=parent)
+    answered = await client.post("/api/chat", json=question("secret words"), headers=parent)
+    answered.raise_for_status()
     async with asyncio.timeout(10):
         while "answer" not in [
             span.name for span in exporter.get_finished_spans()
