@@ -4,6 +4,8 @@ import asyncio
 from types import TracebackType
 
 from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.limits import Claim
 from raylm_apps.gateway.services import Services
 from raylm_apps.gateway.slots import Slot
 
@@ -16,13 +18,24 @@ class Allowance:
         self.session = session
         self._address = address
         self._slot: Slot | None = None
+        self._spent: tuple[Claim, ...] = ()
 
-    async def take(self) -> None:
-        """Raises rate_limit:chat."""
+    async def take(self) -> ApiError | None:
+        """Why there is none; a question that was posted before needs none, and says so later."""
         gateway, entitlements = self._gateway, self._gateway.entitlements
         rooms = entitlements.answers_at_once(self.session, self._address)
-        self._slot = await gateway.slots.take(*rooms)
-        await gateway.limits.spend(*entitlements.message(self.session, self._address))
+        claims = entitlements.message(self.session, self._address)
+        try:
+            self._slot = await gateway.slots.take(*rooms)
+            await gateway.limits.spend(*claims)
+        except ApiError as refusal:
+            return refusal
+        self._spent = claims
+        return None
+
+    async def return_unused(self) -> None:
+        """There is an answer already."""
+        await self._gateway.limits.give_back(*self._spent)
 
     def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
         slot, self._slot = self._slot, None

@@ -7,7 +7,8 @@ import structlog
 from fastapi.responses import StreamingResponse
 
 from raylm_apps.gateway.answer_log import DONE, PING, EventId, frame
-from raylm_apps.gateway.streams import UNAVAILABLE, Batch
+from raylm_apps.gateway.redis_client import UNAVAILABLE
+from raylm_apps.gateway.streams import Batch
 from raylm_apps.gateway.tool_parts import Part
 
 logger = structlog.get_logger()

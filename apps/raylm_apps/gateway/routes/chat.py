@@ -23,6 +23,7 @@ from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats, messages
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
+from raylm_apps.gateway.titles import NewChat, Titling
 from raylm_apps.gateway.ui_message import replay
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
@@ -77,10 +78,12 @@ async def _begin(
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
+    refusal = await allowance.take()
     exchange = await begin_exchange(
-        gateway.database, session, request, question, model.id, admit=allowance.take
+        gateway.database, session, request, question, model.id, refusal=refusal
     )
     if exchange.is_repeat:
+        await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
     return await _start(gateway, allowance, request, exchange, provider, model)
 
@@ -97,10 +100,12 @@ async def _go_on(
     async with gateway.database.connection() as connection:
         answer = await messages.find(connection, chat.id, message_id)
     provider, model = await gateway.catalog.resolve(answer.model if answer else None)
+    refusal = await allowance.take()
     exchange = await continue_exchange(
-        gateway.database, user_id, chat.id, message_id, decisions, admit=allowance.take
+        gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
     )
     if exchange.is_repeat:
+        await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
     return await _start(gateway, allowance, request, exchange, provider, model)
 
@@ -118,22 +123,29 @@ async def _start(
     toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
     definitions = [offered.definition for offered in toolbox.values()]
     attachments = await load_attachments(gateway.uploads, user_id, exchange.path, model)
-    answer_tokens, wording = settings.max_answer_tokens, exchange.path[-1].text
+    answer_tokens = settings.max_answer_tokens
     generation = Generation(
         exchange.answer,
         Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=gateway.titles.titling(exchange.chat, wording or exchange.chat.title, model)
-        if exchange.is_new_chat
-        else None,
+        titling=_titling(gateway, user_id, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
     )
     allowance.lasts_until_end_of(gateway.generations.start(generation))
     return sse_response(generation.log.follow(settings.heartbeat_s, news_only=is_continued))
+
+
+def _titling(
+    gateway: Services, user_id: str, exchange: Exchange, model: ModelCard
+) -> Titling | None:
+    if exchange.new_title is None:
+        return None
+    chat = NewChat(exchange.answer.chat_id, user_id, exchange.new_title)
+    return gateway.titles.titling(chat, exchange.path[-1].text or chat.title, model)
 
 
 async def _follow_earlier(gateway: Services, exchange: Exchange) -> StreamingResponse:
