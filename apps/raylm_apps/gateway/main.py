@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.errors import ApiError, code_for
+from raylm_apps.gateway.garbage import collected_rarely
 from raylm_apps.gateway.routes import (
     account,
     accounts,
@@ -68,7 +69,8 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
         async with open_services(settings, metrics, tracing) as services:
             app.state.services = services
-            yield
+            with collected_rarely():
+                yield
         await asyncio.to_thread(tracing.close)
 
     app = FastAPI(

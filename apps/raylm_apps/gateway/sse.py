@@ -1,10 +1,12 @@
 """UI message streams as HTTP responses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import orjson
 import structlog
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from raylm_apps.gateway.answer_log import DONE, PING, EventId, frame
 from raylm_apps.gateway.redis_client import UNAVAILABLE
@@ -19,8 +21,35 @@ HEADERS = {
 }
 
 
-def sse_response(body: AsyncIterator[bytes]) -> StreamingResponse:
-    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
+class EventStream(StreamingResponse):
+    """Ends with its reader, as its base does, for a tenth of what a task group costs."""
+
+    media_type = "text/event-stream"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        writing = asyncio.current_task()
+        assert writing is not None
+        has_left = False
+
+        def leave(listening: "asyncio.Task[None]") -> None:
+            nonlocal has_left
+            if not listening.cancelled():
+                has_left = writing.cancel()
+
+        listening = asyncio.create_task(self.listen_for_disconnect(receive))
+        listening.add_done_callback(leave)
+        try:
+            await self.stream_response(send)
+        except asyncio.CancelledError:
+            if not has_left or writing.uncancel() > 0:
+                raise
+        finally:
+            listening.remove_done_callback(leave)
+            listening.cancel()
+
+
+def sse_response(body: AsyncIterator[bytes]) -> EventStream:
+    return EventStream(body, headers=HEADERS)
 
 
 async def batches_as_sse(

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from raylm_apps.gateway.allowance import Allowance
+from raylm_apps.gateway.allowance import Allowance, Asker
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
-from raylm_apps.gateway.auth import ClientAddress, SignedIn
+from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.exchange import Exchange, begin_exchange, continue_exchange
@@ -30,17 +30,15 @@ router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
 @router.post("", response_class=StreamingResponse)
-async def ask(
-    gateway: Gateway, session: SignedIn, address: ClientAddress, request: ChatRequest
-) -> StreamingResponse:
+async def ask(asker: Asker, request: ChatRequest) -> StreamingResponse:
     """Streams the answer as an AI SDK UI message. Posting a question again follows its answer.
 
     `messages` that end with an answer whose calls were allowed or denied let that answer go on.
     """
-    with Allowance(gateway, session, address) as allowance:
+    with asker as allowance:
         if decisions := decisions_of(request):
-            return await _go_on(gateway, allowance, request, decisions)
-        return await _begin(gateway, allowance, request)
+            return await _go_on(allowance.gateway, allowance, request, decisions)
+        return await _begin(allowance.gateway, allowance, request)
 
 
 @router.delete("")
