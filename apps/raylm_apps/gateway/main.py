@@ -48,8 +48,8 @@ from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
 
 ROUTERS = (
-    *(auth, accounts, oauth, keys, account, usage),
     *(chat, stream, branch, messages, votes, history, folders, teams),
+    *(auth, accounts, oauth, keys, account, usage),
     *(document, suggestions, files),
     *(models, health, docs),
 )

@@ -50,6 +50,7 @@ class _Copy:
     """How much of a log Redis has; None when an outage left it unknown."""
 
     log: AnswerLog
+    keys: tuple[bytes, bytes]
     written: int | None = 0
 
 
@@ -77,7 +78,8 @@ class StreamWriter:
         self.available = True
 
     def open(self, answer: AnswerLog) -> None:
-        self._copies[answer.key] = _Copy(answer)
+        key = answer.key
+        self._copies[key] = _Copy(answer, (key.stream.encode(), key.lease.encode()))
 
     def grown(self, answer: AnswerLog) -> None:
         """Readers see what Redis has: what they saw survives. Without Redis they see all."""
@@ -137,7 +139,7 @@ class StreamWriter:
         for copy in batch:
             if copy.written is None:
                 copy.written = await self._count_written(copy.log)
-        keys: list[str] = []
+        keys: list[Argument] = []
         arguments: list[Argument] = [self._ttl_s, self._lease_ms]
         sizes = [_add(copy, keys, arguments) for copy in batch]
         if batch:
@@ -179,12 +181,14 @@ class StreamWriter:
             log.warning("redis is back" if available else "redis is away", error=error)
 
 
-def _add(copy: _Copy, keys: list[str], arguments: list[Argument]) -> int:
+def _add(copy: _Copy, keys: list[Argument], arguments: list[Argument]) -> int:
     """What Redis lacks of a log; returns the entries there will be, the end marker included."""
     answer, size = copy.log, len(copy.log.data)
     assert copy.written is not None
     missing = answer.data[copy.written : size]
-    keys += answer.key.stream, answer.key.lease
-    arguments += answer.started_ms, copy.written, len(missing), int(answer.replaces)
-    arguments += answer.ending or "", *missing
+    keys += copy.keys
+    arguments += (
+        *(answer.started_ms, copy.written, len(missing), int(answer.replaces)),
+        *(answer.ending or b"", *missing),
+    )
     return size if answer.ending is None else size + 1
