@@ -40,7 +40,7 @@ end
 TIMEOUT_S = 1.0
 RETRY_S = 0.5
 # Under load parts gather for a moment, which nobody sees; the first ones of an answer never wait.
-GATHER_S = 0.01
+GATHER_S = 0.02
 FIRST_PARTS = 8
 log = structlog.get_logger()
 
@@ -127,9 +127,9 @@ class StreamWriter:
         loop = asyncio.get_running_loop()
         left_s = self._copied_at + GATHER_S - loop.time()
         if left_s > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
-                    await self._hurry.wait()
+            patience = loop.call_later(left_s, self._hurry.set)
+            await self._hurry.wait()
+            patience.cancel()
         self._hurry.clear()
         self._copied_at = loop.time()
 
