@@ -11,6 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 # A request must not wait for a Redis that is away: it goes on without.
 PATIENCE_S = 0.2
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
+CLOSED = "the connection to Redis was closed"
 Argument = str | bytes | int | float
 
 
@@ -57,6 +58,8 @@ class RedisPipe:
     async def close(self) -> None:
         if self._sending is not None:
             self._sending.cancel()
+        for _, reply in self._waiting:
+            _fail(reply, ConnectionError(CLOSED))
         await self._disconnect()
 
     async def _send(self) -> None:
@@ -81,7 +84,7 @@ class RedisPipe:
                 _fail(reply, error)
         except asyncio.CancelledError:
             for _, reply in batch:
-                _fail(reply, ConnectionError("the connection to Redis was closed"))
+                _fail(reply, ConnectionError(CLOSED))
             raise
 
     async def _connect(self) -> Any:

@@ -84,6 +84,22 @@ async def test_what_was_well_is_forgotten(limits: Limits) -> None:
     await limits.spend(claim)
 
 
+@services
+async def test_what_was_for_nothing_is_given_back_once(limits: Limits) -> None:
+    claim = limit(2).of(new_id())
+    await limits.spend(claim)
+    await limits.give_back(claim)
+    assert await passed(limits, [(claim,)] * 3) == 2
+    await limits.give_back(limit(2).of(new_id()))
+
+
+async def test_it_is_given_back_without_redis_too(alone: Limits) -> None:
+    claim = limit(1).of("somebody")
+    await alone.spend(claim)
+    await alone.give_back(claim)
+    assert await passed(alone, [(claim,)] * 3) == 1
+
+
 async def test_without_redis_the_process_counts_for_itself(alone: Limits) -> None:
     claim = limit(17).of("somebody")
     started = time.perf_counter()

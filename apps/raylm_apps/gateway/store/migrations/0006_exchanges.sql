@@ -15,6 +15,7 @@ declare
     leaf      text;
     earlier   messages;
     is_fresh  boolean := true;
+    kept      int;
 begin
     -- Held to the end: a guest who signs in takes along what is stored, or closes the door before.
     select upgraded_to into closed from users where id = asker for key share;
@@ -67,12 +68,10 @@ begin
         with mine as (
             update files set sent_at = now() where user_id = asker and id = any(file_ids)
             returning id
-        ), kept as (
-            insert into message_files select in_chat, question_id, id from mine
-            on conflict do nothing
         )
-        select from mine having count(*) = cardinality(file_ids);
-        if not found then
+        insert into message_files select in_chat, question_id, id from mine;
+        get diagnostics kept = row_count;
+        if kept < cardinality(file_ids) then
             raise exception 'a file is gone' using errcode = 'RL404';
         end if;
     end if;
