@@ -3,13 +3,23 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from raylm_apps.gateway.providers.base import ModelCard, ToolDefinition
 from raylm_apps.gateway.tools.base import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 Source = Callable[[], Iterable[Tool]]
+
+
+@lru_cache(1024)
+def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
+    """Made once: for every message it cost as much as all the rest."""
+    schema: dict[str, Any] = without_titles(arguments.model_json_schema())
+    return schema
 
 
 @dataclass(frozen=True)
@@ -21,8 +31,7 @@ class OfferedTool:
 
     @property
     def definition(self) -> ToolDefinition:
-        schema = without_titles(self.tool.arguments.model_json_schema())
-        return ToolDefinition(self.tool.name, self.tool.description, schema)
+        return ToolDefinition(self.tool.name, self.tool.description, _schema(self.tool.arguments))
 
 
 Toolbox = dict[str, OfferedTool]
