@@ -4,17 +4,26 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+import structlog
+
 from raylm_apps.gateway import tool_parts
 from raylm_apps.gateway.approval import decided_calls, new_approval_id
 from raylm_apps.gateway.conversation import Conversation
-from raylm_apps.gateway.providers.base import Finished, Provider, ToolCall, Usage
+from raylm_apps.gateway.providers.base import (
+    Finished,
+    Provider,
+    ToolCall,
+    ToolsRefusedError,
+    Usage,
+)
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.calls import JudgedCall, ReadyCall, RefusedCall, check, judge
 from raylm_apps.gateway.tools.registry import Toolbox
 from raylm_apps.gateway.tools.running import ToolRun
-from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter
+from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, notice_part
 
 TOOL_CALLS = "tool-calls"
+logger = structlog.get_logger()
 
 
 class Answering:
@@ -63,6 +72,16 @@ class Answering:
                 return replace(finished, reason=reason, usage=self.usage)
 
     async def _ask(self, *, may_call: bool) -> tuple[Finished, list[ToolCall]]:
+        """Where the model's server refuses tools, once more without them."""
+        try:
+            return await self._ask_once(may_call=may_call)
+        except ToolsRefusedError as refusal:
+            logger.info("asked again without tools", cause=refusal.cause)
+            self._conversation, self._toolbox = self._conversation.without_tools(), {}
+            self._publish([notice_part("tools-refused", refusal.message)])
+            return await self._ask_once(may_call=False)
+
+    async def _ask_once(self, *, may_call: bool) -> tuple[Finished, list[ToolCall]]:
         finished, calls = Finished(), list[ToolCall]()
         prompt = self._conversation.prompt(self._fold.parts(), may_call=may_call)
         async with aclosing(self._provider.stream(prompt)) as events:
