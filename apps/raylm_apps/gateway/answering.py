@@ -46,6 +46,7 @@ class Answering:
         self._provider = provider
         self._toolbox = toolbox
         self._tool_run = tool_run
+        self._watch = tool_run.watch
         self._writer = writer
         self._fold = fold
         self._publish = publish
@@ -103,6 +104,7 @@ class Answering:
                 case ReadyCall():
                     part = tool_parts.input_available(call.id, call.name, call.input)
                 case RefusedCall(call_id, name, raw, reason):
+                    self._watch.count(self._known(name), "error")
                     part = tool_parts.input_error(call_id, name, raw, reason)
             self._publish([part])
 
@@ -114,14 +116,21 @@ class Answering:
     async def _carry_out_decisions(self) -> None:
         """Run the calls that the user has just allowed, with the arguments as they are stored."""
         allowed, denied = decided_calls(self._fold.parts())
+        for part in denied:
+            self._watch.count(self._known(tool_parts.name_of(part)), "denied")
         self._publish(tool_parts.output_denied(part["toolCallId"]) for part in denied)
         judged = [
             check(part["toolCallId"], tool_parts.name_of(part), part["input"], self._toolbox)
             for part in allowed
         ]
         refused = [call for call in judged if isinstance(call, RefusedCall)]
+        for call in refused:
+            self._watch.count(self._known(call.name), "error")
         self._publish(tool_parts.output_error(call.id, call.reason) for call in refused)
         await self._tool_run.run_all(_ready(judged))
+
+    def _known(self, name: str) -> str | None:
+        return name if name in self._toolbox else None
 
     def _steps_taken(self) -> int:
         return sum(part["type"] == "step-start" for part in self._fold.parts())

@@ -68,6 +68,15 @@ def test_a_question_about_the_weather(grace: User, chat: str) -> None:
     assert answer["metadata"]["finishReason"] == "stop"
 
 
+def test_calls_are_counted_and_timed_by_tool(grace: User, chat: str) -> None:
+    grace.ask('getWeather({"city": "Paris"}) inventedTool({})', chat=chat, model=TOOLS)
+    metrics = grace.http.get("/metrics").text
+    assert 'raylm_tool_calls_total{outcome="ok",tool="getWeather"}' in metrics
+    assert 'raylm_tool_calls_total{outcome="error",tool="(unknown)"}' in metrics
+    assert 'raylm_tool_seconds_count{tool="getWeather"}' in metrics
+    assert "inventedTool" not in metrics
+
+
 def test_a_document_is_written_beside_the_answer(grace: User, chat: str) -> None:
     question = 'createDocument({"title": "Rivers", "kind": "text"})'
     parts = parts_of(grace.ask(question, chat=chat, model=TOOLS).content)
@@ -258,6 +267,8 @@ def test_a_denied_call_never_runs(grace: User, notes: McpNotes, chat: str) -> No
     assert call["approval"] == {**call["approval"], "approved": False, "reason": "Too loud."}
     assert "The user denied this call. Their reason: Too loud." in text_of(answer)
     assert notes.count(chat) == 0
+    counted = 'raylm_tool_calls_total{outcome="denied",tool="demo_note"}'
+    assert counted in grace.http.get("/metrics").text
 
 
 def test_a_decision_posted_often_counts_once(grace: User, notes: McpNotes, chat: str) -> None:
