@@ -1,0 +1,121 @@
+"""What is searched for, as PostgreSQL understands it: of messages a tsquery, of titles LIKE."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from raylm_apps.gateway.store.pool import Connection
+from raylm_apps.gateway.store.wording import Clause, Term, clauses_of
+
+_ENDINGS = (
+    *("s", "es", "ed", "ing", "ly", "ness", "ments", "ations", "ational", "izations", "iveness"),
+    *("fulness", "ousness", "abilities", "ivities", "alities", "icates", "ically", "alism"),
+)
+# What may still follow the first letters of an English word, whose stem can be shorter than they
+# are: "universi" is on its way to "university", which is kept as "univers".
+TAILS = sorted({ending[place:] for ending in _ENDINGS for place in range(len(ending))})
+LEAST_STEM = 3
+_PHRASE = "phraseto_tsquery('words', wording({}))"
+_BEGINNING = f"""({_PHRASE} || ({_PHRASE} <-> (
+    to_tsquery('unstemmed', {{}} || ':*')
+    || coalesce((select string_agg(distinct quote_literal(stem), '|')::tsquery
+                 from unnest({{}}::text[]) as tail,
+                      unnest(ts_lexize('every_stem', folded({{}}) || tail)) as stem
+                 where starts_with(folded({{}}), stem) and length(stem) >= {LEAST_STEM}), ''))))"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    words: str
+    """A tsquery."""
+    narrower: str | None
+    """Where `words` has a beginning, what also holds of all that it finds; None: nothing does.
+
+    An index of all users' words finds words at once, but of a beginning reads every word.
+    """
+    is_open: bool
+    titles: Sequence[tuple[Sequence[str], Sequence[str]]]
+    """Patterns of LIKE, by clause: all of those, none of these."""
+
+    def of_messages(self, arguments: list[object]) -> str:
+        """SQL about the table `message_words`; what it needs is added to the arguments."""
+        arguments.append(self.words)
+        words = f"${len(arguments)}::text::tsquery"
+        if not self.is_open:
+            return f"words @@ {words}"
+        if self.narrower is None:
+            return f"ts_match_vq(words, {words})"
+        arguments.append(self.narrower)
+        return f"words @@ ${len(arguments)}::text::tsquery and ts_match_vq(words, {words})"
+
+    def of_titles(self, arguments: list[object], title: str = "chats.title") -> str:
+        """SQL about a title."""
+        alternatives = []
+        for wanted, unwanted in self.titles:
+            terms = []
+            for sign, patterns in (("", wanted), ("not ", unwanted)):
+                for pattern in patterns:
+                    arguments.append(pattern)
+                    terms.append(f"folded({title}) {sign}like ${len(arguments)}")
+            alternatives.append(f"({' and '.join(terms)})")
+        return f"({' or '.join(alternatives)})" if alternatives else "false"
+
+
+async def understand(connection: Connection, query: str) -> Wanted | None:
+    """None where nothing is asked for."""
+    clauses = clauses_of(query)
+    if not clauses:
+        return None
+    arguments: list[object] = []
+    words = " || ".join(_all_of(clause, arguments) for clause in clauses)
+    closed = [[term for term in clause if not term.beginning] for clause in clauses]
+    is_open = closed != [list(clause) for clause in clauses]
+    narrower = "null"
+    if is_open and all(any(not term.is_negated for term in clause) for clause in closed):
+        narrower = " || ".join(_all_of(clause, arguments) for clause in closed)
+    arguments.append([term.text for clause in clauses for term in clause])
+    row = await connection.fetchrow(
+        f"""select ({words})::text as words, ({narrower})::text as narrower,
+                   array(select folded(term) from unnest(${len(arguments)}::text[])
+                         with ordinality as t (term, place) order by place) as terms""",
+        *arguments,
+    )
+    assert row is not None
+    return Wanted(row["words"], row["narrower"], is_open, _patterns(clauses, row["terms"]))
+
+
+def _all_of(clause: Clause, arguments: list[object]) -> str:
+    return f"({' && '.join(_term(term, arguments) for term in clause)})"
+
+
+def _term(term: Term, arguments: list[object]) -> str:
+    def place(value: object) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}::{'text[]' if isinstance(value, list) else 'text'}"
+
+    if term.beginning:
+        word = place(term.beginning)
+        return _BEGINNING.format(
+            place(term.text), place(term.before), word, place(TAILS), word, word
+        )
+    return f"{'!!' if term.is_negated else ''}{_PHRASE.format(place(term.text))}"
+
+
+def _patterns(
+    clauses: Sequence[Clause], folded: Sequence[str]
+) -> list[tuple[list[str], list[str]]]:
+    """Of the clauses that want something: what is only unwanted would find nearly every title."""
+    terms = iter(folded)
+    split = []
+    for clause in clauses:
+        patterns = [(term.is_negated, _anywhere(next(terms))) for term in clause]
+        wanted = [pattern for is_negated, pattern in patterns if not is_negated]
+        unwanted = [pattern for is_negated, pattern in patterns if is_negated]
+        if wanted:
+            split.append((wanted, unwanted))
+    return split
+
+
+def _anywhere(text: str) -> str:
+    """A LIKE pattern in which nothing of the text is special."""
+    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"
