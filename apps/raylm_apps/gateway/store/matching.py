@@ -1,5 +1,6 @@
 """What is searched for, as PostgreSQL understands it: of messages a tsquery, of titles LIKE."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ _ENDINGS = (
 # are: "universi" is on its way to "university", which is kept as "univers".
 TAILS = sorted({ending[place:] for ending in _ENDINGS for place in range(len(ending))})
 LEAST_STEM = 3
+# What the index of titles knows; of other patterns it is quicker to look at each title oneself.
+_TRIGRAM = re.compile(r"[a-z0-9]{3}")
+_INDEXED, _INLINE = "folded({})", "lower(unaccent('unaccent'::regdictionary, {}))"
 _PHRASE = "phraseto_tsquery('words', wording({}))"
 _BEGINNING = f"""({_PHRASE} || ({_PHRASE} <-> (
     to_tsquery('unstemmed', {{}} || ':*')
@@ -47,7 +51,9 @@ class Wanted:
         arguments.append(self.narrower)
         return f"words @@ ${len(arguments)}::text::tsquery and ts_match_vq(words, {words})"
 
-    def of_titles(self, arguments: list[object], title: str = "chats.title") -> str:
+    def of_titles(
+        self, arguments: list[object], title: str = "chats.title", *, by_index: bool = False
+    ) -> str:
         """SQL about a title."""
         alternatives = []
         for wanted, unwanted in self.titles:
@@ -55,7 +61,9 @@ class Wanted:
             for sign, patterns in (("", wanted), ("not ", unwanted)):
                 for pattern in patterns:
                     arguments.append(pattern)
-                    terms.append(f"folded({title}) {sign}like ${len(arguments)}")
+                    is_indexed = by_index and not sign and _TRIGRAM.search(pattern)
+                    folded = _INDEXED if is_indexed else _INLINE
+                    terms.append(f"{folded.format(title)} {sign}like ${len(arguments)}")
             alternatives.append(f"({' and '.join(terms)})")
         return f"({' or '.join(alternatives)})" if alternatives else "false"
 

@@ -71,7 +71,8 @@ async def _shelves(
 
 async def _titles(connection: Connection, shelf: Shelf, wanted: Wanted, limit: int) -> list[Place]:
     condition, arguments = shelf.condition()
-    title, words = wanted.of_titles(arguments), wanted.of_messages(arguments)
+    title = wanted.of_titles(arguments, by_index=True)
+    words = wanted.of_messages(arguments)
     rows = await connection.fetch(
         f"""with titled as materialized (
               select * from chats where {condition} and {title}
