@@ -40,6 +40,10 @@ class Wanted:
     titles: Sequence[tuple[Sequence[str], Sequence[str]]]
     """Patterns of LIKE, by clause: all of those, none of these."""
 
+    @property
+    def is_indexed(self) -> bool:
+        return not self.is_open or self.narrower is not None
+
     def of_messages(self, arguments: list[object]) -> str:
         """SQL about the table `message_words`; what it needs is added to the arguments."""
         arguments.append(self.words)

@@ -91,9 +91,10 @@ async def _titles(connection: Connection, shelf: Shelf, wanted: Wanted, limit: i
 async def _messages(
     connection: Connection, shelf: Shelf, wanted: Wanted, limit: int
 ) -> list[Place]:
-    found = await _few(connection, shelf.user_id, wanted)
-    if len(found) < MANY:
-        return await _among(connection, shelf, wanted, limit, found)
+    if wanted.is_indexed:
+        found = await _few(connection, shelf.user_id, wanted)
+        if len(found) < MANY:
+            return await _among(connection, shelf, wanted, limit, found)
     return await _walk(connection, shelf, wanted, limit)
 
 

@@ -193,17 +193,22 @@ def test_a_server_that_dies_in_a_call_comes_back(grace: User, chat: str) -> None
 
 
 def test_kill_9_of_the_gateway_in_a_tool(
-    tool_environment: dict[str, str], tmp_path: Path, chat: str
+    tooled: GatewayProcess, tool_environment: dict[str, str], tmp_path: Path, chat: str
 ) -> None:
+    """Another process finds what is left of the answer."""
+
+    def answer() -> dict[str, Any]:
+        return elsewhere.get(f"/api/messages?chatId={chat}").json()["messages"][-1]
+
     with GatewayProcess(tmp_path / "log", tool_environment) as gateway:
         hopper = gateway.user()
         eventually(lambda: hopper.has_tool("demo_wait"), within_s=30)
         with hopper.asking('demo_wait({"seconds": 60})', chat=chat, model=TOOLS) as stream:
             stream.read_until(b'"preliminary":true')
             gateway.kill()
-        gateway.start()
-        eventually(lambda: hopper.answer(chat)["metadata"]["status"] == "interrupted")
-        (call,) = calls_of(hopper.answer(chat))
+        elsewhere = tooled.visitor(cookie=hopper.token)
+        eventually(lambda: answer()["metadata"]["status"] == "interrupted")
+        (call,) = calls_of(answer())
         assert (call["state"], call["errorText"]) == ("output-error", "This call was not finished.")
 
 
@@ -359,7 +364,6 @@ def test_kill_9_in_a_call_that_was_allowed(
                 gateway.kill()
                 body = repeated.read()
             answer = elsewhere.get(f"/api/messages?chatId={chat}").json()["messages"][-1]
-        gateway.start()
     assert kinds(parts_of(body))[:2] == ["start", "tool-output-available"]
     assert kinds(parts_of(body))[-3:] == ["tool-output-error", "message-metadata", "abort"]
     assert answer["metadata"]["status"] == "interrupted"
@@ -367,7 +371,10 @@ def test_kill_9_in_a_call_that_was_allowed(
 
 
 def test_a_new_chat_gets_a_title_of_a_model(grace: User, chat: str) -> None:
-    parts = parts_of(grace.ask("Name three rivers", chat=chat).content)
+    with grace.asking("Name three rivers", chat=chat) as stream:
+        stream.read_until(b'"data-chat-title"', 2)
+        grace.http.post(f"/api/chat/{chat}/stop")
+        parts = parts_of(stream.rest())
     titles = [part["data"] for part in parts if part["type"] == "data-chat-title"]
     assert titles == ["Name three rivers", "About three rivers"]
     assert grace.http.get(f"/api/messages?chatId={chat}").json()["title"] == titles[1]
