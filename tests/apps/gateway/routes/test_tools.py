@@ -29,7 +29,7 @@ TOOLS = "mock/tools"
 def grace(tooled: GatewayProcess) -> User:
     """A user once the MCP servers' tools are there."""
     user = tooled.user()
-    eventually(lambda: user.has_tool("demo_big"), within_s=20)
+    eventually(lambda: user.has_tool("demo_big"), within_s=60)
     return user
 
 
@@ -101,14 +101,15 @@ def test_usage_is_the_sum_of_the_steps(grace: User, chat: str) -> None:
 
 
 def test_calls_of_a_step_run_at_once(grace: User, chat: str) -> None:
+    """All have begun before one has ended."""
     question = " ".join(['demo_wait({"seconds": 0.8})'] * 4)
-    started = time.monotonic()
-    body = grace.ask(question, chat=chat, model=TOOLS).content
-    assert time.monotonic() - started < 3.2
+    parts = parts_of(grace.ask(question, chat=chat, model=TOOLS).content)
     answer = grace.answer(chat)
     assert [call["output"]["result"] for call in calls_of(answer)] == ["waited 0.8 s"] * 4
-    shown = [part for part in parts_of(body) if part.get("preliminary")]
-    assert shown[0]["output"] == {"progress": 0.0, "total": 0.8, "message": "waiting"}
+    outputs = [part for part in parts if part["type"] == "tool-output-available"]
+    assert outputs[0]["output"] == {"progress": 0.0, "total": 0.8, "message": "waiting"}
+    ended = next(place for place, part in enumerate(outputs) if not part.get("preliminary"))
+    assert len({part["toolCallId"] for part in outputs[:ended]}) == 4
 
 
 def test_a_model_without_tools_is_asked_without(grace: User, chat: str) -> None:
@@ -189,7 +190,7 @@ def test_a_server_that_dies_in_a_call_comes_back(grace: User, chat: str) -> None
     answer = grace.answer(chat)
     assert calls_of(answer)[0]["state"] == "output-error"
     assert answer["metadata"]["status"] == "complete"
-    eventually(lambda: grace.has_tool("demo_big"), within_s=20)
+    eventually(lambda: grace.has_tool("demo_big"), within_s=60)
 
 
 def test_kill_9_of_the_gateway_in_a_tool(
@@ -202,7 +203,7 @@ def test_kill_9_of_the_gateway_in_a_tool(
 
     with GatewayProcess(tmp_path / "log", tool_environment) as gateway:
         hopper = gateway.user()
-        eventually(lambda: hopper.has_tool("demo_wait"), within_s=30)
+        eventually(lambda: hopper.has_tool("demo_wait"), within_s=60)
         with hopper.asking('demo_wait({"seconds": 60})', chat=chat, model=TOOLS) as stream:
             stream.read_until(b'"preliminary":true')
             gateway.kill()
@@ -352,7 +353,7 @@ def test_kill_9_in_a_call_that_was_allowed(
     settings = {**tool_environment, "RAYLM_TOOL_APPROVAL": "demo_wait"}
     with GatewayProcess(tmp_path / "log", settings) as gateway:
         hopper = gateway.user()
-        eventually(lambda: hopper.has_tool("demo_big"), within_s=30)
+        eventually(lambda: hopper.has_tool("demo_big"), within_s=60)
         hopper.ask('demo_wait({"seconds": 60})', chat=chat, model=TOOLS, toolApproval=True)
         decision = hopper.decision(chat, hopper.answer(chat), approved=True)
         with (
