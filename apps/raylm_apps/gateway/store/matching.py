@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from raylm_apps.gateway.store.pool import Connection
 from raylm_apps.gateway.store.wording import Clause, Term, clauses_of
 
@@ -15,6 +17,8 @@ _ENDINGS = (
 # are: "universi" is on its way to "university", which is kept as "univers".
 TAILS = sorted({ending[place:] for ending in _ENDINGS for place in range(len(ending))})
 LEAST_STEM = 3
+# To read so many entries of the index takes as long as to look at a thousand messages.
+COMMON_ROWS = 20_000
 # What the index of titles knows; of other patterns it is quicker to look at each title oneself.
 _TRIGRAM = re.compile(r"[a-z0-9]{3}")
 _INDEXED, _INLINE = "folded({})", "lower(unaccent('unaccent'::regdictionary, {}))"
@@ -32,23 +36,21 @@ class Wanted:
     words: str
     """A tsquery."""
     narrower: str | None
-    """Where `words` has a beginning, what also holds of all that it finds; None: nothing does.
-
-    An index of all users' words finds words at once, but of a beginning reads every word.
-    """
-    is_open: bool
+    """Without its beginning, what also holds of all that it finds; None where nothing does."""
+    is_by_row: bool
+    """Where the beginning is a common one: the index has all users' words, and would read each."""
     titles: Sequence[tuple[Sequence[str], Sequence[str]]]
     """Patterns of LIKE, by clause: all of those, none of these."""
 
     @property
     def is_indexed(self) -> bool:
-        return not self.is_open or self.narrower is not None
+        return not self.is_by_row or self.narrower is not None
 
     def of_messages(self, arguments: list[object]) -> str:
         """SQL about the table `message_words`; what it needs is added to the arguments."""
         arguments.append(self.words)
         words = f"${len(arguments)}::text::tsquery"
-        if not self.is_open:
+        if not self.is_by_row:
             return f"words @@ {words}"
         if self.narrower is None:
             return f"ts_match_vq(words, {words})"
@@ -92,7 +94,17 @@ async def understand(connection: Connection, query: str) -> Wanted | None:
         *arguments,
     )
     assert row is not None
-    return Wanted(row["words"], row["narrower"], is_open, _patterns(clauses, row["terms"]))
+    is_by_row = is_open and await _estimate(connection, row["words"]) > COMMON_ROWS
+    return Wanted(row["words"], row["narrower"], is_by_row, _patterns(clauses, row["terms"]))
+
+
+async def _estimate(connection: Connection, words: str) -> int:
+    """How many messages of all users these find, by PostgreSQL's statistics."""
+    plan = await connection.fetchval(
+        "explain (format json) select from message_words where words @@ $1::text::tsquery", words
+    )
+    rows: int = orjson.loads(plan)[0]["Plan"]["Plan Rows"]
+    return rows
 
 
 def _all_of(clause: Clause, arguments: list[object]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.store import chats, folders, messages, search, users
+from raylm_apps.gateway.store import chats, folders, matching, messages, search, users
 from raylm_apps.gateway.store.history import Shelf
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Connection, Database
@@ -100,12 +100,12 @@ async def test_titles_before_messages_and_new_before_old_through_all_pages(
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("many", [1, 500], ids=["a walk", "by index"])
+@pytest.mark.parametrize("common_rows", [-1, 1_000_000], ids=["by row", "by index"])
 async def test_every_beginning_of_a_word_finds_it(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch, many: int
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, common_rows: int
 ) -> None:
     """Also where its stem is shorter than what is typed: universi, univers."""
-    monkeypatch.setattr(search, "MANY", many)
+    monkeypatch.setattr(matching, "COMMON_ROWS", common_rows)
     user_id = new_id()
     words = ("hydrogen", "universities", "running", "happiness", "generalization", "Éclairs")
     for word in words:
@@ -141,7 +141,15 @@ async def test_every_beginning_of_a_word_finds_it(
         ("quoted", True),
     ],
 )
-async def test_what_is_a_beginning(connection: Connection, query: str, is_found: bool) -> None:
+@pytest.mark.parametrize("common_rows", [-1, 1_000_000], ids=["by row", "by index"])
+async def test_what_is_a_beginning(
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    common_rows: int,
+    query: str,
+    is_found: bool,
+) -> None:
+    monkeypatch.setattr(matching, "COMMON_ROWS", common_rows)
     user_id = new_id()
     text = "heavy hydrogen, carbon-based, in 2026 at the café: “quoted” words"
     await new_chat(connection, user_id, "Other", text)
