@@ -94,14 +94,16 @@ async def understand(connection: Connection, query: str) -> Wanted | None:
         *arguments,
     )
     assert row is not None
-    is_by_row = is_open and await _estimate(connection, row["words"]) > COMMON_ROWS
+    is_by_row = is_open and await _estimate(connection, clauses[-1]) > COMMON_ROWS
     return Wanted(row["words"], row["narrower"], is_by_row, _patterns(clauses, row["terms"]))
 
 
-async def _estimate(connection: Connection, words: str) -> int:
-    """How many messages of all users these find, by PostgreSQL's statistics."""
+async def _estimate(connection: Connection, clause: Clause) -> int:
+    """How many messages of all users have a word that begins so, by PostgreSQL's statistics."""
     plan = await connection.fetchval(
-        "explain (format json) select from message_words where words @@ $1::text::tsquery", words
+        """explain (format json) select from message_words
+           where words @@ to_tsquery('unstemmed'::regconfig, $1::text || ':*')""",
+        clause[-1].beginning,
     )
     rows: int = orjson.loads(plan)[0]["Plan"]["Plan Rows"]
     return rows
