@@ -1,7 +1,8 @@
 """A database as many users leave it, written in bulk, for the benchmarks of its lists.
 
-Words are drawn by Zipf's law, messages come in a random order of users. Rows go into the real
-schema with its triggers off, and what the triggers would have made is made at once.
+Words are drawn by Zipf's law, messages come in a random order of users; every eighth is written in
+Chinese characters, drawn likewise. Rows go into the real schema with its triggers off, and what
+the triggers would have made is made at once.
 """
 
 import json
@@ -12,6 +13,7 @@ import asyncpg
 import numpy as np
 
 WORDS_A_MESSAGE, VOCABULARY = 40, 50_000
+CHINESE_EVERY, CHARACTERS, CHARACTERS_A_WORD = 8, 3_000, 2
 ROWS_AT_ONCE = 20_000
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,6 +27,10 @@ def word(rank: int) -> str:
         text += letters[place] + "aeiou"[place % 5]
         if not rank:
             return f"{text}x"
+
+
+def character(rank: int) -> str:
+    return chr(0x4E00 + rank)
 
 
 async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_chat: int) -> None:
@@ -56,7 +62,7 @@ async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_c
         )
     await database.execute(
         """insert into message_words
-           select chat_id, seq, user_id, to_tsvector('words', message_text(parts))
+           select chat_id, seq, user_id, to_tsvector('words', wording(message_text(parts)))
            from messages join chats on chats.id = chat_id order by seq"""
     )
     await database.execute("set maintenance_work_mem = '512MB'")
@@ -65,7 +71,7 @@ async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_c
              with (gin_pending_list_limit = 256)"""
     )
     await database.execute(
-        """create index chats_by_title on chats using gin (user_id, title gin_trgm_ops)
+        """create index chats_by_title on chats using gin (user_id, folded(title) gin_trgm_ops)
              with (gin_pending_list_limit = 256)"""
     )
     await database.execute("vacuum analyze")
@@ -74,12 +80,25 @@ async def fill(database: asyncpg.Connection, chats: dict[str, int], messages_a_c
 class Writer:
     def __init__(self) -> None:
         self.dice = np.random.default_rng(0)
-        self._vocabulary = np.array([word(rank) for rank in range(VOCABULARY)], dtype=object)
-        self._weights = np.cumsum(1 / np.arange(1, VOCABULARY + 1))
+        self._words = _Zipf([word(rank) for rank in range(VOCABULARY)])
+        self._characters = _Zipf([character(rank) for rank in range(CHARACTERS)])
 
     def texts(self, count: int, words: int) -> list[str]:
-        drawn = self.dice.random((count, words)) * self._weights[-1]
-        return [" ".join(row) for row in self._vocabulary[np.searchsorted(self._weights, drawn)]]
+        texts = [" ".join(row) for row in self._words.draw(self.dice, count, words)]
+        chinese = len(texts[::CHINESE_EVERY])
+        rows = self._characters.draw(self.dice, chinese, words * CHARACTERS_A_WORD)
+        texts[::CHINESE_EVERY] = ["".join(row) for row in rows]
+        return texts
+
+
+class _Zipf:
+    def __init__(self, values: list[str]) -> None:
+        self._values = np.array(values, dtype=object)
+        self._weights = np.cumsum(1 / np.arange(1, len(values) + 1))
+
+    def draw(self, dice: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+        drawn = dice.random((rows, columns)) * self._weights[-1]
+        return self._values[np.searchsorted(self._weights, drawn)]
 
 
 def _messages(writer: Writer, chats: list[int], count: int) -> Iterator[tuple[object, ...]]:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.gateway.search [--messages 1000000] [--users 1000] [--own 10000]
 
-Rare, middle and frequent words, two words, and a phrase; a page of 20 chats with snippets. The
+Rare, middle and frequent words as they are typed, so that each may be a beginning, and with a space
+after them; beginnings of words, two words, a phrase, Chinese. A page of 20 chats with snippets. The
 gateway runs under uvicorn over its embedded stores.
 """
 
@@ -16,7 +17,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from benchmarks.gateway.crowd import fill, word
+from benchmarks.gateway.crowd import character, fill, word
 from benchmarks.gateway.serving import gateway_for, p50_p95, times_ms
 from raylm_apps.gateway.embedded import EmbeddedStores
 from raylm_apps.gateway.store.migrate import migrate
@@ -25,13 +26,27 @@ from raylm_apps.gateway.store.pool import Database
 SEARCHER = "searcher-0000"
 MESSAGES_A_CHAT = 4
 BAR_MS = 60.0
+RARE, MIDDLE, FREQUENT = (
+    [word(rank) for rank in range(first, first + 50)] for first in (20_000, 300, 0)
+)
 KINDS = {
-    "rare": [word(rank) for rank in range(20_000, 20_050)],
-    "middle": [word(rank) for rank in range(300, 350)],
-    "frequent": [word(rank) for rank in range(50)],
+    "rare": RARE,
+    "middle": MIDDLE,
+    "frequent": FREQUENT,
+    "rare, whole": [f"{text} " for text in RARE],
+    "middle, whole": [f"{text} " for text in MIDDLE],
+    "frequent, whole": [f"{text} " for text in FREQUENT],
+    "one letter": [chr(ord("a") + place % 26) for place in range(50)],
+    "two letters": [text[:2] for text in RARE],
+    "all but one": [text[:-1] for text in RARE],
+    "a word, a beginning": [f"{one} {other[:2]}" for one, other in zip(MIDDLE, RARE, strict=True)],
     "two frequent": [f"{word(rank)} {word(rank + 1)}" for rank in range(50)],
     "a phrase": [f'"{word(rank)} {word(rank + 1)}"' for rank in range(50)],
     "in no message": [f"{word(rank)}nowhere" for rank in range(50)],
+    "Chinese, frequent": [character(rank) + character(rank + 1) for rank in range(50)],
+    "Chinese, middle": [character(rank) + character(rank // 9) for rank in range(300, 350)],
+    "Chinese, rare": [character(rank) for rank in range(2_900, 2_950)],
+    "Chinese, nowhere": [character(rank) * 4 for rank in range(300, 350)],
 }
 
 
@@ -52,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 p50, p95 = p50_p95(times_ms(client, urls_asked))
                 verdict = "met" if p95 <= BAR_MS else "missed"
                 print(
-                    f"{kind:14} p50 {p50:6.1f} ms, p95 {p95:6.1f} ms   "
+                    f"{kind:20} p50 {p50:6.1f} ms, p95 {p95:6.1f} ms   "
                     f"(bar {BAR_MS:.0f}: {verdict}); the last found {found} chats",
                     flush=True,
                 )

@@ -57,6 +57,33 @@ def test_a_real_model_answers_through_the_gateway(up: Up) -> None:
     assert stored[1]["metadata"]["status"] == "complete"
 
 
+def test_a_real_model_without_tools_goes_on_in_a_chat_that_has_used_them(up: Up) -> None:
+    """SmolLM2's template knows neither tools nor their results: both are left out, and it is said.
+
+    The tool's own failure, where there is no network, is told to the model and changes nothing.
+    """
+    with guest(up) as client:
+        can = client.get("/api/models").json()["capabilities"]
+        assert (can["mock/tools"]["tools"], can["raylm/smollm2"]["tools"]) == (True, False)
+        chat = str(uuid4())
+        for model in ("mock/tools", "raylm/smollm2"):
+            question = body("What is the weather in Rome?", model, chat) | {"toolApproval": True}
+            answer = client.post("/api/chat", json=question).raise_for_status().text
+            told = parts(answer.splitlines())
+            assert told[-1]["type"] == "finish"
+            assert answer.endswith("data: [DONE]\n\n")
+        stored = client.get("/api/messages", params={"chatId": chat}).json()["messages"]
+    called, answered = stored[1], stored[3]
+    assert [part["type"] for part in called["parts"]].count("tool-getWeather") == 1
+    assert not [part for part in told if part["type"].startswith("tool-")]
+    assert {part["type"] for part in answered["parts"]} == {"step-start", "text"}
+    said = "".join(part["delta"] for part in told if part["type"] == "text-delta")
+    assert said
+    assert text_of(answered) == said
+    assert answered["metadata"]["status"] == "complete"
+    assert answered["metadata"]["model"] == "raylm/smollm2"
+
+
 def test_the_official_openai_client_works(up: Up) -> None:
     client = openai.OpenAI(base_url=f"{up.url}/engine/v1", api_key="none")
     question: Any = [{"role": "user", "content": "Name the capital of Italy."}]

@@ -4,17 +4,26 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+import structlog
+
 from raylm_apps.gateway import tool_parts
 from raylm_apps.gateway.approval import decided_calls, new_approval_id
 from raylm_apps.gateway.conversation import Conversation
-from raylm_apps.gateway.providers.base import Finished, Provider, ToolCall, Usage
+from raylm_apps.gateway.providers.base import (
+    Finished,
+    Provider,
+    ToolCall,
+    ToolsRefusedError,
+    Usage,
+)
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.calls import JudgedCall, ReadyCall, RefusedCall, check, judge
 from raylm_apps.gateway.tools.registry import Toolbox
 from raylm_apps.gateway.tools.running import ToolRun
-from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter
+from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, notice_part
 
 TOOL_CALLS = "tool-calls"
+logger = structlog.get_logger()
 
 
 class Answering:
@@ -37,6 +46,7 @@ class Answering:
         self._provider = provider
         self._toolbox = toolbox
         self._tool_run = tool_run
+        self._watch = tool_run.watch
         self._writer = writer
         self._fold = fold
         self._publish = publish
@@ -63,6 +73,16 @@ class Answering:
                 return replace(finished, reason=reason, usage=self.usage)
 
     async def _ask(self, *, may_call: bool) -> tuple[Finished, list[ToolCall]]:
+        """Where the model's server refuses tools, once more without them."""
+        try:
+            return await self._ask_once(may_call=may_call)
+        except ToolsRefusedError as refusal:
+            logger.info("asked again without tools", cause=refusal.cause)
+            self._conversation, self._toolbox = self._conversation.without_tools(), {}
+            self._publish([notice_part("tools-refused", refusal.message)])
+            return await self._ask_once(may_call=False)
+
+    async def _ask_once(self, *, may_call: bool) -> tuple[Finished, list[ToolCall]]:
         finished, calls = Finished(), list[ToolCall]()
         prompt = self._conversation.prompt(self._fold.parts(), may_call=may_call)
         async with aclosing(self._provider.stream(prompt)) as events:
@@ -84,6 +104,7 @@ class Answering:
                 case ReadyCall():
                     part = tool_parts.input_available(call.id, call.name, call.input)
                 case RefusedCall(call_id, name, raw, reason):
+                    self._watch.count(self._known(name), "error")
                     part = tool_parts.input_error(call_id, name, raw, reason)
             self._publish([part])
 
@@ -95,14 +116,21 @@ class Answering:
     async def _carry_out_decisions(self) -> None:
         """Run the calls that the user has just allowed, with the arguments as they are stored."""
         allowed, denied = decided_calls(self._fold.parts())
+        for part in denied:
+            self._watch.count(self._known(tool_parts.name_of(part)), "denied")
         self._publish(tool_parts.output_denied(part["toolCallId"]) for part in denied)
         judged = [
             check(part["toolCallId"], tool_parts.name_of(part), part["input"], self._toolbox)
             for part in allowed
         ]
         refused = [call for call in judged if isinstance(call, RefusedCall)]
+        for call in refused:
+            self._watch.count(self._known(call.name), "error")
         self._publish(tool_parts.output_error(call.id, call.reason) for call in refused)
         await self._tool_run.run_all(_ready(judged))
+
+    def _known(self, name: str) -> str | None:
+        return name if name in self._toolbox else None
 
     def _steps_taken(self) -> int:
         return sum(part["type"] == "step-start" for part in self._fold.parts())

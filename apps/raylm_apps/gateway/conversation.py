@@ -31,6 +31,10 @@ class Conversation:
     tools: Sequence[ToolDefinition] = ()
     attachments: Attachments = NO_ATTACHMENTS
 
+    def without_tools(self) -> "Conversation":
+        """Nor with the calls that were made before."""
+        return replace(self, model=replace(self.model, tools=False), tools=())
+
     def prompt(self, answer: Sequence[Part] = (), *, may_call: bool = True) -> Prompt:
         """`answer` is what there is of the answer, calls and results included."""
         turns = prompt_turns(

@@ -25,6 +25,7 @@ from raylm_apps.gateway.titles import Titling
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.registry import Toolbox
 from raylm_apps.gateway.tools.running import ToolRun
+from raylm_apps.gateway.tools.watching import ToolWatch
 from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, title_part
 
 # A database that is away must not hold back the end of the stream; the answer is saved later.
@@ -55,6 +56,7 @@ class Generation:
         streams: StreamWriter,
         answers: AnswerWriter,
         metrics: Metrics,
+        tool_watch: ToolWatch,
     ) -> None:
         self.user_id = conversation.user_id
         self.log = AnswerLog(AnswerKey(answer.chat_id, answer.id), replaces=bool(answer.parts))
@@ -70,7 +72,7 @@ class Generation:
             conversation,
             provider,
             toolbox,
-            self._tool_run(provider, limits),
+            self._tool_run(provider, limits, tool_watch),
             self._writer,
             self._fold,
             self._publish,
@@ -178,7 +180,7 @@ class Generation:
             self._metrics.first_token(self._model.id, time.monotonic() - self._started_at)
             self._started_at = 0.0
 
-    def _tool_run(self, provider: Provider, limits: ToolLimits) -> ToolRun:
+    def _tool_run(self, provider: Provider, limits: ToolLimits, watch: ToolWatch) -> ToolRun:
         return ToolRun(
             self.user_id,
             *self.key,
@@ -186,6 +188,7 @@ class Generation:
             self._model,
             self._publish,
             limits.max_result_chars,
+            watch,
         )
 
 

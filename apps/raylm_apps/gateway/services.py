@@ -46,6 +46,7 @@ from raylm_apps.gateway.tools.base import Tool
 from raylm_apps.gateway.tools.documents import document_tools
 from raylm_apps.gateway.tools.mcp_config import read_mcp_config
 from raylm_apps.gateway.tools.registry import Registry
+from raylm_apps.gateway.tools.watching import ToolWatch
 from raylm_apps.gateway.tools.weather import GetWeather
 from raylm_apps.gateway.tracing import Tracing
 
@@ -77,6 +78,7 @@ class Services:
     oauth: dict[ProviderName, OAuthProvider]
     titles: Titles
     tools: Registry
+    tool_watch: ToolWatch
     mcp_connections: "Sequence[McpConnection]"
     uploads: Uploads
 
@@ -174,6 +176,7 @@ async def _connect(
         {provider.name: provider for provider in _oauth_providers(settings)},
         Titles(catalog, database, settings.title_model, settings.title_timeout_s),
         tools,
+        ToolWatch(metrics.registry, tracing),
         mcp_connections,
         _uploads(settings, metrics, database),
     )

@@ -26,55 +26,55 @@ class Metrics:
     """One registry an application, so that several can live in one process."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         labels = ("method", "route", "status")
-        self._requests = Counter("raylm_http_requests", "Requests", labels, registry=self._registry)
+        self._requests = Counter("raylm_http_requests", "Requests", labels, registry=self.registry)
         self._seconds = Histogram(
             "raylm_http_seconds",
             "Seconds to the first byte of the response",
             ("method", "route"),
             buckets=SECONDS,
-            registry=self._registry,
+            registry=self.registry,
         )
         self._first_token = Histogram(
             "raylm_first_token_seconds",
             "Seconds from asking the provider to its first token",
             ("model",),
             buckets=SECONDS,
-            registry=self._registry,
+            registry=self.registry,
         )
         self._answers = Counter(
             "raylm_answers",
             "Answers by how they ended",
             ("model", "status"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._uploads = Counter(
-            "raylm_upload_bytes", "Bytes of files kept", ("type",), registry=self._registry
+            "raylm_upload_bytes", "Bytes of files kept", ("type",), registry=self.registry
         )
         self._stream_seconds = Histogram(
             "raylm_stream_seconds",
             "Seconds from the first to the last byte of a streamed response",
             ("route",),
             buckets=(*SECONDS, 120, 300, 600),
-            registry=self._registry,
+            registry=self.registry,
         )
         self.streams_open = Gauge(
-            "raylm_streams_open", "Streamed responses being read", registry=self._registry
+            "raylm_streams_open", "Streamed responses being read", registry=self.registry
         )
         self._outages = Counter(
             "raylm_store_outages",
             "Times that a store did not answer",
             ("store",),
-            registry=self._registry,
+            registry=self.registry,
         )
         for store in STORES:
             self._outages.labels(store)
         self.answers_active = Gauge(
-            "raylm_answers_active", "Answers being written", registry=self._registry
+            "raylm_answers_active", "Answers being written", registry=self.registry
         )
         self.answers_unsaved = Gauge(
-            "raylm_answers_unsaved", "States that wait for PostgreSQL", registry=self._registry
+            "raylm_answers_unsaved", "States that wait for PostgreSQL", registry=self.registry
         )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -97,7 +97,7 @@ class Metrics:
         self._uploads.labels(content_type).inc(size_bytes)
 
     def exposition(self) -> bytes:
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 class RequestLog:

@@ -94,6 +94,11 @@ def title_part(title: str) -> Part:
     return {"type": "data-chat-title", "data": title, "transient": True}
 
 
+def notice_part(kind: str, text: str) -> Part:
+    """What the user should know about an answer beside what it says; kept with it, once a kind."""
+    return {"type": "data-notice", "id": kind, "data": {"kind": kind, "text": text}}
+
+
 def finish_parts(metadata: dict[str, Any]) -> list[Part]:
     return [{"type": "finish", "messageMetadata": metadata}]
 

@@ -60,7 +60,7 @@ def tooled(tool_environment: dict[str, str]) -> Iterator[GatewayProcess]:
     log = Path(tool_environment["RAYLM_DATA_DIR"]) / "log"
     with GatewayProcess(log, tool_environment) as process:
         user = process.user()
-        eventually(lambda: user.has_tool("demo_big") and user.has_tool("hasty_wait"), within_s=30)
+        eventually(lambda: user.has_tool("demo_big") and user.has_tool("hasty_wait"), within_s=60)
         yield process
 
 

@@ -136,6 +136,10 @@ class ProviderError(Exception):
         self.cause = cause
 
 
+class ToolsRefusedError(ProviderError):
+    """Of a prompt with tools, before any event: the model can be asked without."""
+
+
 class Provider(Protocol):
     name: str
 
@@ -144,7 +148,8 @@ class Provider(Protocol):
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        """Ends after Finished; raises ProviderError; closing it cancels the provider's work."""
+        """Ends after Finished; raises ProviderError, among them ToolsRefusedError; closing it
+        cancels the provider's work."""
         ...
 
 

@@ -16,14 +16,21 @@ from raylm_apps.gateway.providers.base import (
     ReasoningDelta,
     Sampling,
     TextDelta,
+    ToolsRefusedError,
     Usage,
+)
+from raylm_apps.gateway.providers.openai_errors import (
+    UNREACHABLE,
+    check,
+    error_of,
+    read_error,
 )
 from raylm_apps.gateway.providers.openai_tools import ToolCallStream, message_of, tools_of
 from raylm_apps.gateway.providers.sse import SseError, sse_data
+from raylm_apps.gateway.providers.tool_refusals import ToolRefusals, refuses_tools
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 120.0
-UNREACHABLE = "The model cannot be reached at the moment. Please try again."
 STRANGE = (SseError, orjson.JSONDecodeError, AttributeError, LookupError, TypeError)
 BROKEN_OFF = "The model's answer broke off. Please try again."
 _NO_CHAT = re.compile(
@@ -48,6 +55,7 @@ class OpenAIProvider:
         self._client = client
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._sampling = sampling or Sampling()
+        self._refusals = ToolRefusals()
 
     async def models(self) -> Sequence[ModelCard]:
         timeout = aiohttp.ClientTimeout(total=CONNECT_TIMEOUT_S)
@@ -55,7 +63,7 @@ class OpenAIProvider:
             async with self._client.get(
                 f"{self._base_url}/models", headers=self._headers, timeout=timeout
             ) as response:
-                await _check(response)
+                await check(response)
                 listed = orjson.loads(await response.read())["data"]
                 return [self._card(model) for model in listed if not _NO_CHAT.search(model["id"])]
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -64,6 +72,8 @@ class OpenAIProvider:
             raise ProviderError(UNREACHABLE, cause=f"a strange model list: {error!r}") from error
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        if prompt.tools and prompt.model.id in self._refusals:
+            raise _no_tools(prompt.model, "it has said so lately")
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
         )
@@ -76,7 +86,7 @@ class OpenAIProvider:
                 headers=self._headers_for(prompt),
                 timeout=timeout,
             ) as response:
-                await _check(response)
+                await self._check_answer(response, prompt)
                 async for data in sse_data(response.content.iter_any()):
                     if data == b"[DONE]":
                         break
@@ -96,6 +106,15 @@ class OpenAIProvider:
         for call in calls.whole():
             yield call
         yield finished
+
+    async def _check_answer(self, response: aiohttp.ClientResponse, prompt: Prompt) -> None:
+        if response.status == 200:
+            return
+        body = await read_error(response)
+        if prompt.tools and refuses_tools(response.status, body):
+            self._refusals.add(prompt.model.id)
+            raise _no_tools(prompt.model, f"HTTP {response.status}: {body}")
+        raise error_of(response.status, body)
 
     def _card(self, model: dict[str, Any]) -> ModelCard:
         remote_id = model["id"]
@@ -178,14 +197,5 @@ def _merge(known: Finished | None, more: Finished) -> Finished | None:
     return Finished(reason, more.usage or (known.usage if known else None)) if reason else known
 
 
-async def _check(response: aiohttp.ClientResponse) -> None:
-    if response.status == 200:
-        return
-    cause = (
-        f"HTTP {response.status}: {(await response.content.read(2_000)).decode(errors='replace')}"
-    )
-    if response.status == 429:
-        raise ProviderError("The model is busy. Please try again in a moment.", cause=cause)
-    if response.status in (400, 413) and "context" in cause:
-        raise ProviderError("This conversation is too long for the model.", cause=cause)
-    raise ProviderError(UNREACHABLE, cause=cause)
+def _no_tools(model: ModelCard, cause: str) -> ToolsRefusedError:
+    return ToolsRefusedError(f"{model.name} cannot use tools, so it answers without.", cause=cause)

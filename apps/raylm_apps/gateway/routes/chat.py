@@ -132,6 +132,7 @@ async def _start(
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
+        tool_watch=gateway.tool_watch,
     )
     allowance.lasts_until_end_of(gateway.generations.start(generation))
     return sse_response(generation.log.follow(settings.heartbeat_s, news_only=is_continued))

@@ -31,14 +31,17 @@ async def page(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     starting_after: Annotated[Id | None, Query(description="chats newer than this one")] = None,
     ending_before: Annotated[Id | None, Query(description="chats older than this one")] = None,
-    q: Annotated[str, Query(max_length=200, description="words of messages, part of a title")] = "",
+    q: Annotated[str, Query(max_length=200, description="words of messages, parts of titles")] = "",
     folder: Annotated[FolderFilter, Query(description="a folder's id, or none")] = None,
     archived: Annotated[bool, Query(description="these, or the others")] = False,
 ) -> HistoryView:
-    """`q` as in web searches: words, "a phrase", or, -not."""
+    """`q` as in web searches: words, "a phrase", or, -not; the last word may be a beginning.
+
+    Chats whose titles have the words come first, then those whose messages have.
+    """
     if starting_after is not None and ending_before is not None:
         raise ApiError("bad_request:api", "starting_after or ending_before, not both")
-    words = q.replace("\x00", "").strip()
+    words = q.replace("\x00", "").lstrip()  # a space at the end ends the last word
     async with gateway.database.connection() as connection:
         shelf = Shelf(
             session.user_id,

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.store.pool import Connection, Database
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 7_274_909_651  # "raylm" on a telephone's keys; one migration at a time on one database
+PATIENCE_S = 24 * 3600.0  # a big table takes its time; other commands are given up much sooner
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ async def migrate(database: Database, known: list[Migration] | None = None) -> l
     """Bring the database up to date; returns the names of what was applied."""
     known = migrations() if known is None else known
     async with database.transaction() as connection:
-        await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
+        await connection.execute("select pg_advisory_xact_lock($1)", LOCK, timeout=PATIENCE_S)
         version = await _version(connection)
         if version > len(known):
             raise StoreError(
@@ -41,7 +45,8 @@ async def migrate(database: Database, known: list[Migration] | None = None) -> l
             )
         missing = known[version:]
         for migration in missing:
-            await connection.execute(migration.sql)
+            logger.info("migrating; a big database takes minutes", migration=migration.name)
+            await connection.execute(migration.sql, timeout=PATIENCE_S)
             await connection.execute(
                 "insert into schema_migrations (version, name) values ($1, $2)",
                 migration.version,

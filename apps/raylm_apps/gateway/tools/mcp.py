@@ -18,7 +18,8 @@ from raylm_apps.gateway.providers.base import tool_name
 from raylm_apps.gateway.tools.base import Tool, ToolContext, ToolError
 from raylm_apps.gateway.tools.mcp_config import McpServer
 
-CONNECT_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0  # `npx` and `uvx` download a server first
+LIST_TIMEOUT_S = 10.0
 # How often the list is read anew: a server that has died is noticed by this, or by a call.
 LOOK_EVERY_S = 30.0
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
@@ -93,7 +94,7 @@ class McpConnection:
     async def _hold(self) -> None:
         """Until the server fails to list its tools."""
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 client = await stack.enter_async_context(await self._connect(stack))
                 self.tools = await self._listed(client)
             self._client = client
@@ -102,7 +103,7 @@ class McpConnection:
             while True:
                 self._look.clear()
                 await _within(LOOK_EVERY_S, self._look)
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                async with asyncio.timeout(LIST_TIMEOUT_S):
                     self.tools = await self._listed(client)
 
     async def _connect(self, stack: AsyncExitStack) -> Client:

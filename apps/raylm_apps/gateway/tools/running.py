@@ -12,6 +12,7 @@ from raylm_apps.gateway.providers.base import ModelCard, Provider
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.calls import ReadyCall, bounded, presentable
+from raylm_apps.gateway.tools.watching import RunningCall, ToolWatch
 
 FAILED = "The tool failed."
 ERROR_CHARS = 2_000
@@ -31,6 +32,7 @@ class ToolRun:
     model: ModelCard
     publish: Callable[[Iterable[Part]], None]
     max_result_chars: int
+    watch: ToolWatch
 
     async def run_all(self, calls: Sequence[ReadyCall]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -55,22 +57,28 @@ class ToolRun:
             self.user_id, self.chat_id, self.message_id, self.provider, self.model, emit, show
         )
         try:
-            ended = await self._outcome(call, tool.run(call.arguments, context))
+            with self.watch.running(tool.name) as watched:
+                ended = await self._outcome(call, tool.run(call.arguments, context), watched)
         finally:
             is_over = True
         self.publish([ended])
 
-    async def _outcome(self, call: ReadyCall, running: Coroutine[Any, Any, Any]) -> Part:
+    async def _outcome(
+        self, call: ReadyCall, running: Coroutine[Any, Any, Any], watched: RunningCall
+    ) -> Part:
         timeout_s = call.offered.tool.timeout_s
         try:
-            return self._presented(call, await within(timeout_s, running))
+            part = self._presented(call, await within(timeout_s, running))
+            watched.outcome = "ok"
+            return part
         except ToolError as error:
-            text = str(error).replace("\x00", "")[:ERROR_CHARS]
+            text, watched.outcome = str(error).replace("\x00", "")[:ERROR_CHARS], "error"
         except TimeoutError:
             text = f"{call.name} did not finish within {timeout_s:g} s."
+            watched.outcome = "timeout"
         except Exception:
             logger.exception("a tool failed", tool=call.name)
-            text = FAILED
+            text, watched.outcome = FAILED, "error"
         return tool_parts.output_error(call.id, text)
 
     def _presented(self, call: ReadyCall, result: Any) -> Part:

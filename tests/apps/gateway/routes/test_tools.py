@@ -29,7 +29,7 @@ TOOLS = "mock/tools"
 def grace(tooled: GatewayProcess) -> User:
     """A user once the MCP servers' tools are there."""
     user = tooled.user()
-    eventually(lambda: user.has_tool("demo_big"), within_s=20)
+    eventually(lambda: user.has_tool("demo_big"), within_s=60)
     return user
 
 
@@ -68,6 +68,15 @@ def test_a_question_about_the_weather(grace: User, chat: str) -> None:
     assert answer["metadata"]["finishReason"] == "stop"
 
 
+def test_calls_are_counted_and_timed_by_tool(grace: User, chat: str) -> None:
+    grace.ask('getWeather({"city": "Paris"}) inventedTool({})', chat=chat, model=TOOLS)
+    metrics = grace.http.get("/metrics").text
+    assert 'raylm_tool_calls_total{outcome="ok",tool="getWeather"}' in metrics
+    assert 'raylm_tool_calls_total{outcome="error",tool="(unknown)"}' in metrics
+    assert 'raylm_tool_seconds_count{tool="getWeather"}' in metrics
+    assert "inventedTool" not in metrics
+
+
 def test_a_document_is_written_beside_the_answer(grace: User, chat: str) -> None:
     question = 'createDocument({"title": "Rivers", "kind": "text"})'
     parts = parts_of(grace.ask(question, chat=chat, model=TOOLS).content)
@@ -92,14 +101,15 @@ def test_usage_is_the_sum_of_the_steps(grace: User, chat: str) -> None:
 
 
 def test_calls_of_a_step_run_at_once(grace: User, chat: str) -> None:
+    """All have begun before one has ended."""
     question = " ".join(['demo_wait({"seconds": 0.8})'] * 4)
-    started = time.monotonic()
-    body = grace.ask(question, chat=chat, model=TOOLS).content
-    assert time.monotonic() - started < 3.2
+    parts = parts_of(grace.ask(question, chat=chat, model=TOOLS).content)
     answer = grace.answer(chat)
     assert [call["output"]["result"] for call in calls_of(answer)] == ["waited 0.8 s"] * 4
-    shown = [part for part in parts_of(body) if part.get("preliminary")]
-    assert shown[0]["output"] == {"progress": 0.0, "total": 0.8, "message": "waiting"}
+    outputs = [part for part in parts if part["type"] == "tool-output-available"]
+    assert outputs[0]["output"] == {"progress": 0.0, "total": 0.8, "message": "waiting"}
+    ended = next(place for place, part in enumerate(outputs) if not part.get("preliminary"))
+    assert len({part["toolCallId"] for part in outputs[:ended]}) == 4
 
 
 def test_a_model_without_tools_is_asked_without(grace: User, chat: str) -> None:
@@ -180,21 +190,26 @@ def test_a_server_that_dies_in_a_call_comes_back(grace: User, chat: str) -> None
     answer = grace.answer(chat)
     assert calls_of(answer)[0]["state"] == "output-error"
     assert answer["metadata"]["status"] == "complete"
-    eventually(lambda: grace.has_tool("demo_big"), within_s=20)
+    eventually(lambda: grace.has_tool("demo_big"), within_s=60)
 
 
 def test_kill_9_of_the_gateway_in_a_tool(
-    tool_environment: dict[str, str], tmp_path: Path, chat: str
+    tooled: GatewayProcess, tool_environment: dict[str, str], tmp_path: Path, chat: str
 ) -> None:
+    """Another process finds what is left of the answer."""
+
+    def answer() -> dict[str, Any]:
+        return elsewhere.get(f"/api/messages?chatId={chat}").json()["messages"][-1]
+
     with GatewayProcess(tmp_path / "log", tool_environment) as gateway:
         hopper = gateway.user()
-        eventually(lambda: hopper.has_tool("demo_wait"), within_s=30)
+        eventually(lambda: hopper.has_tool("demo_wait"), within_s=60)
         with hopper.asking('demo_wait({"seconds": 60})', chat=chat, model=TOOLS) as stream:
             stream.read_until(b'"preliminary":true')
             gateway.kill()
-        gateway.start()
-        eventually(lambda: hopper.answer(chat)["metadata"]["status"] == "interrupted")
-        (call,) = calls_of(hopper.answer(chat))
+        elsewhere = tooled.visitor(cookie=hopper.token)
+        eventually(lambda: answer()["metadata"]["status"] == "interrupted")
+        (call,) = calls_of(answer())
         assert (call["state"], call["errorText"]) == ("output-error", "This call was not finished.")
 
 
@@ -258,6 +273,8 @@ def test_a_denied_call_never_runs(grace: User, notes: McpNotes, chat: str) -> No
     assert call["approval"] == {**call["approval"], "approved": False, "reason": "Too loud."}
     assert "The user denied this call. Their reason: Too loud." in text_of(answer)
     assert notes.count(chat) == 0
+    counted = 'raylm_tool_calls_total{outcome="denied",tool="demo_note"}'
+    assert counted in grace.http.get("/metrics").text
 
 
 def test_a_decision_posted_often_counts_once(grace: User, notes: McpNotes, chat: str) -> None:
@@ -336,7 +353,7 @@ def test_kill_9_in_a_call_that_was_allowed(
     settings = {**tool_environment, "RAYLM_TOOL_APPROVAL": "demo_wait"}
     with GatewayProcess(tmp_path / "log", settings) as gateway:
         hopper = gateway.user()
-        eventually(lambda: hopper.has_tool("demo_big"), within_s=30)
+        eventually(lambda: hopper.has_tool("demo_big"), within_s=60)
         hopper.ask('demo_wait({"seconds": 60})', chat=chat, model=TOOLS, toolApproval=True)
         decision = hopper.decision(chat, hopper.answer(chat), approved=True)
         with (
@@ -348,7 +365,6 @@ def test_kill_9_in_a_call_that_was_allowed(
                 gateway.kill()
                 body = repeated.read()
             answer = elsewhere.get(f"/api/messages?chatId={chat}").json()["messages"][-1]
-        gateway.start()
     assert kinds(parts_of(body))[:2] == ["start", "tool-output-available"]
     assert kinds(parts_of(body))[-3:] == ["tool-output-error", "message-metadata", "abort"]
     assert answer["metadata"]["status"] == "interrupted"
@@ -356,7 +372,10 @@ def test_kill_9_in_a_call_that_was_allowed(
 
 
 def test_a_new_chat_gets_a_title_of_a_model(grace: User, chat: str) -> None:
-    parts = parts_of(grace.ask("Name three rivers", chat=chat).content)
+    with grace.asking("Name three rivers", chat=chat) as stream:
+        stream.read_until(b'"data-chat-title"', 2)
+        grace.http.post(f"/api/chat/{chat}/stop")
+        parts = parts_of(stream.rest())
     titles = [part["data"] for part in parts if part["type"] == "data-chat-title"]
     assert titles == ["Name three rivers", "About three rivers"]
     assert grace.http.get(f"/api/messages?chatId={chat}").json()["title"] == titles[1]

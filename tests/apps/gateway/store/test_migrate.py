@@ -63,6 +63,15 @@ async def test_a_broken_one_changes_nothing(database: Database) -> None:
 
 
 @pytest.mark.services
+async def test_one_takes_longer_than_commands_may(database: Database, stores: StoreUrls) -> None:
+    await database.close()
+    url = stores.database_url.replace("/postgres?", "/empty?")
+    database._pool = await asyncpg.create_pool(url, min_size=0, command_timeout=0.2)
+    slow = Migration(1, "0001_slow", "select pg_sleep(0.5)")
+    assert await migrate(database, [slow]) == ["0001_slow"]
+
+
+@pytest.mark.services
 async def test_a_database_from_the_future_is_refused(database: Database) -> None:
     await migrate(database, [ONE, NEXT])
     with pytest.raises(StoreError, match="at version 2 but this RayLM knows only 1; upgrade"):
@@ -83,9 +92,13 @@ async def test_the_real_ones_from_every_earlier_version(database: Database, vers
         if not version:
             await connection.execute(CHAT_OF_VERSION_1)
         path = await messages.path(connection, "chat-0001", "user-0001")
-        hits = await search.page(connection, Shelf("user-0001"), "rivers", 10)
-    assert [message.text for message in path] == ["Name a river", "The Rhine is one"]
-    assert [hit.chat.title for hit in hits] == ["Water"]
+        for query in ("rivers", "rhi", "resume", "河流"):
+            hits = await search.page(connection, Shelf("user-0001"), query, 10)
+            assert [hit.chat.title for hit in hits] == ["Water"], query
+    assert [message.text for message in path] == [
+        "Name a river",
+        "The “Rhine” is one: résumé, 大河流",
+    ]
 
 
 CHAT_OF_VERSION_1 = """
@@ -95,5 +108,5 @@ insert into messages (chat_id, id, parent_id, role, parts) values
     ('chat-0001', 'q', null, 'user', '[{"type": "text", "text": "Name a river"}]');
 insert into messages (chat_id, id, parent_id, role, status, model, parts) values
     ('chat-0001', 'a', 'q', 'assistant', 'complete', 'mock/echo',
-     '[{"type": "step-start"}, {"type": "text", "text": "The Rhine is one"}]');
+     '[{"type": "step-start"}, {"type": "text", "text": "The “Rhine” is one: résumé, 大河流"}]');
 """

@@ -43,6 +43,7 @@ class Script:
     name: str = "script"
     prompts: list[Prompt] = field(default_factory=list)
     is_closed: bool = False
+    stalled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def models(self) -> Sequence[ModelCard]:
         return [CARD]
@@ -56,6 +57,7 @@ class Script:
             if self.failure:
                 raise ProviderError(self.failure)
             if self.stall:
+                self.stalled.set()
                 await asyncio.Event().wait()
             yield Finished()
         finally:
@@ -210,7 +212,7 @@ async def test_what_a_stopped_model_wrote_stays(database: Database, kind: Kind) 
     script = Script(["a,b\n", "1,2\n"], stall=True)
     desk = Desk(database, script)
     task = asyncio.create_task(desk.use("createDocument", title="A tale", kind=kind))
-    await asyncio.sleep(0.05)
+    await script.stalled.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

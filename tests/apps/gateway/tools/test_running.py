@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict
 
 from raylm_apps.gateway.answering import Answering
@@ -28,6 +29,8 @@ from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.calls import MAX_CALLS_PER_STEP, NO_MORE
 from raylm_apps.gateway.tools.registry import Registry
 from raylm_apps.gateway.tools.running import TIDY_UP_S, ToolRun
+from raylm_apps.gateway.tools.watching import UNKNOWN, ToolWatch
+from raylm_apps.gateway.tracing import Tracing
 from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter
 
 CARD = ModelCard("mock/tools", "tools", "mock", tools=True)
@@ -57,9 +60,12 @@ class Caller:
 
     name = "mock"
 
-    def __init__(self, arguments: str = "{}", calls: int = 1, steps: int = 1) -> None:
+    def __init__(
+        self, arguments: str = "{}", calls: int = 1, steps: int = 1, tool: str = "odd"
+    ) -> None:
         self.prompts: list[Prompt] = []
         self._arguments, self._calls, self._steps = arguments, calls, steps
+        self._tool = tool
 
     async def models(self) -> list[ModelCard]:
         return [CARD]
@@ -71,8 +77,8 @@ class Caller:
         else:
             for number in range(self._calls):
                 call_id = f"c{len(self.prompts)}-{number}"
-                yield ToolCallStarted(call_id, "odd")
-                yield ToolCall(call_id, "odd", self._arguments)
+                yield ToolCallStarted(call_id, self._tool)
+                yield ToolCall(call_id, self._tool, self._arguments)
         yield Finished("stop", Usage(10, 1))
 
 
@@ -97,11 +103,13 @@ class Answer:
         )
         toolbox = Registry([Odd(behave)]).toolbox(CARD, approvals=False)
         definitions = [offered.definition for offered in toolbox.values()]
+        self.registry = CollectorRegistry()
+        watch = ToolWatch(self.registry, Tracing())
         self.loop = Answering(
             Conversation([question], CARD, "u", 100, definitions),
             self.model,
             toolbox,
-            ToolRun("u", "c", "m", self.model, CARD, self.publish, max_chars),
+            ToolRun("u", "c", "m", self.model, CARD, self.publish, max_chars, watch),
             UiMessageWriter("m"),
             self.fold,
             self.publish,
@@ -116,6 +124,13 @@ class Answer:
     @property
     def calls(self) -> list[Part]:
         return [part for part in self.fold.parts() if is_call(part)]
+
+    def counted(self, tool: str, outcome: str) -> float:
+        labels = {"tool": tool, "outcome": outcome}
+        return self.registry.get_sample_value("raylm_tool_calls_total", labels) or 0.0
+
+    def timed(self, tool: str) -> float:
+        return self.registry.get_sample_value("raylm_tool_seconds_count", {"tool": tool}) or 0.0
 
     async def call(self) -> Part:
         async with asyncio.timeout(10):
@@ -147,7 +162,7 @@ async def cancels_itself(context: ToolContext) -> Any:
 
 
 async def will_not_stop(context: ToolContext) -> Any:
-    for _ in range(40):
+    for _ in range(20):
         try:
             await asyncio.sleep(0.1)
         except asyncio.CancelledError:
@@ -250,17 +265,49 @@ async def test_a_model_that_calls_too_much_at_once() -> None:
 
 
 async def test_stopping_cancels_what_runs() -> None:
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def behave(context: ToolContext) -> Any:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
-    running = asyncio.create_task(Answer(behave).loop.run())
-    await asyncio.sleep(0.05)
+    answer = Answer(behave)
+    running = asyncio.create_task(answer.loop.run())
+    await begun.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert cancelled.is_set()
+    assert (answer.counted("odd", "stopped"), answer.timed("odd")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("behave", "outcome"),
+    [
+        (giving(1), "ok"),
+        (raising(ToolError("The disk is full.")), "error"),
+        (raising(RuntimeError("no")), "error"),
+        (giving(object()), "error"),
+        (never_ends, "timeout"),
+    ],
+)
+async def test_a_call_is_counted_by_its_end(behave: Behaviour, outcome: str) -> None:
+    answer = Answer(behave, Caller(calls=2))
+    await answer.loop.run()
+    assert (answer.counted("odd", outcome), answer.timed("odd")) == (2, 2)
+
+
+async def test_a_call_that_never_runs_is_counted_and_not_timed() -> None:
+    answer = Answer(giving(1), Caller("[]"))
+    await answer.call()
+    assert (answer.counted("odd", "error"), answer.timed("odd")) == (1, 0)
+
+
+async def test_tools_that_a_model_invents_are_one_label() -> None:
+    answer = Answer(giving(1), Caller(tool="invented"))
+    await answer.call()
+    assert answer.counted(UNKNOWN, "error") == 1
+    assert b"invented" not in generate_latest(answer.registry)

@@ -30,6 +30,17 @@ export const AssistantMessage = memo(function AssistantMessage(props: AssistantM
           if (part.type === "reasoning") {
             return <Reasoning key={index} text={part.text} isStreaming={isGrowing} />;
           }
+          if (part.type === "data-notice") {
+            return (
+              <p
+                key={index}
+                data-testid="message-notice"
+                className="mb-3 text-sm text-muted-foreground"
+              >
+                {part.data.text}
+              </p>
+            );
+          }
           return null;
         })}
       </div>

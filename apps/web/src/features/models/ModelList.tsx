@@ -53,6 +53,7 @@ export default function ModelList({ models, model, onChoose }: ModelListProps) {
 function describe(model: Model): string {
   const traits = [isLocal(model) ? "on your own hardware" : model.provider];
   if (!model.isChat) traits.push("plain completion");
+  else if (!model.capabilities.tools) traits.push("no tools");
   if (model.capabilities.reasoning) traits.push("thinks first");
   return traits.join(" · ");
 }

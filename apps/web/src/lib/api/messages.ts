@@ -24,7 +24,12 @@ const storedChatSchema = z.object({
 
 export type AnswerStatus = z.infer<typeof answerStatusSchema>;
 export type MessageMetadata = z.infer<typeof messageMetadataSchema>;
-export type ChatMessage = UIMessage<MessageMetadata, { "chat-title": string }>;
+/** What the user should know about an answer beside what it says. */
+export interface Notice {
+  kind: string;
+  text: string;
+}
+export type ChatMessage = UIMessage<MessageMetadata, { "chat-title": string; notice: Notice }>;
 export type StoredChat = Omit<z.infer<typeof storedChatSchema>, "messages"> & {
   messages: ChatMessage[];
 };
