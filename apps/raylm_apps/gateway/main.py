@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.errors import ApiError, code_for
+from raylm_apps.gateway.methods import Head, allowed
 from raylm_apps.gateway.routes import (
     account,
     accounts,
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         telemetry=tracing.fastapi,
         responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
     )
@@ -85,6 +87,7 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
     )
     app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(Head)
     for module in ROUTERS:
         app.include_router(module.router)
     app.include_router(pages_router())
@@ -112,7 +115,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _show(ApiError(code_for(error.status_code)), error.headers)
+    headers = {"allow": allowed(request)} if error.status_code == 405 else error.headers
+    return _show(ApiError(code_for(error.status_code)), headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:
