@@ -5,10 +5,9 @@ Routes declare GET alone, so /openapi.json has each operation once.
 
 import anyio
 from fastapi import Request
+from fastapi.routing import iter_route_contexts
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Head:
@@ -34,11 +33,16 @@ class Head:
 
 
 def allowed(request: Request) -> str:
-    """For `Allow`. One route of an address may know GET and another one DELETE."""
-    found = [method for method in METHODS if _is_routed(request, method)]
-    return ", ".join(["GET", "HEAD", *found[1:]] if "GET" in found else found)
-
-
-def _is_routed(request: Request, method: str) -> bool:
-    scope = {**request.scope, "method": method}
-    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    """For `Allow`. The path that fits first is the address's: /api/files/upload is no file."""
+    fitting = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.matches(request.scope)[0] is not Match.NONE
+    ]
+    methods = {
+        method
+        for route in fitting
+        if route.path == fitting[0].path
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))

@@ -8,11 +8,12 @@ pytestmark = pytest.mark.services
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("GET", "/api/chat", "POST, DELETE"),
-        ("HEAD", "/api/chat", "POST, DELETE"),
-        ("PUT", "/api/history", "GET, HEAD, DELETE"),
+        ("GET", "/api/chat", "DELETE, POST"),
+        ("HEAD", "/api/chat", "DELETE, POST"),
+        ("PUT", "/api/history", "DELETE, GET, HEAD"),
         ("POST", "/api/auth/sessions/abcdefgh", "DELETE"),
         ("DELETE", "/api/auth/guest", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/files/upload", "POST"),
         ("TRACE", "/health/live", "GET, HEAD"),
         ("OPTIONS", "/api/folders", "GET, HEAD, POST"),
         ("POST", "/docs", "GET, HEAD"),
