@@ -40,12 +40,12 @@ from raylm_apps.gateway.routes import (
     votes,
 )
 from raylm_apps.gateway.routes.pages import pages_router
-from raylm_apps.gateway.schemas import ErrorView, explain
 from raylm_apps.gateway.security import Security
 from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
+from raylm_apps.gateway.wire.error import ErrorView, explain
 
 ROUTERS = (
     *(auth, accounts, oauth, keys, account, usage),

@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from raylm_apps.gateway.auth import MaybeUser, SignedIn
 from raylm_apps.gateway.errors import FileError
 from raylm_apps.gateway.files.kinds import RASTER
-from raylm_apps.gateway.schemas import Id, Wire
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.store import chats, files
 from raylm_apps.gateway.store.files import File
+from raylm_apps.gateway.wire.base import Id, Wire
 
 HEADERS = {
     "cache-control": "private, no-cache",

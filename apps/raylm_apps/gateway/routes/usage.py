@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from raylm_apps.gateway.auth import SignedIn
-from raylm_apps.gateway.schemas import Wire
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import usage
+from raylm_apps.gateway.wire.base import Wire
 
 DAYS = 30
 router = APIRouter(prefix="/api/usage", tags=["usage"])

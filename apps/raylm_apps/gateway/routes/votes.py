@@ -8,10 +8,10 @@ from fastapi.responses import PlainTextResponse
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.access import own_chat
-from raylm_apps.gateway.schemas import Id, MessageId, Wire
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import votes
 from raylm_apps.gateway.store.votes import Vote
+from raylm_apps.gateway.wire.base import Id, MessageId, Wire
 
 router = APIRouter(prefix="/api/vote", tags=["votes"])
 

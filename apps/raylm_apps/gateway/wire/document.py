@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool
 
-from raylm_apps.gateway.schemas import Text, Wire
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
 from raylm_apps.gateway.store.suggestions import Suggestion, SuggestionStatus
+from raylm_apps.gateway.wire.base import Text, Wire
 
 
 def _no_number(time: object) -> object:
