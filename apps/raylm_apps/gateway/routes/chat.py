@@ -18,7 +18,7 @@ from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider
 from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
 from raylm_apps.gateway.services import Gateway, Services
-from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
+from raylm_apps.gateway.sse import STREAM, batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats, messages
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
@@ -30,7 +30,7 @@ from raylm_apps.gateway.wire.question import ChatRequest
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
-@router.post("", response_class=StreamingResponse)
+@router.post("", response_class=StreamingResponse, responses={200: STREAM})
 async def ask(
     gateway: Gateway, session: SignedIn, address: ClientAddress, request: ChatRequest
 ) -> StreamingResponse:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.wire.base import Id, Wire
+from raylm_apps.gateway.wire.base import Id, Text, Wire
 from raylm_apps.gateway.wire.chat import Visibility
 from raylm_apps.gateway.wire.error import explain
 from raylm_apps.gateway.wire.message import UserMessage
@@ -14,7 +14,7 @@ from raylm_apps.gateway.wire.message import UserMessage
 class EarlierMessage(Wire):
     """A message the client repeats; the stored one is what counts."""
 
-    id: str
+    id: Text
     role: Literal["system", "user", "assistant"]
     parts: list[dict[str, Any]] = Field(default_factory=list)
 
@@ -26,8 +26,8 @@ class ChatRequest(Wire):
     message: UserMessage | None = None
     messages: Annotated[list[EarlierMessage], Field(max_length=10_000)] | None = None
     trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
-    message_id: str | None = None
-    selected_chat_model: str | None = None
+    message_id: Text | None = None
+    selected_chat_model: Text | None = None
     selected_visibility_type: Visibility = "private"
     tool_approval: bool = Field(
         False, description="the client speaks version 6's parts about tools' approval"
@@ -57,4 +57,4 @@ class ChatRequest(Wire):
 
 
 class StopRequest(Wire):
-    message_id: str | None = Field(None, description="stop only if this answer is the active one")
+    message_id: Text | None = Field(None, description="stop only if this answer is the active one")
