@@ -45,7 +45,7 @@ from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
-from raylm_apps.gateway.wire.error import ErrorView, explain
+from raylm_apps.gateway.wire.error import RESPONSES, explain
 
 ROUTERS = (
     *(auth, accounts, oauth, keys, account, usage),
@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         redoc_url=None,
         redirect_slashes=False,
         telemetry=tracing.fastapi,
-        responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
+        responses=RESPONSES,
     )
     app.add_middleware(
         Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes

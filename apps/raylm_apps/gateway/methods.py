@@ -33,16 +33,11 @@ class Head:
 
 
 def allowed(request: Request) -> str:
-    """For `Allow`. The path that fits first is the address's: /api/files/upload is no file."""
-    fitting = [
-        route
-        for route in iter_route_contexts(request.app.routes)
-        if route.matches(request.scope)[0] is not Match.NONE
-    ]
+    """For `Allow`. One route of an address may know GET, another one DELETE."""
     methods = {
         method
-        for route in fitting
-        if route.path == fitting[0].path
+        for route in iter_route_contexts(request.app.routes)
+        if route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from raylm_apps.gateway.auth import SignedIn
@@ -38,7 +38,7 @@ async def read(
     return [VoteView.model_validate(vote, from_attributes=True) for vote in found]
 
 
-@router.patch("")
+@router.patch("", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def cast(gateway: Gateway, session: SignedIn, request: VoteRequest) -> PlainTextResponse:
     """A second vote replaces the first."""
     await own_chat(gateway, request.chat_id, session.user_id, refusal="forbidden:vote")
