@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, StrictBool, StringConstraints, ValidationError
 
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import ChatRequest, explain
 from raylm_apps.gateway.tool_parts import Part, is_call
+from raylm_apps.gateway.wire.error import explain
+from raylm_apps.gateway.wire.question import ChatRequest
 
 Reason = Annotated[str, StringConstraints(max_length=500)]
 

@@ -68,7 +68,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(f"{code}: {cause or MESSAGES.get(code, '')}")
         self.code = code
-        self.cause = cause
+        self.cause = cause and cause.encode(errors="replace").decode()  # it may quote anything
         self._retry_after_s = retry_after_s
 
     @property

@@ -9,11 +9,12 @@ from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.approval import Decision
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import ChatRequest, UserMessage
 from raylm_apps.gateway.store import answers, branches, chats, exchanges, messages, users
 from raylm_apps.gateway.store.exchanges import Question, Refusal, RefusedError
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.store.pool import Database
+from raylm_apps.gateway.wire.message import UserMessage
+from raylm_apps.gateway.wire.question import ChatRequest
 
 PATH_LIMIT = 400
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.errors import ApiError, code_for
+from raylm_apps.gateway.methods import Head, allowed
 from raylm_apps.gateway.routes import (
     account,
     accounts,
@@ -40,12 +41,12 @@ from raylm_apps.gateway.routes import (
     votes,
 )
 from raylm_apps.gateway.routes.pages import pages_router
-from raylm_apps.gateway.schemas import ErrorView, explain
 from raylm_apps.gateway.security import Security
 from raylm_apps.gateway.services import open_services
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
+from raylm_apps.gateway.wire.error import RESPONSES, explain
 
 ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
@@ -81,13 +82,15 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         telemetry=tracing.fastapi,
-        responses={"4XX": {"model": ErrorView}, "503": {"model": ErrorView}},
+        responses=RESPONSES,
     )
     app.add_middleware(
         Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
     )
     app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(Head)
     for module in ROUTERS:
         app.include_router(module.router)
     app.include_router(pages_router())
@@ -115,7 +118,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _show(ApiError(code_for(error.status_code)), error.headers)
+    headers = {"allow": allowed(request)} if error.status_code == 405 else error.headers
+    return _show(ApiError(code_for(error.status_code)), headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:

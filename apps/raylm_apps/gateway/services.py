@@ -114,72 +114,103 @@ async def _connect(
     tracing: Tracing,
     urls: StoreUrls,
 ) -> Services:
+    database = await _database(stack, metrics, tracing, urls)
+    client = await stack.enter_async_context(
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    )
+    watched = [tracing.watch(provider) for provider in _providers(settings, client)]
+    catalog = Catalog(watched, default=settings.model)
+    streams = AnswerStreams(urls.redis_url)
+    stack.push_async_callback(streams.close)
+    answers, generations = AnswerWriter(database), Generations(tracing)
+    metrics.answers_active.set_function(generations.__len__)
+    metrics.answers_unsaved.set_function(lambda: answers.backlog)
+    sessions, accounts = _accounts(stack, settings, database)
+    limits, slots = _limits(stack, settings, urls)
+    tools, mcp_connections = _tools(settings, client, database)
+    return Services(
+        settings=settings,
+        metrics=metrics,
+        database=database,
+        streams=streams,
+        stream_writer=_stream_writer(stack, settings, metrics, urls),
+        answers=answers,
+        generations=generations,
+        recovery=_recovery(settings, database, streams, generations),
+        catalog=catalog,
+        signing=Signing.of(settings.signing_key()),
+        sessions=sessions,
+        accounts=accounts,
+        limits=limits,
+        slots=slots,
+        entitlements=Entitlements(settings),
+        oauth={provider.name: provider for provider in _oauth_providers(settings)},
+        titles=Titles(catalog, database, settings.title_model, settings.title_timeout_s),
+        tools=tools,
+        tool_watch=ToolWatch(metrics.registry, tracing),
+        mcp_connections=mcp_connections,
+        uploads=_uploads(settings, metrics, database),
+    )
+
+
+async def _database(
+    stack: AsyncExitStack, metrics: Metrics, tracing: Tracing, urls: StoreUrls
+) -> Database:
     database = Database(
         urls.database_url, tracing=tracing, on_outage=partial(metrics.outage, "postgresql")
     )
     await database.open()
     stack.push_async_callback(database.close)
-    streams = AnswerStreams(urls.redis_url)
-    stack.push_async_callback(streams.close)
-    stream_writer = StreamWriter(
+    return database
+
+
+def _stream_writer(
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics, urls: StoreUrls
+) -> StreamWriter:
+    writer = StreamWriter(
         urls.redis_url,
         lease_s=settings.lease_s,
         ttl_s=settings.stream_ttl_s,
         on_outage=partial(metrics.outage, "redis"),
     )
-    stack.push_async_callback(stream_writer.close)
-    client = await stack.enter_async_context(
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-    )
-    generations = Generations(tracing)
-    recovery = Recovery(
-        database,
-        streams,
-        generations,
-        lease_s=settings.lease_s,
-        stream_ttl_s=settings.stream_ttl_s,
-    )
-    answers = AnswerWriter(database)
+    stack.push_async_callback(writer.close)
+    return writer
+
+
+def _recovery(
+    settings: Settings, database: Database, streams: AnswerStreams, generations: Generations
+) -> Recovery:
+    lease_s, ttl_s = settings.lease_s, settings.stream_ttl_s
+    return Recovery(database, streams, generations, lease_s=lease_s, stream_ttl_s=ttl_s)
+
+
+def _accounts(
+    stack: AsyncExitStack, settings: Settings, database: Database
+) -> tuple[Sessions, Accounts]:
     admin_emails = frozenset(settings.admin_emails)
     sessions = Sessions(database, admin_emails)
     passwords = Passwords()
     stack.callback(passwords.close)
+    return sessions, Accounts(database, sessions, passwords, admin_emails)
+
+
+def _limits(stack: AsyncExitStack, settings: Settings, urls: StoreUrls) -> tuple[Limits, Slots]:
     is_limited = settings.limits == "on"
     limits = Limits(urls.redis_url, enforced=is_limited)
     stack.push_async_callback(limits.close)
     slots = Slots(urls.redis_url, enforced=is_limited)
     stack.push_async_callback(slots.close)
-    watched = [tracing.watch(provider) for provider in _providers(settings, client)]
-    catalog = Catalog(watched, default=settings.model)
-    mcp_connections = _mcp_connections(settings)
-    tools = Registry(_tools(settings, client, database), approval=settings.tool_approval)
-    for connection in mcp_connections:
-        tools.add_source(connection.offered)
-    metrics.answers_active.set_function(generations.__len__)
-    metrics.answers_unsaved.set_function(lambda: answers.backlog)
-    return Services(
-        settings,
-        metrics,
-        database,
-        streams,
-        stream_writer,
-        answers,
-        generations,
-        recovery,
-        catalog,
-        Signing.of(settings.signing_key()),
-        sessions,
-        Accounts(database, sessions, passwords, admin_emails),
-        limits,
-        slots,
-        Entitlements(settings),
-        {provider.name: provider for provider in _oauth_providers(settings)},
-        Titles(catalog, database, settings.title_model, settings.title_timeout_s),
-        tools,
-        ToolWatch(metrics.registry, tracing),
-        mcp_connections,
-        _uploads(settings, metrics, database),
-    )
+    return limits, slots
+
+
+def _tools(
+    settings: Settings, client: aiohttp.ClientSession, database: Database
+) -> "tuple[Registry, Sequence[McpConnection]]":
+    connections = _mcp_connections(settings)
+    registry = Registry(_own_tools(settings, client, database), approval=settings.tool_approval)
+    for connection in connections:
+        registry.add_source(connection.offered)
+    return registry, connections
 
 
 def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Uploads:
@@ -190,7 +221,9 @@ def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Upload
     )
 
 
-def _tools(settings: Settings, client: aiohttp.ClientSession, database: Database) -> Iterable[Tool]:
+def _own_tools(
+    settings: Settings, client: aiohttp.ClientSession, database: Database
+) -> Iterable[Tool]:
     yield GetWeather(client, settings.weather_url, settings.geocoding_url)
     yield from document_tools(database)
 

@@ -19,6 +19,8 @@ HEADERS = {
     "x-accel-buffering": "no",
     "x-vercel-ai-ui-message-stream": "v1",
 }
+STREAM = {"description": "a UI message stream", "content": {"text/event-stream": {}}}
+"""For /openapi.json; a response class with this media type would claim it for the errors too."""
 
 
 class EventStream(StreamingResponse):

@@ -12,8 +12,8 @@ from raylm_apps.gateway.approval import (
     pending,
 )
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import ChatRequest
 from raylm_apps.gateway.tool_parts import Part
+from raylm_apps.gateway.wire.question import ChatRequest
 
 
 def call(number: int, state: str, **approval: Any) -> Part:

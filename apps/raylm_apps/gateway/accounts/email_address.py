@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 MAX_CHARS = 254
 
@@ -17,4 +17,9 @@ def normalised(email: str) -> str:
     return found.normalized.lower()
 
 
-Email = Annotated[str, StringConstraints(max_length=MAX_CHARS), AfterValidator(normalised)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=MAX_CHARS),
+    AfterValidator(normalised),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_CHARS}),
+]

@@ -31,11 +31,11 @@ class Passwords:
         self._nobodys = self._hasher.hash(new_session_token())
 
     async def hash(self, password: str) -> str:
-        return await self._on_thread(self._hasher.hash, password)
+        return await self._on_thread(self._hasher.hash, _bytes(password))
 
     async def matches(self, password: str, stored: str | None) -> bool:
         """Whoever has no password costs as long as a wrong one: time tells nobody's address."""
-        equal = await self._on_thread(self._verify, stored or self._nobodys, password)
+        equal = await self._on_thread(self._verify, stored or self._nobodys, _bytes(password))
         return equal and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
@@ -54,8 +54,13 @@ class Passwords:
         finally:
             self._unfinished -= 1
 
-    def _verify(self, stored: str, password: str) -> bool:
+    def _verify(self, stored: str, password: bytes) -> bool:
         try:
             return self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _bytes(password: str) -> bytes:
+    """Of any password that JSON can spell, halves of surrogate pairs too."""
+    return password.encode(errors="surrogatepass")

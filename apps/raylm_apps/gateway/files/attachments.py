@@ -16,10 +16,10 @@ from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.files.kinds import RASTER
 from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.providers.base import Image, ModelCard
-from raylm_apps.gateway.schemas import FilePart, UserMessage
 from raylm_apps.gateway.store import files
 from raylm_apps.gateway.store.files import File
 from raylm_apps.gateway.store.messages import Message
+from raylm_apps.gateway.wire.message import FilePart, UserMessage
 
 SHOWN_IMAGES = 8
 """Of a conversation, the newest; each goes over the wire with every question."""

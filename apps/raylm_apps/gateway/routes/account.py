@@ -19,7 +19,11 @@ logger = structlog.get_logger()
 router = APIRouter(prefix="/api/account", tags=["account"])
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/json": {}}}},
+)
 async def export(gateway: Gateway, session: SignedIn) -> StreamingResponse:
     """One JSON document: profile, ways in, sessions, API keys (not the keys themselves), folders,
     teams, usage, chats with every branch and vote."""

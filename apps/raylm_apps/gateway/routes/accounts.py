@@ -14,7 +14,6 @@ from raylm_apps.gateway.auth import (
 )
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.auth import session_view
-from raylm_apps.gateway.schemas import Id, SessionView
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.wire.accounts import (
     AccountSessionsView,
@@ -22,6 +21,8 @@ from raylm_apps.gateway.wire.accounts import (
     Login,
     Registration,
 )
+from raylm_apps.gateway.wire.base import Id
+from raylm_apps.gateway.wire.session import SessionView
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 

@@ -7,8 +7,8 @@ from fastapi.responses import RedirectResponse
 
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.auth import COOKIE, ClientAddress, MaybeUser, set_cookie
-from raylm_apps.gateway.schemas import SessionView, User
 from raylm_apps.gateway.services import Gateway
+from raylm_apps.gateway.wire.session import SessionView, User
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 

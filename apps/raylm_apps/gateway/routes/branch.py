@@ -5,9 +5,9 @@ from fastapi import APIRouter
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.access import own_chat
-from raylm_apps.gateway.schemas import Id, MessageId, Wire
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import branches
+from raylm_apps.gateway.wire.base import Id, MessageId, Wire
 
 router = APIRouter(prefix="/api/chat/{chat_id}/branch", tags=["chat"])
 

@@ -17,19 +17,21 @@ from raylm_apps.gateway.following import follow, news
 from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider
 from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
-from raylm_apps.gateway.schemas import ChatPatch, ChatRequest, ChatView, Id, chat_view
 from raylm_apps.gateway.services import Gateway, Services
-from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
+from raylm_apps.gateway.sse import STREAM, batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats, messages
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
 from raylm_apps.gateway.titles import NewChat, Titling
 from raylm_apps.gateway.ui_message import replay
+from raylm_apps.gateway.wire.base import Id
+from raylm_apps.gateway.wire.chat import ChatPatch, ChatView, chat_view
+from raylm_apps.gateway.wire.question import ChatRequest
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
-@router.post("", response_class=StreamingResponse)
+@router.post("", response_class=StreamingResponse, responses={200: STREAM})
 async def ask(asker: Asker, request: ChatRequest) -> StreamingResponse:
     """Streams the answer as an AI SDK UI message. Posting a question again follows its answer.
 

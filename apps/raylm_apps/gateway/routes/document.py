@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import Id
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import documents, users
 from raylm_apps.gateway.store.documents import DocumentLimitError, Draft, Version
 from raylm_apps.gateway.store.pool import Connection
 from raylm_apps.gateway.text_diff import text_diff
+from raylm_apps.gateway.wire.base import Id
 from raylm_apps.gateway.wire.document import (
     DiffView,
     DocumentRequest,

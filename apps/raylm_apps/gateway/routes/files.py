@@ -4,16 +4,17 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from raylm_apps.gateway.auth import MaybeUser, SignedIn
 from raylm_apps.gateway.errors import FileError
 from raylm_apps.gateway.files.kinds import RASTER
-from raylm_apps.gateway.schemas import Id, Wire
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.store import chats, files
 from raylm_apps.gateway.store.files import File
+from raylm_apps.gateway.wire.base import Id, Wire
 
 HEADERS = {
     "cache-control": "private, no-cache",
@@ -36,6 +37,15 @@ FORM = {
 router = APIRouter(prefix="/api/files", tags=["files"])
 
 
+class FileIdConvertor(StringConvertor):
+    """Of one segment; `/upload` is an address of its own, which knows no GET."""
+
+    regex = "(?!upload$)[^/]+"
+
+
+register_url_convertor("file_id", FileIdConvertor())
+
+
 class FileView(Wire):
     """The names that Vercel's blob store gives, and those of a UI message's file part."""
 
@@ -55,7 +65,14 @@ async def upload(gateway: Gateway, session: SignedIn, request: Request) -> FileV
     return _view(await gateway.uploads.keep(session, name, data))
 
 
-@router.get("/{file_id}", response_class=Response)
+@router.get(
+    "/{file_id:file_id}",
+    response_class=Response,
+    responses={
+        200: {"content": {"*/*": {}}},
+        304: {"description": "the file that the client has"},
+    },
+)
 async def read(
     gateway: Gateway,
     session: MaybeUser,
@@ -76,7 +93,7 @@ async def read(
     )
 
 
-@router.delete("/{file_id}")
+@router.delete("/{file_id:file_id}")
 async def delete(gateway: Gateway, session: SignedIn, file_id: Id) -> FileView:
     return _view(await gateway.uploads.remove(session.user_id, file_id))
 

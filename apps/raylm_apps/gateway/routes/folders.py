@@ -8,10 +8,10 @@ from pydantic import Field
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.access import joined_team, own_folder
-from raylm_apps.gateway.schemas import Id, Title, Wire
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import folders, users
 from raylm_apps.gateway.store.folders import Folder
+from raylm_apps.gateway.wire.base import Id, Title, Wire
 
 MOST = 1_000
 router = APIRouter(prefix="/api/folders", tags=["folders"])

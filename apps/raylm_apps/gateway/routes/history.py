@@ -6,19 +6,15 @@ from fastapi import APIRouter, Query
 
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import (
-    HistoryView,
-    Id,
-    ListedChatView,
-    PieceView,
-    chat_view,
-)
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import chats, history, search
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.history import Shelf
 from raylm_apps.gateway.store.pool import Connection
 from raylm_apps.gateway.store.search import Hit
+from raylm_apps.gateway.wire.base import Id
+from raylm_apps.gateway.wire.chat import chat_view
+from raylm_apps.gateway.wire.history import HistoryView, ListedChatView, PieceView
 
 router = APIRouter(prefix="/api/history", tags=["history"])
 FolderFilter = Annotated[str | None, Query(pattern=r"^(none|[A-Za-z0-9_-]{8,64})$")]

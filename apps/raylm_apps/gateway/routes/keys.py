@@ -4,9 +4,9 @@ from fastapi import APIRouter, Response
 
 from raylm_apps.gateway.auth import AccountHolder
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import Id
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.wire.accounts import ApiKeysView, ApiKeyView, NewKey, NewKeyView
+from raylm_apps.gateway.wire.base import Id
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 

@@ -13,13 +13,14 @@ from raylm_apps.gateway.auth import MaybeUser, SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.generation import metadata_of
 from raylm_apps.gateway.routes.access import own_chat
-from raylm_apps.gateway.schemas import Id, MessageId, MessagesView, MessageView, Wire
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.stopping import stop_answer
 from raylm_apps.gateway.store import branches, chats, messages
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.store.pool import Connection
+from raylm_apps.gateway.wire.base import Id, MessageId, Wire
+from raylm_apps.gateway.wire.message import MessagesView, MessageView
 
 MOST = 10_000
 router = APIRouter(prefix="/api/messages", tags=["messages"])

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from raylm_apps.gateway.providers.base import ModelCard
-from raylm_apps.gateway.schemas import Capabilities, ModelsView, ModelView
 from raylm_apps.gateway.services import Gateway
+from raylm_apps.gateway.wire.model import Capabilities, ModelsView, ModelView
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 

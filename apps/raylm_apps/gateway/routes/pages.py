@@ -21,7 +21,10 @@ The API is described at <a href="/docs">/docs</a>.</p></html>
 
 
 def pages_router(static: Path = STATIC) -> APIRouter:
-    """Added last: its `/{path}` takes what no other route wants."""
+    """Added last: its `/{name}` takes what no other route wants.
+
+    Nothing deeper: an address of the API that has no GET would be lost in it.
+    """
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -32,15 +35,23 @@ def pages_router(static: Path = STATIC) -> APIRouter:
             return HTMLResponse(NOT_BUILT, headers=ALWAYS_ASK)
         return FileResponse(index, headers=ALWAYS_ASK)
 
-    @router.get("/{path:path}")
-    async def file(path: str) -> Response:
-        try:
-            wanted = (static / path).resolve()
-            is_file = wanted.is_relative_to(static.resolve()) and wanted.is_file()
-        except (OSError, ValueError):  # a name that no file can have
-            is_file = False
-        if not is_file:
-            raise ApiError("not_found:api", f"/{path[:200]}")
-        return FileResponse(wanted, headers=FOREVER if path.startswith("assets/") else ALWAYS_ASK)
+    @router.get("/assets/{name:path}")
+    async def asset(name: str) -> Response:
+        return _file(static, f"assets/{name}", FOREVER)
+
+    @router.get("/{name}")
+    async def file(name: str) -> Response:
+        return _file(static, name, ALWAYS_ASK)
 
     return router
+
+
+def _file(static: Path, path: str, headers: dict[str, str]) -> Response:
+    try:
+        wanted = (static / path).resolve()
+        is_file = wanted.is_relative_to(static.resolve()) and wanted.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_file = False
+    if not is_file:
+        raise ApiError("not_found:api", f"/{path[:200]}")
+    return FileResponse(wanted, headers=headers)

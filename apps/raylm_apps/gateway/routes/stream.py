@@ -3,31 +3,41 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import WithJsonSchema
 
-from raylm_apps.gateway.answer_log import AnswerKey, EventId
+from raylm_apps.gateway.answer_log import EVENT_ID, AnswerKey, EventId
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.following import follow
 from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.routes.access import own_chat, readable_chat
-from raylm_apps.gateway.schemas import Id, StopRequest
 from raylm_apps.gateway.services import Gateway, Services
-from raylm_apps.gateway.sse import batches_as_sse, sse_response
+from raylm_apps.gateway.sse import STREAM, batches_as_sse, sse_response
 from raylm_apps.gateway.stopping import stop_elsewhere
 from raylm_apps.gateway.store import messages
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
+from raylm_apps.gateway.wire.base import Id
+from raylm_apps.gateway.wire.question import StopRequest
 
 router = APIRouter(prefix="/api/chat/{chat_id}", tags=["chat"])
+LastEventId = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "pattern": EVENT_ID, "examples": ["1767225600000-7"]}),
+]
 
 
-@router.get("/stream", responses={204: {"description": "nothing is being written"}})
+@router.get(
+    "/stream",
+    response_class=Response,
+    responses={200: STREAM, 204: {"description": "nothing is being written"}},
+)
 async def resume(
     gateway: Gateway,
     session: SignedIn,
     chat_id: Id,
-    offset: Annotated[int | None, Query(ge=0, description="skip so many parts")] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
+    offset: Annotated[int | None, Query(ge=0, le=10**9, description="skip so many parts")] = None,
+    last_event_id: Annotated[LastEventId, Header()] = None,
 ) -> Response:
     """The active answer's stream: from its beginning, or from where the reader was cut off.
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.schemas import Id
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import documents, suggestions
+from raylm_apps.gateway.wire.base import Id
 from raylm_apps.gateway.wire.document import SuggestionPatch, SuggestionView
 
 router = APIRouter(prefix="/api/suggestions", tags=["document"])

@@ -10,10 +10,12 @@ from raylm_apps.gateway.accounts.email_address import Email
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.access import joined_team
-from raylm_apps.gateway.schemas import HistoryView, Id, ListedChatView, Title, Wire, chat_view
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import chats, history, teams
 from raylm_apps.gateway.store.teams import Member, Team
+from raylm_apps.gateway.wire.base import Id, Title, Wire
+from raylm_apps.gateway.wire.chat import chat_view
+from raylm_apps.gateway.wire.history import HistoryView, ListedChatView
 
 router = APIRouter(prefix="/api/teams", tags=["teams"])
 

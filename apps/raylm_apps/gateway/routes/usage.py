@@ -4,14 +4,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 
 from raylm_apps.gateway.auth import SignedIn
-from raylm_apps.gateway.schemas import Wire
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import usage
+from raylm_apps.gateway.wire.base import Wire, written_as
 
 DAYS = 30
 router = APIRouter(prefix="/api/usage", tags=["usage"])
+Day = Annotated[date, BeforeValidator(written_as("2026-01-31", "[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
 
 
 class UsageRow(Wire):
@@ -30,8 +32,8 @@ class UsageView(Wire):
 async def read(
     gateway: Gateway,
     session: SignedIn,
-    first: Annotated[date | None, Query(alias="from", description="default: 30 days ago")] = None,
-    last: Annotated[date | None, Query(alias="to", description="default: today")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="default: 30 days ago")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="default: today")] = None,
 ) -> UsageView:
     """By day (UTC) and model, the newest day first; deleted chats count."""
     last = last or datetime.now(UTC).date()

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.routes.access import own_chat
-from raylm_apps.gateway.schemas import Id, MessageId, Wire
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.store import votes
 from raylm_apps.gateway.store.votes import Vote
+from raylm_apps.gateway.wire.base import Id, MessageId, Wire
 
 router = APIRouter(prefix="/api/vote", tags=["votes"])
 
@@ -38,7 +38,7 @@ async def read(
     return [VoteView.model_validate(vote, from_attributes=True) for vote in found]
 
 
-@router.patch("")
+@router.patch("", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def cast(gateway: Gateway, session: SignedIn, request: VoteRequest) -> PlainTextResponse:
     """A second vote replaces the first."""
     await own_chat(gateway, request.chat_id, session.user_id, refusal="forbidden:vote")

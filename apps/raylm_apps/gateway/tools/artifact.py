@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from raylm_apps.gateway.schemas import storable
 from raylm_apps.gateway.store.documents import MAX_CHARS, Kind
 from raylm_apps.gateway.tools.document_content import readable
+from raylm_apps.gateway.wire.base import storable
 
 Emit = Callable[[dict[str, Any]], None]
 # Code and tables are shown whole each time. Each showing is an eighth longer than the last, so

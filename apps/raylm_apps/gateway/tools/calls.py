@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from raylm.core.suggest import did_you_mean
 from raylm_apps.gateway.providers.base import ToolCall
-from raylm_apps.gateway.schemas import explain
 from raylm_apps.gateway.tools.registry import OfferedTool, Toolbox
+from raylm_apps.gateway.wire.error import explain
 
 MAX_CALLS_PER_STEP = 16
 RAW_CHARS = 2_000

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from raylm_apps.gateway.schemas import storable
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.document_prompts import creation
 from raylm_apps.gateway.tools.document_result import result_of
 from raylm_apps.gateway.tools.document_shelf import DocumentShelf
 from raylm_apps.gateway.tools.document_writing import DocumentWriting
+from raylm_apps.gateway.wire.base import storable
 
 
 class CreateDocumentArguments(BaseModel):

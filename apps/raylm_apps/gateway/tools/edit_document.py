@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from raylm_apps.gateway.schemas import Id, storable
 from raylm_apps.gateway.store.documents import MAX_CHARS, Draft, Version
 from raylm_apps.gateway.tools.artifact import Artifact
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.document_content import check_rows
 from raylm_apps.gateway.tools.document_result import result_of
 from raylm_apps.gateway.tools.document_shelf import DocumentShelf
+from raylm_apps.gateway.wire.base import Id, storable
 
 
 class EditDocumentArguments(BaseModel):

@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from raylm.core.errors import ConfigError
-from raylm_apps.gateway.schemas import explain
+from raylm_apps.gateway.wire.error import explain
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from raylm_apps.gateway.providers.base import Prompt, ProviderError, TextDelta
-from raylm_apps.gateway.schemas import Id
 from raylm_apps.gateway.store.documents import Version
 from raylm_apps.gateway.tools.artifact import show
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
@@ -15,6 +14,7 @@ from raylm_apps.gateway.tools.document_prompts import review
 from raylm_apps.gateway.tools.document_result import result_of
 from raylm_apps.gateway.tools.document_shelf import DocumentShelf
 from raylm_apps.gateway.tools.suggestion_list import MAX_TEXT_CHARS, Change, changes_in
+from raylm_apps.gateway.wire.base import Id
 from raylm_apps.gateway.wire.document import SuggestionView
 
 MAX_SUGGESTIONS = 5

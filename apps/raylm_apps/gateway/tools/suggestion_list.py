@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from raylm_apps.gateway.schemas import storable
+from raylm_apps.gateway.wire.base import storable
 
 MAX_TEXT_CHARS = 10_000
 MAX_ATTEMPTS = 100

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from raylm_apps.gateway.schemas import Id
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.document_prompts import revision
 from raylm_apps.gateway.tools.document_result import result_of
 from raylm_apps.gateway.tools.document_shelf import DocumentShelf
 from raylm_apps.gateway.tools.document_writing import DocumentWriting
+from raylm_apps.gateway.wire.base import Id
 
 
 class UpdateDocumentArguments(BaseModel):

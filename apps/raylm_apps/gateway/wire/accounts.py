@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from raylm_apps.gateway.accounts.email_address import Email
-from raylm_apps.gateway.schemas import Wire
+from raylm_apps.gateway.wire.base import Wire
 
 # A longer one adds nothing but work.
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]

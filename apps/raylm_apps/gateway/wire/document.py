@@ -5,15 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool
 
-from raylm_apps.gateway.schemas import Text, Wire
 from raylm_apps.gateway.store.documents import MAX_TITLE_CHARS, Kind
 from raylm_apps.gateway.store.suggestions import Suggestion, SuggestionStatus
-
-
-def _no_number(time: object) -> object:
-    if not isinstance(time, str) or time.strip().replace(".", "").lstrip("+-").isdecimal():
-        raise ValueError("a time is written as 2026-01-31T12:00:00.000Z")
-    return time
+from raylm_apps.gateway.wire.base import Text, Wire, written_as
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -23,7 +17,11 @@ def _in_utc(time: datetime) -> datetime:
         raise ValueError("the time is out of range") from None
 
 
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
+Timestamp = Annotated[
+    AwareDatetime,
+    BeforeValidator(written_as("2026-01-31T12:00:00.000Z", "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+")),
+    AfterValidator(_in_utc),
+]
 """A version's `createdAt`, as it was given out."""
 
 

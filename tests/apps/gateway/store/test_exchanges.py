@@ -5,7 +5,7 @@ import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.store import branches, chats, messages, users
-from raylm_apps.gateway.store.exchanges import RefusedError, Refusal
+from raylm_apps.gateway.store.exchanges import Refusal, RefusedError
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Connection, Database
 from tests.apps.gateway.harness import new_id
