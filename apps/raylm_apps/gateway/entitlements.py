@@ -51,6 +51,15 @@ class Entitlements:
         most = self.settings.logins_per_account
         return Limit("logins-to", most, SIGN_IN_WINDOW_S, "rate_limit:auth").of(email)
 
+    def mail_from(self, address: str) -> Claim:
+        most = self.settings.mails_per_hour_from_address
+        return Limit("mails-from", most, HOUR_S, "rate_limit:auth").of(address)
+
+    def mail_to(self, email: str) -> Claim:
+        """Whether or not there is such an account."""
+        most = self.settings.mails_per_hour_to_account
+        return Limit("mails-to", most, HOUR_S, "rate_limit:auth").of(email)
+
     def _messages_per_hour(self, session: Session) -> int:
         settings = self.settings
         match session.type:

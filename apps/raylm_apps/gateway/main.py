@@ -32,10 +32,12 @@ from raylm_apps.gateway.routes import (
     messages,
     models,
     oauth,
+    passwords,
     stream,
     suggestions,
     teams,
     usage,
+    verification,
     votes,
 )
 from raylm_apps.gateway.routes.pages import pages_router
@@ -47,7 +49,7 @@ from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
 
 ROUTERS = (
-    *(auth, accounts, oauth, keys, account, usage),
+    *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(document, suggestions, files),
     *(models, health, docs),

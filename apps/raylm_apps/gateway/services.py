@@ -17,6 +17,7 @@ from raylm_apps.gateway.accounts.google import Google
 from raylm_apps.gateway.accounts.identity import ProviderName
 from raylm_apps.gateway.accounts.oauth import Credentials, OAuthProvider
 from raylm_apps.gateway.accounts.passwords import Passwords
+from raylm_apps.gateway.accounts.proofs import Proofs
 from raylm_apps.gateway.accounts.session import Signing
 from raylm_apps.gateway.accounts.sessions import Sessions
 from raylm_apps.gateway.background import background
@@ -27,6 +28,7 @@ from raylm_apps.gateway.files.objects import ObjectStore
 from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.limits import Limits
+from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.providers.base import Provider, Sampling
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
@@ -70,6 +72,8 @@ class Services:
     signing: Signing
     sessions: Sessions
     accounts: Accounts
+    outbox: Outbox
+    proofs: Proofs
     limits: Limits
     slots: Slots
     entitlements: Entitlements
@@ -141,6 +145,8 @@ async def _connect(
     sessions = Sessions(database, admin_emails)
     passwords = Passwords()
     stack.callback(passwords.close)
+    outbox = Outbox(Postage.of(settings), partial(metrics.outage, "mail"))
+    stack.push_async_callback(outbox.close)
     is_limited = settings.limits == "on"
     limits = Limits(urls.redis_url, enforced=is_limited)
     stack.push_async_callback(limits.close)
@@ -167,6 +173,8 @@ async def _connect(
         Signing.of(settings.signing_key()),
         sessions,
         Accounts(database, sessions, passwords, admin_emails),
+        outbox,
+        Proofs(database, sessions, passwords, outbox),
         limits,
         slots,
         Entitlements(settings),

@@ -55,10 +55,15 @@ ROUTES = {
     ("POST", "/api/auth/register"): TAKEN,
     ("POST", "/api/auth/login"): WRONG,
     ("POST", "/api/auth/logout"): OWN,
+    ("POST", "/api/auth/password/forgot"): GONE,  # mail is off; with it: routes/test_passwords.py
+    ("POST", "/api/auth/password/reset"): NOT_BEGUN,
     # Of accounts alone; another account's: routes/test_accounts.py, routes/test_keys.py.
     ("GET", "/api/auth/sessions"): FORBIDDEN,
     ("DELETE", "/api/auth/sessions"): FORBIDDEN,
     ("DELETE", "/api/auth/sessions/{session_id}"): FORBIDDEN,
+    ("POST", "/api/auth/password"): FORBIDDEN,
+    ("POST", "/api/auth/verify"): FORBIDDEN,
+    ("POST", "/api/auth/verify/mail"): FORBIDDEN,
     ("GET", "/api/keys"): FORBIDDEN,
     ("POST", "/api/keys"): FORBIDDEN,
     ("DELETE", "/api/keys/{key_id}"): FORBIDDEN,
@@ -149,6 +154,10 @@ class Estate:
             ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/teams/{team_id}/members"): {"email": self.email},
+            ("POST", "/api/auth/password"): {"password": "a stranger's"},
+            ("POST", "/api/auth/password/forgot"): {"email": self.email},
+            ("POST", "/api/auth/password/reset"): {"token": "x", "password": "a stranger's"},
+            ("POST", "/api/auth/verify"): {"token": "x"},
         }
         return bodies.get((method, route))
 
@@ -270,6 +279,8 @@ def test_nobody_is_told_to_sign_in(ada: User, gateway: GatewayProcess, chat: str
         ("POST", "/api/auth/register"),
         ("POST", "/api/auth/login"),
         ("POST", "/api/auth/logout"),
+        ("POST", "/api/auth/password/forgot"),
+        ("POST", "/api/auth/password/reset"),
         ("GET", "/api/auth/oauth/{provider}"),
         ("GET", "/api/auth/oauth/{provider}/callback"),
     }

@@ -116,9 +116,9 @@ async def holding_file(connection: Connection, file_id: str, reader: str | None)
              select m.chat_id, m.id, m.parent_id from path
              join messages m on m.chat_id = path.chat_id and m.id = path.parent_id
            )
-           select exists (select from path
-                          join message_files f on f.chat_id = path.chat_id and f.message_id = path.id
-                          where f.file_id = $1)""",
+           select exists (
+             select from path join message_files f on f.chat_id = path.chat_id
+             where f.message_id = path.id and f.file_id = $1)""",
         file_id,
         reader,
     )

@@ -13,6 +13,8 @@ SECTIONS = {
                      where user_id = $1 order by provider, subject""",
     "sessions": """select id, user_agent, address, created_at, renewed_at from sessions
                    where user_id = $1 order by created_at, id""",
+    "proofs": """select purpose, email, created_at, expires_at from proofs
+                 where user_id = $1 order by created_at""",
     "api_keys": """select id, name, prefix, created_at, last_used_at from api_keys
                    where user_id = $1 order by created_at, id""",
     "folders": "select * from folders where user_id = $1 order by id",
