@@ -34,6 +34,13 @@ class Entitlements:
             Room(f"address:{address}", settings.max_answers_from_address),
         )
 
+    def readers_at_once(self, session: Session, address: str) -> tuple[Room, ...]:
+        settings = self.settings
+        return (
+            Room(f"user:{session.user_id}", settings.max_readers_per_user),
+            Room(f"address:{address}", settings.max_readers_from_address),
+        )
+
     def guest(self, address: str) -> Claim:
         most = self.settings.guests_per_hour_from_address
         return Limit("guests", most, HOUR_S, "rate_limit:auth").of(address)

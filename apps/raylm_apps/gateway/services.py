@@ -33,6 +33,7 @@ from raylm_apps.gateway.providers.base import Provider, Sampling
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
+from raylm_apps.gateway.readers import Readers
 from raylm_apps.gateway.recovery import Recovery
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.slots import Slots
@@ -76,6 +77,7 @@ class Services:
     proofs: Proofs
     limits: Limits
     slots: Slots
+    readers: Readers
     entitlements: Entitlements
     oauth: dict[ProviderName, OAuthProvider]
     titles: Titles
@@ -177,6 +179,7 @@ async def _connect(
         Proofs(database, sessions, passwords, outbox),
         limits,
         slots,
+        Readers(enforced=is_limited),
         Entitlements(settings),
         {provider.name: provider for provider in _oauth_providers(settings)},
         Titles(catalog, database, settings.title_model, settings.title_timeout_s),

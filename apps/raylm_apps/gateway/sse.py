@@ -1,10 +1,11 @@
 """UI message streams as HTTP responses."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 import structlog
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from raylm_apps.gateway.answer_log import DONE, PING, EventId, frame
 from raylm_apps.gateway.streams import UNAVAILABLE, Batch
@@ -18,8 +19,20 @@ HEADERS = {
 }
 
 
-def sse_response(body: AsyncIterator[bytes]) -> StreamingResponse:
-    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
+class SseResponse(StreamingResponse):
+    when_sent: Callable[[], None] | None = None
+    """Called when its reader has all of it, or is gone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.when_sent is not None:
+                self.when_sent()
+
+
+def sse_response(body: AsyncIterator[bytes]) -> SseResponse:
+    return SseResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 
 async def batches_as_sse(

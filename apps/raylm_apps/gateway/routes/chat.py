@@ -36,10 +36,11 @@ async def ask(
 
     `messages` that end with an answer whose calls were allowed or denied let that answer go on.
     """
-    with Allowance(gateway, session, address) as allowance:
+    rooms = gateway.entitlements.readers_at_once(session, address)
+    with gateway.readers.seat(*rooms) as seat, Allowance(gateway, session, address) as allowance:
         if decisions := decisions_of(request):
-            return await _go_on(gateway, allowance, request, decisions)
-        return await _begin(gateway, allowance, request)
+            return seat.keep_until_sent(await _go_on(gateway, allowance, request, decisions))
+        return seat.keep_until_sent(await _begin(gateway, allowance, request))
 
 
 @router.delete("")
