@@ -95,7 +95,7 @@ REACHING = {
 }
 # Parameters that are no id of anybody's.
 PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
-PLAIN |= {"link", "state", "code"}
+PLAIN |= {"link", "state", "code", "format"}
 
 
 @dataclass
