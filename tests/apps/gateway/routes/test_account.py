@@ -88,7 +88,7 @@ def test_an_archive_has_the_document_and_the_files(ada: User, babbage: User, cha
 
 
 def test_a_name_is_one_wherever_it_is_unpacked(ada: User) -> None:
-    names = ["a<b>:c|?*.txt", "ü" * 300 + ".txt", "..", "x. "]
+    names = ["a<b>:c|?*.txt", "ü" * 190 + ".txt", "..", "x. "]
     ids = [upload(ada, name, b"text") for name in names]
     found = sorted(archive_of(ada).namelist()[1:], key=lambda name: ids.index(name[6:38]))
     assert found[0] == f"files/{ids[0]}-a_b__c___.txt"
