@@ -29,6 +29,7 @@ from raylm_apps.gateway.routes import (
     health,
     history,
     keys,
+    landing,
     messages,
     models,
     oauth,
@@ -52,7 +53,7 @@ ROUTERS = (
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(document, suggestions, files),
-    *(models, health, docs),
+    *(models, health, docs, landing),
 )
 logger = structlog.get_logger()
 

@@ -21,7 +21,7 @@ Encryption = Literal["none", "starttls", "tls"]
 
 
 class MailServer:
-    def __init__(self, certificate: Path, encryption: Encryption = "starttls") -> None:
+    def __init__(self, certificate: Path | None, encryption: Encryption = "starttls") -> None:
         self.letters: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.refusal: str | None = None
@@ -43,7 +43,8 @@ class MailServer:
 
     def start(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._certificate)
+        if self._certificate is not None:
+            context.load_cert_chain(self._certificate)
         by_starttls = self._encryption == "starttls"
         self._controller = Controller(
             self,
@@ -139,7 +140,9 @@ def certificate(folder: Path) -> Path:
 
 
 @contextmanager
-def mail_server(certificate: Path, encryption: Encryption = "starttls") -> Iterator[MailServer]:
+def mail_server(
+    certificate: Path | None, encryption: Encryption = "starttls"
+) -> Iterator[MailServer]:
     server = MailServer(certificate, encryption)
     server.start()
     yield server
