@@ -1,13 +1,17 @@
 """Letters over real SMTP: each encryption, and each way in which a server may fail."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import LogCapture
 
 from raylm.core.errors import ConfigError
 from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.mail import outbox
 from raylm_apps.gateway.mail.letters import Letter, letter
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.mail.server import MailServer
@@ -20,6 +24,13 @@ from tests.apps.gateway.mail_server import MailServer as Server
 @pytest.fixture
 def outages() -> list[str]:
     return []
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
+    capture = LogCapture()
+    monkeypatch.setattr(outbox, "logger", structlog.wrap_logger(None, processors=[capture]))
+    return capture.entries
 
 
 def outbox_to(url: str, outages: list[str]) -> Outbox:
@@ -45,13 +56,13 @@ def writing(email: str) -> Letter:
 
 @pytest.mark.usefixtures("trusted")
 async def test_a_letter_arrives(server: Server, outages: list[str]) -> None:
-    email, outbox = new_email(), outbox_to(server.url, outages)
+    email, box = new_email(), outbox_to(server.url, outages)
 
     async def write() -> Letter:
         return writing(email)
 
-    await outbox.send(write)
-    await outbox.close()
+    await box.send(write)
+    await box.close()
     (arrived,) = server.letters
     assert server.recipients == [email]
     assert (arrived["to"], arrived["from"]) == (email, "RayLM <me@chat.example>")
@@ -64,13 +75,13 @@ async def test_a_letter_arrives(server: Server, outages: list[str]) -> None:
 
 @pytest.mark.usefixtures("trusted")
 async def test_nothing_to_write_is_no_letter(mail: Server, outages: list[str]) -> None:
-    before, outbox = len(mail.letters), outbox_to(mail.url, outages)
+    before, box = len(mail.letters), outbox_to(mail.url, outages)
 
     async def write() -> None:
         return None
 
-    await outbox.send(write)
-    await outbox.close()
+    await box.send(write)
+    await box.close()
     assert (len(mail.letters), outages) == (before, [])
 
 
@@ -89,57 +100,57 @@ async def test_a_server_that_cannot_be_used_is_told_before_anything_is_written(
     if wrong != "certificate":
         monkeypatch.setenv("SSL_CERT_FILE", str(mail_certificate))
     url = mail.url_with("guess") if wrong == "password" else mail.url
-    outbox = outbox_to(f"smtp://localhost:{free_port()}" if wrong == "port" else url, outages)
+    box = outbox_to(f"smtp://localhost:{free_port()}" if wrong == "port" else url, outages)
     with pytest.raises(ApiError) as refused:
-        await outbox.send(never)
+        await box.send(never)
     assert (refused.value.code, refused.value.status) == ("offline:mail", 503)
-    await outbox.close()
+    await box.close()
     assert outages == ["mail"]
 
 
 @pytest.mark.usefixtures("trusted")
 async def test_a_refused_letter_is_the_operators_to_know(
-    mail: Server, outages: list[str], capsys: pytest.CaptureFixture[str]
+    mail: Server, outages: list[str], said: list[MutableMapping[str, Any]]
 ) -> None:
-    email, outbox = new_email(), outbox_to(mail.url, outages)
+    email, box = new_email(), outbox_to(mail.url, outages)
 
     async def write() -> Letter:
         return writing(email)
 
     with mail.refusing(f"550 no such box as {email}"):
-        await outbox.send(write)
-        await outbox.close()
-    said = capsys.readouterr()
-    assert "RAYLM_SMTP_URL" in said.out + said.err
-    assert "550" in said.out + said.err
-    assert email not in said.out + said.err
+        await box.send(write)
+        await box.close()
+    (line,) = said
+    assert (line["log_level"], line["code"]) == ("error", 550)
+    assert "RAYLM_SMTP_URL" in line["event"]
+    assert email not in str(line)
     assert outages == ["mail"]
 
 
-async def test_without_a_server_the_log_has_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
-    outbox = Outbox(None, lambda: None)
+async def test_without_a_server_the_log_has_the_remedy(
+    said: list[MutableMapping[str, Any]],
+) -> None:
     with pytest.raises(ApiError) as refused:
-        await outbox.send(never)
+        await Outbox(None, lambda: None).send(never)
     assert refused.value.code == "not_found:mail"
-    said = capsys.readouterr()
-    assert "RAYLM_SMTP_URL" in said.out + said.err
+    assert "set RAYLM_SMTP_URL" in said[0]["event"]
 
 
 @pytest.mark.usefixtures("trusted")
 async def test_a_slow_server_holds_so_many_letters_and_no_more(
     mail: Server, outages: list[str]
 ) -> None:
-    outbox = outbox_to(mail.url, outages)
+    box = outbox_to(mail.url, outages)
     go_on = asyncio.Event()
 
     async def write() -> None:
         await go_on.wait()
 
-    tried = await asyncio.gather(*(outbox.send(write) for _ in range(70)), return_exceptions=True)
+    tried = await asyncio.gather(*(box.send(write) for _ in range(70)), return_exceptions=True)
     refused = [error.code for error in tried if isinstance(error, ApiError)]
     assert refused == ["rate_limit:auth"] * 6
     go_on.set()
-    await outbox.close()
+    await box.close()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -122,6 +123,27 @@ def test_of_two_changes_at_once_one_counts(ada: User, babbage: User) -> None:
     assert statuses.count(200) == 1
     works = [babbage.log_in(email, f"{CHANGED} {number}").status_code == 200 for number in range(2)]
     assert works == [status == 200 for status in statuses]
+
+
+def test_whoever_signs_in_with_the_old_one_at_that_moment_is_out(
+    ada: User, babbage: User, stores: StoreUrls
+) -> None:
+    """The old password was right when it was looked at; the session would outlive the change."""
+    email = ada.register()
+
+    async def sign_in_meanwhile() -> httpx.Response:
+        connection = await asyncpg.connect(stores.database_url)
+        async with connection.transaction():
+            await connection.execute(
+                "update users set password_hash = 'changed' where email = $1", email
+            )
+            signing_in = asyncio.create_task(asyncio.to_thread(babbage.log_in, email))
+            await asyncio.wait([signing_in], timeout=1)
+        await connection.close()
+        return await signing_in
+
+    assert refusal(asyncio.run(sign_in_meanwhile())) == (401, "unauthorized:auth")
+    assert babbage.kind == "guest"
 
 
 def test_a_first_password_needs_a_fresh_sign_in(
