@@ -2,9 +2,16 @@
 
 import asyncio
 from types import TracebackType
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from raylm_apps.gateway.accounts.session import Session
-from raylm_apps.gateway.services import Services
+from raylm_apps.gateway.auth import client_address, read_session, require_session
+from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.limits import Claim
+from raylm_apps.gateway.readers import Seat
+from raylm_apps.gateway.services import Services, services_of
 from raylm_apps.gateway.slots import Slot
 
 
@@ -12,22 +19,38 @@ class Allowance:
     """Leaving the block gives it back, unless it lasts until the end of a task."""
 
     def __init__(self, gateway: Services, session: Session, address: str) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self.session = session
         self._address = address
         self._slot: Slot | None = None
+        self._spent: tuple[Claim, ...] = ()
 
-    async def take(self) -> None:
-        """Raises rate_limit:chat."""
-        gateway, entitlements = self._gateway, self._gateway.entitlements
+    def seat(self) -> Seat:
+        """For whoever reads the answer. Raises rate_limit:stream."""
+        rooms = self.gateway.entitlements.readers_at_once(self.session, self._address)
+        return self.gateway.readers.seat(*rooms)
+
+    async def take(self) -> ApiError | None:
+        """Why there is none; a question that was posted before needs none, and says so later."""
+        gateway, entitlements = self.gateway, self.gateway.entitlements
         rooms = entitlements.answers_at_once(self.session, self._address)
-        self._slot = await gateway.slots.take(*rooms)
-        await gateway.limits.spend(*entitlements.message(self.session, self._address))
+        claims = entitlements.message(self.session, self._address)
+        try:
+            self._slot = await gateway.slots.take(*rooms)
+            await gateway.limits.spend(*claims)
+        except ApiError as refusal:
+            return refusal
+        self._spent = claims
+        return None
+
+    async def return_unused(self) -> None:
+        """There is an answer already."""
+        await self.gateway.limits.give_back(*self._spent)
 
     def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
         slot, self._slot = self._slot, None
         if slot is not None:
-            task.add_done_callback(lambda _: self._gateway.slots.give_back(slot))
+            task.add_done_callback(lambda _: self.gateway.slots.give_back(slot))
 
     def __enter__(self) -> "Allowance":
         return self
@@ -39,4 +62,15 @@ class Allowance:
         trace: TracebackType | None,
     ) -> None:
         if self._slot is not None:
-            self._gateway.slots.give_back(self._slot)
+            self.gateway.slots.give_back(self._slot)
+
+
+async def allowance_of(request: Request) -> Allowance:
+    """Of whoever asks, for their session and address; one dependency, where four cost as much as
+    the database. Raises unauthorized."""
+    gateway = await services_of(request)
+    session = await require_session(await read_session(request, gateway))
+    return Allowance(gateway, session, await client_address(request, gateway))
+
+
+Asker = Annotated[Allowance, Depends(allowance_of)]

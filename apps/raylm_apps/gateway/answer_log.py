@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
 import orjson
@@ -57,6 +57,7 @@ class AnswerLog:
         """So many parts after the first repeat what whoever let the answer go on has seen."""
         self.started_ms = time.time_ns() // 1_000_000
         self.data: list[bytes] = []
+        self._frames: list[bytes] = []
         self.ending: str | None = None
         """The final status, once there is one."""
         self._revealed = 0
@@ -69,7 +70,9 @@ class AnswerLog:
         return EventId(self.started_ms, number)
 
     def append(self, part: dict[str, Any]) -> None:
-        self.data.append(orjson.dumps(part))
+        data = orjson.dumps(part)
+        self._frames.append(frame(self.id_of(len(self.data)), data))
+        self.data.append(data)
 
     def end(self, status: str) -> None:
         self.ending = status
@@ -87,15 +90,19 @@ class AnswerLog:
             revealed = self._revealed
             if revealed > position:
                 stop = min(revealed, len(self.data))
-                old = range(1, 1 + self.repeated) if news_only else range(0)
-                wanted = (i for i in range(position, stop) if i not in old)
-                yield b"".join(frame(self.id_of(i), self.data[i]) for i in wanted)
+                yield b"".join(
+                    self._news(position, stop) if news_only else self._frames[position:stop]
+                )
                 position = stop
                 if revealed > stop:
                     yield DONE
                     return
             elif not await self._grows_within(heartbeat_s):
                 yield PING
+
+    def _news(self, start: int, stop: int) -> Iterator[bytes]:
+        old = range(1, 1 + self.repeated)
+        return (self._frames[i] for i in range(start, stop) if i not in old)
 
     async def _grows_within(self, seconds: float) -> bool:
         """A bare timer: a scope of `asyncio.timeout` for every chunk costs five times as much."""

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 from starlette.requests import HTTPConnection
@@ -50,7 +51,8 @@ def site(address: str) -> str:
     return str(found) if found else address[:64]
 
 
-def parse_networks(names: Sequence[str]) -> tuple[Network, ...]:
+@cache
+def parse_networks(names: tuple[str, ...]) -> tuple[Network, ...]:
     """Raises ValueError."""
     return tuple(ipaddress.ip_network(name, strict=False) for name in names)
 
@@ -67,6 +69,7 @@ def _host(text: str) -> str:
     return text.partition(":")[0] if text.count(":") == 1 else text
 
 
+@lru_cache(4096)
 def _parsed(text: str) -> Address | None:
     try:
         found = ipaddress.ip_address(_host(text))

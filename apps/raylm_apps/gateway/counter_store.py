@@ -1,14 +1,13 @@
 """The Redis that counts: asked on the way of every message, and left alone while it is away."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-CONNECTIONS = 8  # a flood waits for its turn, which is short, rather than opening hundreds
+from raylm_apps.gateway.redis_client import Argument, RedisPipe
+
 TIMEOUT_S = 1.0
 AWAY_S = 1.0
 logger = structlog.get_logger()
@@ -18,20 +17,16 @@ class CounterStore:
     """Until an outage is over, whoever wants to count does so in memory."""
 
     def __init__(self, url: str) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self.redis: Any = Redis.from_pool(pool)
+        self._pipe = RedisPipe(url, timeout_s=TIMEOUT_S, connect_timeout_s=TIMEOUT_S)
         self._away_until = 0.0
 
     @property
     def is_up(self) -> bool:
         return time.monotonic() >= self._away_until
+
+    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """A Lua script's reply. Raises one of UNAVAILABLE."""
+        return await self._pipe.call("EVAL", script, len(keys), *keys, *arguments)
 
     def note_outage(self, error: BaseException) -> None:
         if self.is_up:
@@ -39,4 +34,4 @@ class CounterStore:
         self._away_until = time.monotonic() + AWAY_S
 
     async def close(self) -> None:
-        await self.redis.aclose()
+        await self._pipe.close()

@@ -1,7 +1,7 @@
 """The beginning of an exchange: question and empty answer, committed before anyone is asked."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from raylm_apps.gateway import approval
@@ -10,21 +10,21 @@ from raylm_apps.gateway.approval import Decision
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.schemas import ChatRequest, UserMessage
-from raylm_apps.gateway.store import answers, branches, chats, files, messages, users
-from raylm_apps.gateway.store.chats import Chat
+from raylm_apps.gateway.store import answers, branches, chats, exchanges, messages, users
+from raylm_apps.gateway.store.exchanges import Question, Refusal, RefusedError
 from raylm_apps.gateway.store.messages import Message
-from raylm_apps.gateway.store.pool import Connection, Database
+from raylm_apps.gateway.store.pool import Database
 
 PATH_LIMIT = 400
 
 
 @dataclass(frozen=True)
 class Exchange:
-    chat: Chat
     path: list[Message]
     """The conversation up to and with the question."""
     answer: Message
-    is_new_chat: bool = False
+    new_title: str | None = None
+    """The first question of a chat has given it one."""
     is_repeat: bool = False
     """The client has posted this question, or decision, before; its answer exists."""
     decided_calls: set[str] = field(default_factory=set)
@@ -38,35 +38,48 @@ async def begin_exchange(
     question: UserMessage,
     model_id: str,
     *,
-    admit: Callable[[], Awaitable[None]],
+    refusal: ApiError | None,
 ) -> Exchange:
-    """One transaction. Raises forbidden where the chat is another user's, unauthorized where the
-    guest has become an account or the account is gone, and whatever `admit` does, which a repeat
-    does not ask."""
-    user_id = session.user_id
-    async with database.transaction() as connection:
-        if not await users.ensure(connection, user_id, is_guest=session.is_guest):
-            raise ApiError("unauthorized:chat", users.GONE)
-        title, visibility = title_of(_wording(question)), request.selected_visibility_type
-        found = await chats.ensure(connection, request.id, user_id, title, visibility)
-        if found is None:
-            raise ApiError("forbidden:chat")
-        chat, is_new = found
-        fresh = await _store_question(connection, chat, request, question)
-        path = await messages.path(
-            connection, chat.id, user_id, leaf_id=question.id, limit=PATH_LIMIT
-        )
-        if not fresh and request.trigger == "submit-message":
-            answer = await messages.answer_to(connection, chat.id, question.id)
-            if answer is not None:
-                return Exchange(chat, path, answer, is_repeat=True)
-        await admit()
-        answer = await messages.add_answer(
-            connection, chat.id, str(uuid.uuid4()), question.id, model_id
-        )
-        if chat.active_id is not None:  # the newest branch is the one to see, from here on
-            await branches.activate(connection, chat.id, user_id, None)
-    return Exchange(chat, path, answer, is_new_chat=is_new)
+    """Raises `refusal`, where there is one, unless this is a repeat; forbidden where the chat is
+    another user's, unauthorized where the guest has become an account or the account is gone."""
+    title = title_of(_wording(question))
+    asked = Question(
+        question.id,
+        [part.model_dump(by_alias=True) for part in question.parts],
+        sorted({file.url.rpartition("/")[2] for file in question.files}),
+        is_retry=request.trigger == "regenerate-message",
+    )
+    try:
+        async with database.connection() as connection:
+            stored = await exchanges.begin(
+                connection,
+                session.user_id,
+                request.id,
+                asked,
+                is_guest=session.is_guest,
+                title=title,
+                visibility=request.selected_visibility_type,
+                answer_id=str(uuid.uuid4()),
+                model_id=model_id,
+                may_answer=refusal is None,
+                path_limit=PATH_LIMIT,
+            )
+    except RefusedError as error:
+        if error.refusal is Refusal.NOT_ALLOWED and refusal is not None:
+            raise refusal from None
+        raise _REFUSALS[error.refusal](question.id) from None
+    new_title = title if stored.is_new_chat else None
+    return Exchange(stored.path, stored.answer, new_title, is_repeat=stored.is_repeat)
+
+
+_REFUSALS: dict[Refusal, Callable[[str], ApiError]] = {
+    Refusal.NOT_A_QUESTION: lambda id_: ApiError("bad_request:api", f"message {id_} is an answer"),
+    Refusal.ASKER_GONE: lambda _: ApiError("unauthorized:chat", users.GONE),
+    Refusal.NOT_OWN_CHAT: lambda _: ApiError("forbidden:chat"),
+    Refusal.FILE_GONE: lambda _: ApiError(
+        "bad_request:api", "a file of the message was deleted a moment ago"
+    ),
+}
 
 
 async def continue_exchange(
@@ -76,12 +89,12 @@ async def continue_exchange(
     message_id: str,
     decisions: Mapping[str, Decision],
     *,
-    admit: Callable[[], Awaitable[None]],
+    refusal: ApiError | None,
 ) -> Exchange:
     """An answer that waited for approval goes on: once, however often the decision is posted.
 
-    Raises forbidden, not_found, bad_request where nothing waits for these decisions, and whatever
-    `admit` does, which a repeat does not ask.
+    Raises forbidden, not_found, bad_request where nothing waits for these decisions, and `refusal`,
+    where there is one, unless this is a repeat.
     """
     async with database.transaction() as connection:
         found = await chats.find(connection, chat_id, user_id)
@@ -102,10 +115,11 @@ async def continue_exchange(
         if waiting:
             newest_id = await branches.leaf_id(connection, chat_id, chat.active_id)
             _require_whole(waiting, decisions, is_newest=newest_id == answer.id)
-            await admit()
+            if refusal is not None:
+                raise refusal
             parts = approval.decide(answer.parts, decisions)
             answer = await answers.reopen(connection, chat_id, message_id, parts)
-    return Exchange(chat, path[:-1], answer, is_repeat=not waiting, decided_calls=decided)
+    return Exchange(path[:-1], answer, is_repeat=not waiting, decided_calls=decided)
 
 
 def _require_whole(
@@ -120,30 +134,3 @@ def _require_whole(
 def _wording(question: UserMessage) -> str:
     """What a title is made of; of a picture without a word, its name."""
     return question.text.strip() or question.files[0].filename
-
-
-async def _store_question(
-    connection: Connection, chat: Chat, request: ChatRequest, question: UserMessage
-) -> bool:
-    """Whether the question is new; an edited one replaces the old, which keeps its answers."""
-    parts = [part.model_dump(by_alias=True) for part in question.parts]
-    leaf_id = await branches.leaf_id(connection, chat.id, chat.active_id)
-    if await messages.add_question(connection, chat.id, question.id, leaf_id, parts):
-        await _attach_files(connection, chat, question)
-        return True
-    old = await messages.find(connection, chat.id, question.id)
-    assert old is not None
-    if old.role != "user":
-        raise ApiError("bad_request:api", f"message {question.id} is an answer")
-    if request.trigger == "regenerate-message" or old.parts == parts:
-        return False
-    await messages.retire(connection, chat.id, question.id)
-    added = await messages.add_question(connection, chat.id, question.id, old.parent_id, parts)
-    await _attach_files(connection, chat, question)
-    return added
-
-
-async def _attach_files(connection: Connection, chat: Chat, question: UserMessage) -> None:
-    ids = [file.url.rpartition("/")[2] for file in question.files]
-    if ids and not await files.attach(connection, chat.user_id, chat.id, question.id, ids):
-        raise ApiError("bad_request:api", "a file of the message was deleted a moment ago")

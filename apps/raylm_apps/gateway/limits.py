@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from raylm_apps.gateway.counter_store import CounterStore
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.streams import UNAVAILABLE
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 
 # One script, so that of many requests at once no more pass than there is room for. All of the
 # counts have room, and each grows; or one has none, and nothing changes.
@@ -29,6 +29,12 @@ for i, key in ipairs(KEYS) do
 end
 return counted
 """
+GIVE_BACK = """
+for _, key in ipairs(KEYS) do
+  if tonumber(redis.call('GET', key) or '0') > 0 then redis.call('DECR', key) end
+end
+"""
+FORGET = "redis.call('DEL', KEYS[1])"
 MOST_LOCAL = 50_000
 
 
@@ -84,6 +90,12 @@ class Windows:
         self._windows[claim.key] = (count, self._clock() + left_s)
         self._drop_ended()
 
+    def give_back(self, claims: tuple[Claim, ...]) -> None:
+        for claim in claims:
+            count, ends_at = self._windows.get(claim.key, (0, 0.0))
+            if count > 0:
+                self._windows[claim.key] = (count - 1, ends_at)
+
     def forget(self, claim: Claim) -> None:
         self._windows.pop(claim.key, None)
 
@@ -102,7 +114,6 @@ class Windows:
 class Limits:
     def __init__(self, redis_url: str, *, enforced: bool = True) -> None:
         self._store = CounterStore(redis_url)
-        self._script = self._store.redis.register_script(SPEND)
         self._enforced = enforced
         self._local = Windows()
 
@@ -117,17 +128,25 @@ class Limits:
         if error is not None:
             raise error
 
+    async def give_back(self, *claims: Claim) -> None:
+        """What was spent was for nothing."""
+        self._local.give_back(claims)
+        await self._tell(GIVE_BACK, claims)
+
     async def forget(self, claim: Claim) -> None:
         """What counted towards a limit turned out to be well."""
         self._local.forget(claim)
-        if self._enforced and self._store.is_up:
-            try:
-                await self._store.redis.delete(claim.key)
-            except UNAVAILABLE as error:
-                self._store.note_outage(error)
+        await self._tell(FORGET, (claim,))
 
     async def close(self) -> None:
         await self._store.close()
+
+    async def _tell(self, script: str, claims: tuple[Claim, ...]) -> None:
+        if self._enforced and self._store.is_up and claims:
+            try:
+                await self._store.run(script, [claim.key for claim in claims], [])
+            except UNAVAILABLE as error:
+                self._store.note_outage(error)
 
     async def _spend_in_redis(self, claims: tuple[Claim, ...]) -> ApiError | None:
         room = [
@@ -136,7 +155,7 @@ class Limits:
             for number in (claim.limit.most, round(claim.limit.window_s * 1000))
         ]
         try:
-            reply: list[int] = await self._script(keys=[claim.key for claim in claims], args=room)
+            reply: list[int] = await self._store.run(SPEND, [claim.key for claim in claims], room)
         except UNAVAILABLE as error:
             self._store.note_outage(error)
             return self._local.spend(claims)

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.errors import ApiError, code_for
+from raylm_apps.gateway.garbage import collected_rarely
 from raylm_apps.gateway.routes import (
     account,
     accounts,
@@ -50,8 +51,8 @@ from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
 
 ROUTERS = (
-    *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(chat, stream, branch, messages, votes, history, folders, teams),
+    *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
     *(models, health, docs, landing),
 )
@@ -71,7 +72,8 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
         async with open_services(settings, metrics, tracing) as services:
             app.state.services = services
-            yield
+            with collected_rarely():
+                yield
         await asyncio.to_thread(tracing.close)
 
     app = FastAPI(

@@ -9,7 +9,7 @@ from fastapi import Response
 
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.slots import Room
-from raylm_apps.gateway.sse import SseResponse
+from raylm_apps.gateway.sse import EventStream
 
 RETRY_AFTER_S = 5.0
 R = TypeVar("R", bound=Response)
@@ -41,7 +41,7 @@ class Seat:
 
     def keep_until_sent(self, response: R) -> R:
         """Another response than a stream is as good as sent."""
-        if isinstance(response, SseResponse):
+        if isinstance(response, EventStream):
             response.when_sent = self.leave
             self._is_kept = True
         return response

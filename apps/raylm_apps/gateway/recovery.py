@@ -8,11 +8,12 @@ import structlog
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.ending import Ending
 from raylm_apps.gateway.generations import Generations
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.store import answers
 from raylm_apps.gateway.store.answers import AnswerState, Unfinished
 from raylm_apps.gateway.store.messages import Part, Status
 from raylm_apps.gateway.store.pool import Database, OutageError
-from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams, Batch
+from raylm_apps.gateway.streams import AnswerStreams, Batch
 from raylm_apps.gateway.ui_message import MessageFold, settled
 
 SILENCE_WITHOUT_REDIS_S = 60.0

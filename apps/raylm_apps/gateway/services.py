@@ -35,13 +35,14 @@ from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
 from raylm_apps.gateway.readers import Readers
 from raylm_apps.gateway.recovery import Recovery
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.slots import Slots
 from raylm_apps.gateway.store.answers import AnswerWriter
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.stores import migrate_patiently, store_urls
 from raylm_apps.gateway.stream_writer import StreamWriter
-from raylm_apps.gateway.streams import UNAVAILABLE, AnswerStreams
+from raylm_apps.gateway.streams import AnswerStreams
 from raylm_apps.gateway.telemetry import Metrics
 from raylm_apps.gateway.titles import Titles
 from raylm_apps.gateway.tools.base import Tool

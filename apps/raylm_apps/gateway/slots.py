@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from raylm_apps.gateway.counter_store import CounterStore
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.streams import UNAVAILABLE
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 
 TAKE = """
 local now = redis.call('TIME')
@@ -30,6 +30,9 @@ local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+FREE = """
+for i, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[i]) end
 """
 LEASE_S = 30.0
 RETRY_S = 1.0
@@ -59,8 +62,6 @@ class Slot:
 class Slots:
     def __init__(self, redis_url: str, *, enforced: bool = True) -> None:
         self._store = CounterStore(redis_url)
-        self._take = self._store.redis.register_script(TAKE)
-        self._renew = self._store.redis.register_script(RENEW)
         self._enforced = enforced
         self._held: dict[str, Slot] = {}
         self._free: list[Slot] = []
@@ -93,12 +94,10 @@ class Slots:
             await self._wake.wait()
             self._wake.clear()
             free, self._free = self._free, []
-            pipeline = self._store.redis.pipeline(transaction=False)
-            for slot in free:
-                for room in slot.rooms:
-                    pipeline.zrem(room.key, slot.id)
+            held = [(room.key, slot.id) for slot in free for room in slot.rooms]
+            keys, ids = zip(*held, strict=True)
             try:
-                await pipeline.execute()
+                await self._store.run(FREE, keys, ids)
             except UNAVAILABLE:
                 self._free = (free + self._free)[-MOST_UNTOLD:]
                 await asyncio.sleep(RETRY_S)
@@ -120,14 +119,14 @@ class Slots:
     async def _renew_if_held(self, slot: Slot) -> None:
         for room in slot.rooms:
             if slot.id in self._held:
-                await self._renew(keys=[room.key], args=[slot.id, round(LEASE_S * 1000)])
+                await self._store.run(RENEW, [room.key], [slot.id, round(LEASE_S * 1000)])
 
     async def _ask(self, slot: Slot) -> Room | None:
         keys = [room.key for room in slot.rooms]
         args: list[str | int] = [slot.id, round(LEASE_S * 1000)]
         args += [room.most for room in slot.rooms]
         try:
-            full = await self._take(keys=keys, args=args)
+            full = await self._store.run(TAKE, keys, args)
         except UNAVAILABLE as error:
             self._store.note_outage(error)
             return self._full_here(slot)

@@ -1,5 +1,6 @@
 """UI message streams as HTTP responses."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import orjson
@@ -8,7 +9,8 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from raylm_apps.gateway.answer_log import DONE, PING, EventId, frame
-from raylm_apps.gateway.streams import UNAVAILABLE, Batch
+from raylm_apps.gateway.redis_client import UNAVAILABLE
+from raylm_apps.gateway.streams import Batch
 from raylm_apps.gateway.tool_parts import Part
 
 logger = structlog.get_logger()
@@ -19,20 +21,39 @@ HEADERS = {
 }
 
 
-class SseResponse(StreamingResponse):
+class EventStream(StreamingResponse):
+    """Ends with its reader, as its base does, for a tenth of what a task group costs."""
+
+    media_type = "text/event-stream"
     when_sent: Callable[[], None] | None = None
     """Called when its reader has all of it, or is gone."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        writing = asyncio.current_task()
+        assert writing is not None
+        has_left = False
+
+        def leave(listening: "asyncio.Task[None]") -> None:
+            nonlocal has_left
+            if not listening.cancelled():
+                has_left = writing.cancel()
+
+        listening = asyncio.create_task(self.listen_for_disconnect(receive))
+        listening.add_done_callback(leave)
         try:
-            await super().__call__(scope, receive, send)
+            await self.stream_response(send)
+        except asyncio.CancelledError:
+            if not has_left or writing.uncancel() > 0:
+                raise
         finally:
+            listening.remove_done_callback(leave)
+            listening.cancel()
             if self.when_sent is not None:
                 self.when_sent()
 
 
-def sse_response(body: AsyncIterator[bytes]) -> SseResponse:
-    return SseResponse(body, media_type="text/event-stream", headers=HEADERS)
+def sse_response(body: AsyncIterator[bytes]) -> EventStream:
+    return EventStream(body, headers=HEADERS)
 
 
 async def batches_as_sse(

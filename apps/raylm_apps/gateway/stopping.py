@@ -6,9 +6,10 @@ from contextlib import suppress
 import structlog
 
 from raylm_apps.gateway.answer_log import AnswerKey
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.services import Services
 from raylm_apps.gateway.store import answers
-from raylm_apps.gateway.streams import BEGINNING, UNAVAILABLE
+from raylm_apps.gateway.streams import BEGINNING
 
 REMOTE_STOP_PATIENCE_S = 5.0
 logger = structlog.get_logger()

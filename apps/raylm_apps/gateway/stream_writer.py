@@ -1,4 +1,4 @@
-"""The producer's side of the Redis Streams: logs in memory copied out in pipelined batches."""
+"""The producer's side of the Redis Streams: logs in memory, copied out in batches."""
 
 import asyncio
 import contextlib
@@ -9,10 +9,39 @@ from typing import Any
 import structlog
 
 from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog, EventId
-from raylm_apps.gateway.streams import UNAVAILABLE, connect
+from raylm_apps.gateway.redis_client import PATIENCE_S, UNAVAILABLE, Argument, RedisPipe, connect
 
+# Of every stream: the lease beside it; when it began, how many entries it has, how many parts come,
+# whether an older stream is to go, the final status if there is one; the parts.
+APPEND = """
+local ttl_s, lease_ms, at = ARGV[1], ARGV[2], 3
+for i = 1, #KEYS, 2 do
+  local stream, lease = KEYS[i], KEYS[i + 1]
+  local started_ms, number, parts = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local is_new, replaces, ending = number == 0, ARGV[at + 3] == '1', ARGV[at + 4]
+  at = at + 5
+  if is_new and replaces then redis.call('DEL', stream) end
+  for place = at, at + parts - 1 do
+    redis.call('XADD', stream, started_ms .. '-' .. number, 'part', ARGV[place])
+    number = number + 1
+  end
+  at = at + parts
+  if is_new then
+    redis.call('EXPIRE', stream, ttl_s)
+    redis.call('SET', lease, 1, 'PX', lease_ms)
+  end
+  if ending ~= '' then
+    redis.call('XADD', stream, started_ms .. '-' .. number, 'end', ending)
+    redis.call('EXPIRE', stream, ttl_s)
+    redis.call('DEL', lease)
+  end
+end
+"""
 TIMEOUT_S = 1.0
 RETRY_S = 0.5
+# Under load parts gather for a moment, which nobody sees; the first ones of an answer never wait.
+GATHER_S = 0.02
+FIRST_PARTS = 8
 log = structlog.get_logger()
 
 
@@ -21,6 +50,7 @@ class _Copy:
     """How much of a log Redis has; None when an outage left it unknown."""
 
     log: AnswerLog
+    keys: tuple[bytes, bytes]
     written: int | None = 0
 
 
@@ -37,15 +67,19 @@ class StreamWriter:
     ) -> None:
         self._on_outage = on_outage
         self._redis: Any = connect(url, timeout_s=TIMEOUT_S)
+        self._pipe = RedisPipe(url, timeout_s=TIMEOUT_S, connect_timeout_s=PATIENCE_S)
         self._lease_ms = round(lease_s * 1000)
         self._ttl_s = ttl_s
         self._copies: dict[AnswerKey, _Copy] = {}
         self._behind: set[AnswerKey] = set()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._copied_at = -GATHER_S
         self.available = True
 
     def open(self, answer: AnswerLog) -> None:
-        self._copies[answer.key] = _Copy(answer)
+        key = answer.key
+        self._copies[key] = _Copy(answer, (key.stream.encode(), key.lease.encode()))
 
     def grown(self, answer: AnswerLog) -> None:
         """Readers see what Redis has: what they saw survives. Without Redis they see all."""
@@ -53,11 +87,14 @@ class StreamWriter:
             answer.reveal()
         self._behind.add(answer.key)
         self._wake.set()
+        if len(answer.data) <= FIRST_PARTS or answer.ending is not None:
+            self._hurry.set()
 
     async def run(self) -> None:
         """Copy whatever has grown; while one batch is on its way the next one gathers."""
         while True:
             await self._wake.wait()
+            await self._gather()
             self._wake.clear()
             try:
                 await self._copy_batch()
@@ -82,7 +119,19 @@ class StreamWriter:
                     await asyncio.sleep(0.01)
 
     async def close(self) -> None:
+        await self._pipe.close()
         await self._redis.aclose()
+
+    async def _gather(self) -> None:
+        """Wait a moment after the last batch, unless there is something that must not wait."""
+        loop = asyncio.get_running_loop()
+        left_s = self._copied_at + GATHER_S - loop.time()
+        if left_s > 0:
+            patience = loop.call_later(left_s, self._hurry.set)
+            await self._hurry.wait()
+            patience.cancel()
+        self._hurry.clear()
+        self._copied_at = loop.time()
 
     async def _copy_batch(self) -> None:
         batch = [self._copies[key] for key in self._behind if key in self._copies]
@@ -90,34 +139,16 @@ class StreamWriter:
         for copy in batch:
             if copy.written is None:
                 copy.written = await self._count_written(copy.log)
-        pipeline = self._redis.pipeline(transaction=False)
-        sizes = [self._add(pipeline, copy) for copy in batch]
+        keys: list[Argument] = []
+        arguments: list[Argument] = [self._ttl_s, self._lease_ms]
+        sizes = [_add(copy, keys, arguments) for copy in batch]
         if batch:
-            await pipeline.execute()
+            await self._pipe.call("EVAL", APPEND, len(keys), *keys, *arguments)
         for copy, size in zip(batch, sizes, strict=True):
             copy.written = size
             copy.log.reveal(size)
             if size > len(copy.log.data):
                 del self._copies[copy.log.key]
-
-    def _add(self, pipeline: Any, copy: _Copy) -> int:
-        """Queue what is missing; returns the entries there will be, the end marker included."""
-        answer, key = copy.log, copy.log.key
-        assert copy.written is not None
-        size = len(answer.data)
-        if copy.written == 0 and answer.replaces:
-            pipeline.delete(key.stream)
-        for number in range(copy.written, size):
-            pipeline.xadd(key.stream, {"part": answer.data[number]}, id=str(answer.id_of(number)))
-        if copy.written == 0:
-            pipeline.expire(key.stream, self._ttl_s)
-            pipeline.set(key.lease, 1, px=self._lease_ms)
-        if answer.ending is not None:
-            pipeline.xadd(key.stream, {"end": answer.ending}, id=str(answer.id_of(size)))
-            pipeline.expire(key.stream, self._ttl_s)
-            pipeline.delete(key.lease)
-            size += 1
-        return size
 
     async def _count_written(self, answer: AnswerLog) -> int:
         """A Redis that came back may have lost the last second, or everything."""
@@ -148,3 +179,16 @@ class StreamWriter:
             if not available:
                 self._on_outage()
             log.warning("redis is back" if available else "redis is away", error=error)
+
+
+def _add(copy: _Copy, keys: list[Argument], arguments: list[Argument]) -> int:
+    """What Redis lacks of a log; returns the entries there will be, the end marker included."""
+    answer, size = copy.log, len(copy.log.data)
+    assert copy.written is not None
+    missing = answer.data[copy.written : size]
+    keys += copy.keys
+    arguments += (
+        *(answer.started_ms, copy.written, len(missing), int(answer.replaces)),
+        *(answer.ending or b"", *missing),
+    )
+    return size if answer.ending is None else size + 1

@@ -8,20 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from raylm_apps.gateway.answer_log import AnswerKey, EventId
+from raylm_apps.gateway.redis_client import PATIENCE_S, UNAVAILABLE, connect
 
-# A request must not wait for a Redis that is away: it goes on without.
-PATIENCE_S = 0.2
 BLOCK_MS = 500
 BATCH = 500
 BEGINNING = EventId(0, 0)
 STOPS = "raylm:stops"
-UNAVAILABLE = (RedisError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -30,16 +23,6 @@ class Batch:
 
     events: list[tuple[EventId, bytes]]
     ending: str | None = None
-
-
-def connect(url: str, *, timeout_s: float) -> Redis:
-    """Without retries: whoever calls knows what to do without Redis."""
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=PATIENCE_S,
-        socket_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 class AnswerStreams:

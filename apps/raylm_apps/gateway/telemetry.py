@@ -5,7 +5,10 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
+import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -165,12 +168,16 @@ def configure_logging() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             *([] if pretty else [structlog.processors.format_exc_info]),
-            _console() if pretty else structlog.processors.JSONRenderer(),
+            _console() if pretty else structlog.processors.JSONRenderer(_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _as_json(event: Mapping[str, Any], **_: Any) -> str:
+    return orjson.dumps(event, default=repr).decode()
 
 
 def _console() -> structlog.dev.ConsoleRenderer:

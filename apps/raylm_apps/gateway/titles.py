@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
@@ -12,7 +13,6 @@ from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard, Prompt, ProviderError, TextDelta, Turn
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.store import titles
-from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.pool import Database, OutageError
 
 OFF = "off"
@@ -27,6 +27,14 @@ MAX_WORDS = 12
 _LABEL = re.compile(r"^\W*(?:chat )?title\W*:\W*", re.IGNORECASE)
 _THOUGHTS = re.compile(r"<think>.*?(</think>|$)", re.DOTALL)
 logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class NewChat:
+    id: str
+    user_id: str
+    title: str
+    """The beginning of its first question."""
 
 
 def sanitised(text: str) -> str | None:
@@ -57,11 +65,11 @@ class Titles:
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def titling(self, chat: Chat, question: str, answering: ModelCard) -> "Titling":
+    def titling(self, chat: NewChat, question: str, answering: ModelCard) -> "Titling":
         return Titling(self, chat, question, title_model(self._setting, answering))
 
     def start(
-        self, chat: Chat, question: str, model_id: str, show: Callable[[str], None]
+        self, chat: NewChat, question: str, model_id: str, show: Callable[[str], None]
     ) -> asyncio.Task[None]:
         """It goes on after the answer's end."""
         task = asyncio.create_task(self._entitle(chat, question, model_id, show))
@@ -69,7 +77,7 @@ class Titles:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def think_of(self, chat: Chat, question: str, model_id: str) -> str | None:
+    async def think_of(self, chat: NewChat, question: str, model_id: str) -> str | None:
         """The title, once it is stored; None where the chat keeps the one that it has."""
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -92,7 +100,7 @@ class Titles:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _entitle(
-        self, chat: Chat, question: str, model_id: str, show: Callable[[str], None]
+        self, chat: NewChat, question: str, model_id: str, show: Callable[[str], None]
     ) -> None:
         title = await self.think_of(chat, question, model_id)
         if title is not None:
@@ -114,7 +122,7 @@ class Titles:
 class Titling:
     """A new chat on its way to a title: first the cut question, then perhaps a better one."""
 
-    def __init__(self, titles: Titles, chat: Chat, question: str, model_id: str | None) -> None:
+    def __init__(self, titles: Titles, chat: NewChat, question: str, model_id: str | None) -> None:
         self.cut = chat.title
         self._titles = titles
         self._chat = chat

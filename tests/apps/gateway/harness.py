@@ -150,6 +150,8 @@ class GatewayProcess:
 
     def start(self) -> "GatewayProcess":
         command = [sys.executable, "-m", "uvicorn", "--factory", "--port", str(self.port)]
+        # a connection that is closed for being idle as a test uses it again would be a failure
+        command += ["--timeout-keep-alive", "300"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "raylm_apps.gateway.main:create_app"],

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from raylm_apps.gateway.client_address import last_untrusted, parse_networks, site, true_peer
 
-PROXIES = parse_networks(["10.0.0.0/8", "127.0.0.1"])
+PROXIES = parse_networks(("10.0.0.0/8", "127.0.0.1"))
 ADDRESSES = st.ip_addresses().map(str)
 
 

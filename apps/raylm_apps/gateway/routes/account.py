@@ -12,10 +12,10 @@ from raylm_apps.gateway.archive import archive_of
 from raylm_apps.gateway.auth import COOKIE, SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.export import export_of
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.stopping import stop_user
 from raylm_apps.gateway.store import answers, users
-from raylm_apps.gateway.streams import UNAVAILABLE
 
 Kind = Literal["json", "zip"]
 logger = structlog.get_logger()

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from raylm_apps.gateway.allowance import Allowance
+from raylm_apps.gateway.allowance import Allowance, Asker
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
-from raylm_apps.gateway.auth import ClientAddress, SignedIn
+from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.exchange import Exchange, begin_exchange, continue_exchange
@@ -23,24 +23,24 @@ from raylm_apps.gateway.sse import batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats, messages
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
+from raylm_apps.gateway.titles import NewChat, Titling
 from raylm_apps.gateway.ui_message import replay
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
 @router.post("", response_class=StreamingResponse)
-async def ask(
-    gateway: Gateway, session: SignedIn, address: ClientAddress, request: ChatRequest
-) -> StreamingResponse:
+async def ask(asker: Asker, request: ChatRequest) -> StreamingResponse:
     """Streams the answer as an AI SDK UI message. Posting a question again follows its answer.
 
     `messages` that end with an answer whose calls were allowed or denied let that answer go on.
     """
-    rooms = gateway.entitlements.readers_at_once(session, address)
-    with gateway.readers.seat(*rooms) as seat, Allowance(gateway, session, address) as allowance:
+    with asker.seat() as seat, asker as allowance:
         if decisions := decisions_of(request):
-            return seat.keep_until_sent(await _go_on(gateway, allowance, request, decisions))
-        return seat.keep_until_sent(await _begin(gateway, allowance, request))
+            answer = await _go_on(allowance.gateway, allowance, request, decisions)
+        else:
+            answer = await _begin(allowance.gateway, allowance, request)
+        return seat.keep_until_sent(answer)
 
 
 @router.delete("")
@@ -78,10 +78,12 @@ async def _begin(
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
+    refusal = await allowance.take()
     exchange = await begin_exchange(
-        gateway.database, session, request, question, model.id, admit=allowance.take
+        gateway.database, session, request, question, model.id, refusal=refusal
     )
     if exchange.is_repeat:
+        await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
     return await _start(gateway, allowance, request, exchange, provider, model)
 
@@ -98,10 +100,12 @@ async def _go_on(
     async with gateway.database.connection() as connection:
         answer = await messages.find(connection, chat.id, message_id)
     provider, model = await gateway.catalog.resolve(answer.model if answer else None)
+    refusal = await allowance.take()
     exchange = await continue_exchange(
-        gateway.database, user_id, chat.id, message_id, decisions, admit=allowance.take
+        gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
     )
     if exchange.is_repeat:
+        await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
     return await _start(gateway, allowance, request, exchange, provider, model)
 
@@ -119,22 +123,29 @@ async def _start(
     toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
     definitions = [offered.definition for offered in toolbox.values()]
     attachments = await load_attachments(gateway.uploads, user_id, exchange.path, model)
-    answer_tokens, wording = settings.max_answer_tokens, exchange.path[-1].text
+    answer_tokens = settings.max_answer_tokens
     generation = Generation(
         exchange.answer,
         Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=gateway.titles.titling(exchange.chat, wording or exchange.chat.title, model)
-        if exchange.is_new_chat
-        else None,
+        titling=_titling(gateway, user_id, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
     )
     allowance.lasts_until_end_of(gateway.generations.start(generation))
     return sse_response(generation.log.follow(settings.heartbeat_s, news_only=is_continued))
+
+
+def _titling(
+    gateway: Services, user_id: str, exchange: Exchange, model: ModelCard
+) -> Titling | None:
+    if exchange.new_title is None:
+        return None
+    chat = NewChat(exchange.answer.chat_id, user_id, exchange.new_title)
+    return gateway.titles.titling(chat, exchange.path[-1].text or chat.title, model)
 
 
 async def _follow_earlier(gateway: Services, exchange: Exchange) -> StreamingResponse:

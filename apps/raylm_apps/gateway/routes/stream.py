@@ -8,6 +8,7 @@ from raylm_apps.gateway.answer_log import AnswerKey, EventId
 from raylm_apps.gateway.auth import ClientAddress, SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.following import follow
+from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.routes.access import own_chat, readable_chat
 from raylm_apps.gateway.schemas import Id, StopRequest
 from raylm_apps.gateway.services import Gateway, Services
@@ -15,7 +16,7 @@ from raylm_apps.gateway.sse import batches_as_sse, sse_response
 from raylm_apps.gateway.stopping import stop_elsewhere
 from raylm_apps.gateway.store import messages
 from raylm_apps.gateway.store.messages import Status
-from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS, UNAVAILABLE
+from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
 
 router = APIRouter(prefix="/api/chat/{chat_id}", tags=["chat"])
 

@@ -35,9 +35,15 @@ class Message:
         return "".join(part["text"] for part in self.parts if part["type"] == "text")
 
 
-def message_of(row: Row) -> Message:
+def message_of(row: Row | dict[str, Any]) -> Message:
     fields = {name: row[name] for name in Message.__dataclass_fields__}
     return Message(**{**fields, "status": Status(row["status"])})
+
+
+def message_of_json(fields: dict[str, Any]) -> Message:
+    """From a row that PostgreSQL has made JSON of."""
+    created_at = datetime.fromisoformat(fields["created_at"])
+    return message_of({**fields, "created_at": created_at})
 
 
 async def find(connection: Connection, chat_id: str, message_id: str) -> Message | None:
