@@ -10,6 +10,7 @@ from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.auth import client_address, read_session, require_session
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.limits import Claim
+from raylm_apps.gateway.readers import Seat
 from raylm_apps.gateway.services import Services, services_of
 from raylm_apps.gateway.slots import Slot
 
@@ -23,6 +24,11 @@ class Allowance:
         self._address = address
         self._slot: Slot | None = None
         self._spent: tuple[Claim, ...] = ()
+
+    def seat(self) -> Seat:
+        """For whoever reads the answer. Raises rate_limit:stream."""
+        rooms = self.gateway.entitlements.readers_at_once(self.session, self._address)
+        return self.gateway.readers.seat(*rooms)
 
     async def take(self) -> ApiError | None:
         """Why there is none; a question that was posted before needs none, and says so later."""

@@ -34,6 +34,13 @@ class Entitlements:
             Room(f"address:{address}", settings.max_answers_from_address),
         )
 
+    def readers_at_once(self, session: Session, address: str) -> tuple[Room, ...]:
+        settings = self.settings
+        return (
+            Room(f"user:{session.user_id}", settings.max_readers_per_user),
+            Room(f"address:{address}", settings.max_readers_from_address),
+        )
+
     def guest(self, address: str) -> Claim:
         most = self.settings.guests_per_hour_from_address
         return Limit("guests", most, HOUR_S, "rate_limit:auth").of(address)
@@ -50,6 +57,15 @@ class Entitlements:
         """Whether or not there is such an account."""
         most = self.settings.logins_per_account
         return Limit("logins-to", most, SIGN_IN_WINDOW_S, "rate_limit:auth").of(email)
+
+    def mail_from(self, address: str) -> Claim:
+        most = self.settings.mails_per_hour_from_address
+        return Limit("mails-from", most, HOUR_S, "rate_limit:auth").of(address)
+
+    def mail_to(self, email: str) -> Claim:
+        """Whether or not there is such an account."""
+        most = self.settings.mails_per_hour_to_account
+        return Limit("mails-to", most, HOUR_S, "rate_limit:auth").of(email)
 
     def _messages_per_hour(self, session: Session) -> int:
         settings = self.settings

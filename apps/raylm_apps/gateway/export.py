@@ -1,6 +1,6 @@
 """All of a user's data as one JSON document, written while it is read.
 
-A page of chats at a time, so that neither memory nor a connection is held by a slow reader.
+A page of rows at a time, so that neither memory nor a connection is held by a slow reader.
 """
 
 from collections.abc import AsyncIterator
@@ -10,26 +10,32 @@ import orjson
 from raylm_apps.gateway.store import export
 from raylm_apps.gateway.store.pool import Database
 
-CHATS_AT_ONCE = 20
-
 
 async def export_of(database: Database, user_id: str) -> AsyncIterator[bytes]:
     async with database.connection() as connection:
         sections = [
             (name, await export.section(connection, name, user_id)) for name in export.SECTIONS
         ]
-    yield b"{"
-    for name, rows in sections:
-        yield b"%b:%b," % (orjson.dumps(name), orjson.dumps(rows))
-    yield b'"chats":['
-    separator, last = b"", ""
+    yield b"{" + b",".join(
+        b"%b:%b" % (orjson.dumps(name), orjson.dumps(rows)) for name, rows in sections
+    )
+    for name in export.PAGES:
+        yield b",%b:[" % orjson.dumps(name)
+        separator = b""
+        async for row in _rows(database, name, user_id):
+            yield separator + row
+            separator = b","
+        yield b"]"
+    yield b"}"
+
+
+async def _rows(database: Database, name: str, user_id: str) -> AsyncIterator[bytes]:
+    last_id = ""
     while True:
         async with database.connection() as connection:
-            chats = await export.chats_after(connection, user_id, last, CHATS_AT_ONCE)
-        if not chats:
-            break
-        for chat in chats:
-            yield separator + orjson.dumps(chat)
-            separator = b","
-        last = chats[-1]["id"]
-    yield b"]}"
+            rows = await export.page(connection, name, user_id, last_id)
+        if not rows:
+            return
+        for row in rows:
+            yield orjson.dumps(row)
+        last_id = rows[-1]["id"]

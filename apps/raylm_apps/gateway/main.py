@@ -31,13 +31,16 @@ from raylm_apps.gateway.routes import (
     health,
     history,
     keys,
+    landing,
     messages,
     models,
     oauth,
+    passwords,
     stream,
     suggestions,
     teams,
     usage,
+    verification,
     votes,
 )
 from raylm_apps.gateway.routes.pages import pages_router
@@ -50,9 +53,9 @@ from raylm_apps.gateway.wire.error import RESPONSES, explain
 
 ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
-    *(auth, accounts, oauth, keys, account, usage),
+    *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
-    *(models, health, docs),
+    *(models, health, docs, landing),
 )
 logger = structlog.get_logger()
 

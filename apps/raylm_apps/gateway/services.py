@@ -17,6 +17,7 @@ from raylm_apps.gateway.accounts.google import Google
 from raylm_apps.gateway.accounts.identity import ProviderName
 from raylm_apps.gateway.accounts.oauth import Credentials, OAuthProvider
 from raylm_apps.gateway.accounts.passwords import Passwords
+from raylm_apps.gateway.accounts.proofs import Proofs
 from raylm_apps.gateway.accounts.session import Signing
 from raylm_apps.gateway.accounts.sessions import Sessions
 from raylm_apps.gateway.background import background
@@ -27,10 +28,12 @@ from raylm_apps.gateway.files.objects import ObjectStore
 from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.limits import Limits
+from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.providers.base import Provider, Sampling
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
+from raylm_apps.gateway.readers import Readers
 from raylm_apps.gateway.recovery import Recovery
 from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.settings import Settings
@@ -72,8 +75,11 @@ class Services:
     signing: Signing
     sessions: Sessions
     accounts: Accounts
+    outbox: Outbox
+    proofs: Proofs
     limits: Limits
     slots: Slots
+    readers: Readers
     entitlements: Entitlements
     oauth: dict[ProviderName, OAuthProvider]
     titles: Titles
@@ -125,7 +131,7 @@ async def _connect(
     answers, generations = AnswerWriter(database), Generations(tracing)
     metrics.answers_active.set_function(generations.__len__)
     metrics.answers_unsaved.set_function(lambda: answers.backlog)
-    sessions, accounts = _accounts(stack, settings, database)
+    sessions, accounts, proofs, outbox = _accounts(stack, settings, metrics, database)
     limits, slots = _limits(stack, settings, urls)
     tools, mcp_connections = _tools(settings, client, database)
     return Services(
@@ -141,8 +147,11 @@ async def _connect(
         signing=Signing.of(settings.signing_key()),
         sessions=sessions,
         accounts=accounts,
+        outbox=outbox,
+        proofs=proofs,
         limits=limits,
         slots=slots,
+        readers=Readers(enforced=settings.limits == "on"),
         entitlements=Entitlements(settings),
         oauth={provider.name: provider for provider in _oauth_providers(settings)},
         titles=Titles(catalog, database, settings.title_model, settings.title_timeout_s),
@@ -185,13 +194,16 @@ def _recovery(
 
 
 def _accounts(
-    stack: AsyncExitStack, settings: Settings, database: Database
-) -> tuple[Sessions, Accounts]:
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics, database: Database
+) -> tuple[Sessions, Accounts, Proofs, Outbox]:
     admin_emails = frozenset(settings.admin_emails)
     sessions = Sessions(database, admin_emails)
     passwords = Passwords()
     stack.callback(passwords.close)
-    return sessions, Accounts(database, sessions, passwords, admin_emails)
+    outbox = Outbox(Postage.of(settings), partial(metrics.outage, "mail"))
+    stack.push_async_callback(outbox.close)
+    accounts = Accounts(database, sessions, passwords, admin_emails)
+    return sessions, accounts, Proofs(database, sessions, passwords, outbox), outbox
 
 
 def _limits(stack: AsyncExitStack, settings: Settings, urls: StoreUrls) -> tuple[Limits, Slots]:

@@ -77,6 +77,17 @@ class Settings(BaseSettings):
         (), description="networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,127.0.0.1"
     )
 
+    mails_per_hour_from_address: Count = Field(30, description="asked for from there")
+    mails_per_hour_to_account: Count = Field(5, description="asked for by anybody")
+    max_readers_per_user: Count = Field(64, description="of answers' streams, open in a process")
+    max_readers_from_address: Count = Field(256, description="open in a process")
+
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp://user:password@host:587?starttls, smtps://...; default: no mail is sent",
+    )
+    mail_from: str | None = Field(None, description="e.g. RayLM <no-reply@chat.example>")
+
     public_url: str | None = Field(
         None, description="how browsers reach the gateway; default: as the request says"
     )

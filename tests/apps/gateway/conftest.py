@@ -1,11 +1,20 @@
 """Real stores and a real gateway process, one of each for the session; faults get their own."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
+from tests.apps.gateway.accounts.provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Provider,
+    running_provider,
+)
 from tests.apps.gateway.fake_weather import weather_server
 from tests.apps.gateway.harness import (
     GatewayProcess,
@@ -15,6 +24,7 @@ from tests.apps.gateway.harness import (
     eventually,
     new_id,
 )
+from tests.apps.gateway.mail_server import MailServer, certificate, mail_server
 from tests.apps.gateway.mcp_servers import McpNotes, mcp_config
 
 
@@ -64,6 +74,50 @@ def tooled(tool_environment: dict[str, str]) -> Iterator[GatewayProcess]:
         yield process
 
 
+@pytest.fixture(scope="session")
+def mail_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def mail(mail_certificate: Path) -> Iterator[MailServer]:
+    with mail_server(mail_certificate) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def github() -> Iterator[Provider]:
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def mailing(
+    stores: StoreUrls,
+    mail: MailServer,
+    mail_certificate: Path,
+    github: Provider,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[GatewayProcess]:
+    """A gateway that sends mail, and lets people in with GitHub."""
+    folder = tmp_path_factory.mktemp("mailing")
+    settings = environment(
+        stores,
+        folder,
+        RAYLM_SMTP_URL=mail.url,
+        RAYLM_MAIL_FROM="RayLM <no-reply@chat.example>",
+        RAYLM_PUBLIC_URL="http://chat.example/",
+        RAYLM_ADMIN_EMAILS="boss@example.com",
+        SSL_CERT_FILE=str(mail_certificate),
+        GITHUB_CLIENT_ID=CLIENT_ID,
+        GITHUB_CLIENT_SECRET=CLIENT_SECRET,
+        RAYLM_GITHUB_URL=github.url,
+        RAYLM_GITHUB_API_URL=github.url,
+    )
+    with GatewayProcess(folder / "log", settings) as process:
+        yield process
+
+
 @pytest.fixture
 def notes(tool_environment: dict[str, str]) -> McpNotes:
     return McpNotes(Path(tool_environment["RAYLM_DATA_DIR"]) / "notes")
@@ -73,6 +127,18 @@ def notes(tool_environment: dict[str, str]) -> McpNotes:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     with disk_of("1m", tmp_path / "small") as folder:
         yield folder
+
+
+@pytest.fixture
+def execute(stores: StoreUrls) -> Callable[..., None]:
+    """What only time does otherwise, in SQL."""
+
+    async def run(statement: str, *values: Any) -> None:
+        connection = await asyncpg.connect(stores.database_url)
+        await connection.execute(statement, *values)
+        await connection.close()
+
+    return lambda statement, *values: asyncio.run(run(statement, *values))
 
 
 @pytest.fixture

@@ -64,6 +64,10 @@ class Estate:
             ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/teams/{team_id}/members"): {"email": self.email},
+            ("POST", "/api/auth/password"): {"password": "a stranger's"},
+            ("POST", "/api/auth/password/forgot"): {"email": self.email},
+            ("POST", "/api/auth/password/reset"): {"token": "x", "password": "a stranger's"},
+            ("POST", "/api/auth/verify"): {"token": "x"},
         }
         return bodies.get((method, route))
 

@@ -212,6 +212,7 @@ def environment(urls: StoreUrls, data_dir: Path, **more: str) -> dict[str, str]:
         "RAYLM_GUESTS_PER_HOUR_FROM_ADDRESS": "100000",  # all of them come from one machine
         "RAYLM_REGISTRATIONS_PER_HOUR_FROM_ADDRESS": "100000",
         "RAYLM_LOGINS_FROM_ADDRESS": "100000",
+        "RAYLM_MAILS_PER_HOUR_FROM_ADDRESS": "100000",
         "RAYLM_MESSAGES_PER_HOUR_FROM_ADDRESS": "100000",
         "RAYLM_GUEST_MESSAGES_PER_HOUR": "100000",
         **more,

@@ -55,10 +55,15 @@ ROUTES = {
     ("POST", "/api/auth/register"): TAKEN,
     ("POST", "/api/auth/login"): WRONG,
     ("POST", "/api/auth/logout"): OWN,
+    ("POST", "/api/auth/password/forgot"): GONE,  # mail is off; with it: routes/test_passwords.py
+    ("POST", "/api/auth/password/reset"): NOT_BEGUN,
     # Of accounts alone; another account's: routes/test_accounts.py, routes/test_keys.py.
     ("GET", "/api/auth/sessions"): FORBIDDEN,
     ("DELETE", "/api/auth/sessions"): FORBIDDEN,
     ("DELETE", "/api/auth/sessions/{session_id}"): FORBIDDEN,
+    ("POST", "/api/auth/password"): FORBIDDEN,
+    ("POST", "/api/auth/verify"): FORBIDDEN,
+    ("POST", "/api/auth/verify/mail"): FORBIDDEN,
     ("GET", "/api/keys"): FORBIDDEN,
     ("POST", "/api/keys"): FORBIDDEN,
     ("DELETE", "/api/keys/{key_id}"): FORBIDDEN,
@@ -90,7 +95,7 @@ REACHING = {
 }
 # Parameters that are no id of anybody's.
 PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
-PLAIN |= {"link", "state", "code"}
+PLAIN |= {"link", "state", "code", "format"}
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,8 @@ def test_nobody_is_told_to_sign_in(ada: User, gateway: GatewayProcess, chat: str
         ("POST", "/api/auth/register"),
         ("POST", "/api/auth/login"),
         ("POST", "/api/auth/logout"),
+        ("POST", "/api/auth/password/forgot"),
+        ("POST", "/api/auth/password/reset"),
         ("GET", "/api/auth/oauth/{provider}"),
         ("GET", "/api/auth/oauth/{provider}/callback"),
     }

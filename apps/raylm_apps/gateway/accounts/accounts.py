@@ -63,13 +63,43 @@ class Accounts:
         stored = user.password_hash if user else None
         if not await self._passwords.matches(password, stored) or user is None or stored is None:
             raise ApiError("unauthorized:auth")
-        fresh = None
+        async with self._database.transaction() as connection:
+            if not await users.hold_password(connection, user.id, stored):
+                raise ApiError("unauthorized:auth")  # changed a moment ago, which ends sessions
+            token = await self._enter(connection, user, visitor)
+        self._settle(visitor)
         if self._passwords.is_outdated(stored):
             fresh = await self._passwords.hash(password)
+            async with self._database.connection() as connection:
+                await users.replace_password(connection, user.id, stored, fresh)
+        return token
+
+    async def change_password(self, visitor: Visitor, current: str | None, password: str) -> str:
+        """The one session's token that goes on.
+
+        Raises forbidden where the current password is wrong, unauthorized where there is none yet
+        and the account was not signed in to a moment ago.
+        """
+        session = visitor.session
+        assert session is not None
+        async with self._database.connection() as connection:
+            user = await users.find(connection, session.user_id)
+        if user is None:
+            raise ApiError("unauthorized:auth")
+        if user.email is None:
+            raise ApiError("bad_request:password")
+        if user.password_hash is None:
+            await self._sessions.require_fresh(session)
+        elif not await self._passwords.matches(current or "", user.password_hash):
+            raise ApiError("forbidden:password")
+        changed = await self._passwords.hash(password)
         async with self._database.transaction() as connection:
-            if fresh is not None:
-                await users.set_password_hash(connection, user.id, fresh)
-            token = await self._enter(connection, user, visitor)
+            if not await users.replace_password(connection, user.id, user.password_hash, changed):
+                raise ApiError("forbidden:password")
+            await sessions.delete_all(connection, user.id)
+            token = await self._sessions.start(
+                connection, user.id, visitor.user_agent, visitor.address
+            )
         self._settle(visitor)
         return token
 

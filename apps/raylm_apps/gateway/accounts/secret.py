@@ -12,6 +12,10 @@ def new_session_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_mailed_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
 def new_api_key() -> str:
     return KEY_MARK + secrets.token_urlsafe(32)
 

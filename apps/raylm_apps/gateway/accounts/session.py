@@ -28,6 +28,7 @@ class Session:
     name: str | None = None
     id: str | None = None
     key_id: str | None = None
+    email_verified: bool = False
 
     @classmethod
     def for_new_guest(cls) -> "Session":

@@ -14,6 +14,7 @@ from raylm_apps.gateway.accounts.secret import (
     new_session_token,
 )
 from raylm_apps.gateway.accounts.session import LIFETIME_S, Session, UserType
+from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.store import api_keys, sessions
 from raylm_apps.gateway.store.api_keys import ApiKey
 from raylm_apps.gateway.store.pool import Connection, Database, OutageError
@@ -21,6 +22,7 @@ from raylm_apps.gateway.store.sessions import StoredSession
 from raylm_apps.gateway.store.users import User
 
 SWEEP_EVERY_S = 3600.0
+FRESH_S = 600.0
 logger = structlog.get_logger()
 
 
@@ -71,7 +73,16 @@ class Sessions:
         key_id: str | None = None,
     ) -> Session:
         kind: UserType = "admin" if user.is_admin(self._admin_emails) else "regular"
-        return Session(user.id, issued_at, kind, user.email, user.name, session_id, key_id)
+        return Session(
+            user.id,
+            issued_at,
+            kind,
+            user.email,
+            user.name,
+            session_id,
+            key_id,
+            email_verified=user.email_verified,
+        )
 
     async def start(
         self, connection: Connection, user_id: str, user_agent: str, address: str
@@ -82,6 +93,13 @@ class Sessions:
             connection, str(uuid.uuid4()), digest(token), user_id, user_agent, address
         )
         return token
+
+    async def require_fresh(self, session: Session) -> None:
+        """Raises unauthorized for a cookie that may have been lying about, or been stolen."""
+        assert session.id is not None
+        async with self._database.connection() as connection:
+            if not await sessions.is_younger(connection, session.id, session.user_id, FRESH_S):
+                raise ApiError("unauthorized:fresh")
 
     async def renew(self, session: Session) -> None:
         assert session.id is not None

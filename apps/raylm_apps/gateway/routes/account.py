@@ -1,12 +1,14 @@
 """All of a user's data: taking it along, and deleting it."""
 
 from datetime import UTC, datetime
+from typing import Annotated, Literal
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from raylm_apps.gateway.answer_log import AnswerKey
+from raylm_apps.gateway.archive import archive_of
 from raylm_apps.gateway.auth import COOKIE, SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.export import export_of
@@ -15,6 +17,7 @@ from raylm_apps.gateway.services import Gateway
 from raylm_apps.gateway.stopping import stop_user
 from raylm_apps.gateway.store import answers, users
 
+Kind = Literal["json", "zip"]
 logger = structlog.get_logger()
 router = APIRouter(prefix="/api/account", tags=["account"])
 
@@ -22,15 +25,25 @@ router = APIRouter(prefix="/api/account", tags=["account"])
 @router.get(
     "/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/json": {}}}},
+    responses={200: {"content": {"application/json": {}, "application/zip": {}}}},
 )
-async def export(gateway: Gateway, session: SignedIn) -> StreamingResponse:
+async def export(
+    gateway: Gateway,
+    session: SignedIn,
+    kind: Annotated[
+        Kind, Query(alias="format", description="zip: with the bytes of files")
+    ] = "json",
+) -> StreamingResponse:
     """One JSON document: profile, ways in, sessions, API keys (not the keys themselves), folders,
-    teams, usage, chats with every branch and vote."""
-    name = f"raylm-export-{datetime.now(UTC):%Y-%m-%d}.json"
+    teams, usage, documents, chats with every branch and vote. In a zip archive it is
+    `raylm-export.json`, beside `files/{id}-{name}`."""
+    name = f"raylm-export-{datetime.now(UTC):%Y-%m-%d}.{kind}"
+    is_archive = kind == "zip"
     return StreamingResponse(
-        export_of(gateway.database, session.user_id),
-        media_type="application/json",
+        archive_of(gateway.uploads, session.user_id)
+        if is_archive
+        else export_of(gateway.database, session.user_id),
+        media_type="application/zip" if is_archive else "application/json",
         headers={
             "content-disposition": f'attachment; filename="{name}"',
             "cache-control": "no-store",

@@ -43,6 +43,7 @@ async def register(
     await gateway.limits.spend(gateway.entitlements.registration(visitor.address))
     password = body.password.get_secret_value()
     token = await gateway.accounts.register(visitor, body.email, password, body.name)
+    gateway.proofs.greet(body.email)
     return await entered(request, response, gateway, visitor, token)
 
 

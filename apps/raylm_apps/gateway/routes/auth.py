@@ -72,5 +72,11 @@ def local_path(url: str) -> str:
 
 
 def session_view(session: Session) -> SessionView:
-    user = User(id=session.user_id, type=session.type, name=session.name, email=session.email)
+    user = User(
+        id=session.user_id,
+        type=session.type,
+        name=session.name,
+        email=session.email,
+        email_verified=session.email_verified,
+    )
     return SessionView(user=user, expires=None if session.key_id else session.expires_at)

@@ -37,10 +37,12 @@ async def ask(asker: Asker, request: ChatRequest) -> StreamingResponse:
 
     `messages` that end with an answer whose calls were allowed or denied let that answer go on.
     """
-    with asker as allowance:
+    with asker.seat() as seat, asker as allowance:
         if decisions := decisions_of(request):
-            return await _go_on(allowance.gateway, allowance, request, decisions)
-        return await _begin(allowance.gateway, allowance, request)
+            answer = await _go_on(allowance.gateway, allowance, request, decisions)
+        else:
+            answer = await _begin(allowance.gateway, allowance, request)
+        return seat.keep_until_sent(answer)
 
 
 @router.delete("")

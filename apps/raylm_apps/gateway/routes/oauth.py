@@ -25,7 +25,7 @@ router = APIRouter(prefix=PATH, tags=["auth"])
 @router.get("")
 async def ways_in(gateway: Gateway) -> WaysInView:
     """What the gateway was given credentials for."""
-    return WaysInView(oauth=sorted(gateway.oauth))
+    return WaysInView(oauth=sorted(gateway.oauth), mail=gateway.outbox.is_open)
 
 
 @router.get("/{provider}", status_code=302, response_class=RedirectResponse, responses=FOUND)
@@ -39,6 +39,8 @@ async def leave(
 ) -> Response:
     if link and (session is None or session.id is None):
         raise ApiError("unauthorized:auth", "sign in first, to link another way in")
+    if link and session is not None:
+        await gateway.sessions.require_fresh(session)
     link_to = session.user_id if link and session is not None else None
     flow = Flow.begin(provider, local_path(redirect_url), link_to)
     url = await _provider(gateway, provider).authorization_url(

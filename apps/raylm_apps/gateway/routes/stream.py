@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import WithJsonSchema
 
 from raylm_apps.gateway.answer_log import EVENT_ID, AnswerKey, EventId
-from raylm_apps.gateway.auth import SignedIn
+from raylm_apps.gateway.auth import ClientAddress, SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.following import follow
 from raylm_apps.gateway.redis_client import UNAVAILABLE
@@ -35,6 +35,7 @@ LastEventId = Annotated[
 async def resume(
     gateway: Gateway,
     session: SignedIn,
+    address: ClientAddress,
     chat_id: Id,
     offset: Annotated[int | None, Query(ge=0, le=10**9, description="skip so many parts")] = None,
     last_event_id: Annotated[LastEventId, Header()] = None,
@@ -43,22 +44,10 @@ async def resume(
 
     A reader who gives a position gets the rest even of an answer that has ended meanwhile.
     """
-    await readable_chat(gateway, chat_id, session.user_id)
-    async with gateway.database.connection() as connection:
-        answer = await messages.newest_answer(connection, chat_id)
-    has_position = bool(offset) or last_event_id is not None
-    if answer is None or not (answer.status is Status.STREAMING or has_position):
-        return Response(status_code=204)
-    key = AnswerKey(chat_id, answer.id)
-    try:
-        after = await _position(gateway, key, offset, last_event_id)
-        coming = await gateway.streams.peek(key, after)
-    except UNAVAILABLE:
-        return Response(status_code=204)
-    if not coming.events and (coming.ending or answer.status is not Status.STREAMING):
-        return Response(status_code=204)
-    batches = follow(gateway, key, after)
-    return sse_response(batches_as_sse(batches, BLOCK_MS / 1000, gateway.settings.heartbeat_s))
+    rooms = gateway.entitlements.readers_at_once(session, address)
+    with gateway.readers.seat(*rooms) as seat:
+        await readable_chat(gateway, chat_id, session.user_id)
+        return seat.keep_until_sent(await _rest(gateway, chat_id, offset, last_event_id))
 
 
 @router.post("/stop")
@@ -76,6 +65,26 @@ async def stop(
     if answer is None or answer.status is not Status.STREAMING or wanted not in (None, answer.id):
         return {"success": False}
     return {"success": await stop_elsewhere(gateway, AnswerKey(chat_id, answer.id))}
+
+
+async def _rest(
+    gateway: Services, chat_id: str, offset: int | None, last_event_id: str | None
+) -> Response:
+    async with gateway.database.connection() as connection:
+        answer = await messages.newest_answer(connection, chat_id)
+    has_position = bool(offset) or last_event_id is not None
+    if answer is None or not (answer.status is Status.STREAMING or has_position):
+        return Response(status_code=204)
+    key = AnswerKey(chat_id, answer.id)
+    try:
+        after = await _position(gateway, key, offset, last_event_id)
+        coming = await gateway.streams.peek(key, after)
+    except UNAVAILABLE:
+        return Response(status_code=204)
+    if not coming.events and (coming.ending or answer.status is not Status.STREAMING):
+        return Response(status_code=204)
+    batches = follow(gateway, key, after)
+    return sse_response(batches_as_sse(batches, BLOCK_MS / 1000, gateway.settings.heartbeat_s))
 
 
 async def _position(

@@ -95,10 +95,30 @@ async def delete_all(connection: Connection, user_id: str) -> list[str]:
 
 
 async def holding_file(connection: Connection, file_id: str, reader: str | None) -> bool:
-    """Whether a chat that the reader may read shows the file."""
+    """Whether a chat that the reader may read shows the file: on its active branch, for what was
+    edited away is not shared."""
     found = await connection.fetchval(
-        """select exists (select from chats c where may_read(c, $2)
-             and id in (select chat_id from message_files where file_id = $1))""",
+        """with recursive holding as (
+             select c.id as chat_id, c.active_id from chats c
+             where may_read(c, $2) and id in (select chat_id from message_files where file_id = $1)
+           ), below as (
+             select m.chat_id, m.id, m.parent_id, m.seq from holding
+             join messages m on m.chat_id = holding.chat_id and m.id = coalesce(
+               active_id,
+               (select id from messages where chat_id = holding.chat_id order by seq desc limit 1))
+             union all
+             select m.chat_id, m.id, m.parent_id, m.seq from below
+             join messages m on m.chat_id = below.chat_id and m.parent_id = below.id
+           ), path as (
+             (select distinct on (chat_id) chat_id, id, parent_id from below
+              order by chat_id, seq desc)
+             union all
+             select m.chat_id, m.id, m.parent_id from path
+             join messages m on m.chat_id = path.chat_id and m.id = path.parent_id
+           )
+           select exists (
+             select from path join message_files f on f.chat_id = path.chat_id
+             where f.message_id = path.id and f.file_id = $1)""",
         file_id,
         reader,
     )

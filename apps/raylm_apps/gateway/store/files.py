@@ -96,6 +96,17 @@ async def of_user(connection: Connection, user_id: str, file_ids: Sequence[str])
     return {row["id"]: _file(row) for row in rows}
 
 
+async def after(connection: Connection, user_id: str, last_id: str, limit: int) -> list[File]:
+    """In the order of their ids."""
+    rows = await connection.fetch(
+        "select * from files where user_id = $1 and id > $2 order by id limit $3",
+        user_id,
+        last_id,
+        limit,
+    )
+    return [_file(row) for row in rows]
+
+
 async def texts(connection: Connection, user_id: str, file_ids: Sequence[str]) -> dict[str, str]:
     """The text of each, empty where there is none to read."""
     rows = await connection.fetch(

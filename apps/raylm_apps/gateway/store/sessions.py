@@ -59,6 +59,18 @@ async def renew(connection: Connection, session_id: str) -> None:
     await connection.execute("update sessions set renewed_at = now() where id = $1", session_id)
 
 
+async def is_younger(connection: Connection, session_id: str, user_id: str, age_s: float) -> bool:
+    """Whether the user signed in no longer ago; a renewed session is as old as it was."""
+    found = await connection.fetchval(
+        """select true from sessions where id = $1 and user_id = $2
+           and created_at > now() - make_interval(secs => $3)""",
+        session_id,
+        user_id,
+        age_s,
+    )
+    return bool(found)
+
+
 async def of_user(connection: Connection, user_id: str, lifetime_s: int) -> list[StoredSession]:
     """Newest first."""
     rows = await connection.fetch(

@@ -110,16 +110,32 @@ async def find_by_email(connection: Connection, email: str) -> User | None:
     return None if row is None else user_of(row)
 
 
-async def set_password_hash(connection: Connection, user_id: str, password_hash: str) -> None:
-    await connection.execute(
-        "update users set password_hash = $2, updated_at = now() where id = $1",
+async def replace_password(
+    connection: Connection, user_id: str, old_hash: str | None, new_hash: str
+) -> bool:
+    """False where the password is not the old one any more."""
+    changed = await connection.fetchval(
+        """update users set password_hash = $3, updated_at = now()
+           where id = $1 and password_hash is not distinct from $2 returning true""",
+        user_id,
+        old_hash,
+        new_hash,
+    )
+    return bool(changed)
+
+
+async def hold_password(connection: Connection, user_id: str, password_hash: str) -> bool:
+    """Whether that is the password still; the answer holds to the transaction's end."""
+    held = await connection.fetchval(
+        "select true from users where id = $1 and password_hash = $2 for share",
         user_id,
         password_hash,
     )
+    return bool(held)
 
 
 async def verify_email(connection: Connection, user_id: str, email: str) -> None:
-    """A provider has proved that the account's own address is its owner's."""
+    """It is proved that the account's own address is its owner's."""
     await connection.execute(
         "update users set email_verified = true, updated_at = now() where id = $1 and email = $2",
         user_id,

@@ -10,6 +10,7 @@ from raylm_apps.gateway.wire.base import Wire
 
 # A longer one adds nothing but work.
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
+MailedToken = Annotated[SecretStr, Field(min_length=1, max_length=100)]
 Name = Annotated[
     str,
     StringConstraints(
@@ -27,6 +28,25 @@ class Registration(Wire):
 class Login(Wire):
     email: Email
     password: Annotated[SecretStr, Field(max_length=256)]
+
+
+class PasswordChange(Wire):
+    current: Annotated[SecretStr, Field(max_length=256)] | None = Field(
+        None, description="left out where the account has no password yet"
+    )
+    password: Password
+
+
+class Forgotten(Wire):
+    email: Email
+
+
+class MailedProof(Wire):
+    token: MailedToken
+
+
+class PasswordReset(MailedProof):
+    password: Password
 
 
 class AccountSessionView(Wire):
@@ -65,3 +85,4 @@ class ApiKeysView(Wire):
 class WaysInView(Wire):
     password: Literal[True] = True
     oauth: list[Literal["github", "google"]]
+    mail: bool = Field(description="whether a forgotten password can be replaced by mail")

@@ -11,6 +11,7 @@ class User(Wire):
     type: Literal["guest", "regular", "admin"]
     name: str | None = None
     email: str | None = None
+    email_verified: bool = False
 
 
 class SessionView(Wire):

@@ -4,6 +4,7 @@ a test wants them to be."""
 import asyncio
 import base64
 import hashlib
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -42,6 +44,11 @@ class Provider:
         code = f"code-{len(self.granted)}"
         self.granted[code] = asked
         return {"code": code, "state": asked["state"]}
+
+    def become(self, email: str, *, verified: bool = True) -> None:
+        """Somebody new, at GitHub."""
+        self.user = {"id": secrets.randbits(40), "login": "ada", "name": "Ada"}
+        self.emails = [{"email": email, "primary": True, "verified": verified}]
 
     async def token(self, request: web.Request) -> web.Response:
         if self.is_broken:
@@ -111,6 +118,13 @@ class Provider:
         started.set()
         await stop.wait()
         await runner.cleanup()
+
+
+def sign_in(client: httpx.Client, provider: Provider, query: str = "") -> httpx.Response:
+    """With GitHub, there and back."""
+    left = client.get(f"/api/auth/oauth/github{query}")
+    brought = provider.grant(left.headers["location"])
+    return client.get("/api/auth/oauth/github/callback", params=brought)
 
 
 @contextmanager

@@ -222,3 +222,11 @@ def test_no_secret_is_logged(ada: User, gateway: GatewayProcess) -> None:
     assert "/api/auth/register" in gateway.said
     for secret in (password, key, ada.token):
         assert secret not in gateway.said
+
+
+def test_a_gateway_without_mail_says_so(ada: User, gateway: GatewayProcess) -> None:
+    refused = ada.http.post("/api/auth/password/forgot", json={"email": ada.register()})
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found:mail")
+    assert "SMTP" not in refused.text
+    assert "set RAYLM_SMTP_URL" in gateway.said
+    assert ada.http.get("/api/auth/oauth").json()["mail"] is False

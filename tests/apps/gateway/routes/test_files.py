@@ -227,6 +227,30 @@ def test_readers_of_a_chat_have_its_files(
     assert babbage.http.get(view["url"]).status_code == 404
 
 
+def test_a_file_of_a_branch_that_was_left_is_not_shared(
+    ada: User, babbage: User, chat: str
+) -> None:
+    ask(ada, chat, "Hello")
+    old, new = (uploaded(ada, name, name.encode()) for name in ("old.txt", "new.txt"))
+    ask(ada, chat, "Look", file_part(old), message_id="question-2")
+    ask(ada, chat, "Thanks", file_part(new))
+    ada.http.patch(f"/api/chat/{chat}", json={"visibility": "public"})
+
+    def seen_by(user: User) -> list[int]:
+        return [user.http.get(view["url"]).status_code for view in (old, new)]
+
+    assert seen_by(babbage) == [200, 200]
+    ask(ada, chat, "Look again", message_id="question-2")
+    assert seen_by(babbage) == [404, 404]
+    assert seen_by(ada) == [200, 200]
+    edited = next(m for m in ada.messages(chat) if text_of(m) == "Look again")
+    first = edited["metadata"]["siblings"][0]
+    ada.http.post(f"/api/chat/{chat}/branch", json={"messageId": first})
+    assert seen_by(babbage) == [200, 200]
+    ada.http.post(f"/api/messages/{first}/truncate?chatId={chat}")
+    assert seen_by(babbage) == [404, 404]
+
+
 def test_a_question_keeps_its_files(ada: User, chat: str) -> None:
     view = uploaded(ada, "notes.md", b"# Remember\nthe milk")
     renamed = {**file_part(view), "filename": "liar.exe", "mediaType": "text/html"}

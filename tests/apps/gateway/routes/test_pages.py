@@ -83,3 +83,14 @@ def test_the_documentation_needs_no_script(ada: User) -> None:
     assert "/api/chat/{chat_id}/stop" in page
     assert "<script" not in page
     assert "/api/chat" in ada.http.get("/openapi.json").json()["paths"]
+
+
+@pytest.mark.services
+def test_links_in_mails_lead_somewhere_without_the_web_ui(ada: User) -> None:
+    for path in ("/reset-password", "/verify-email"):
+        page = ada.http.get(path)
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        assert '<script src="landing.js">' in page.text
+    assert "javascript" in ada.http.get("/landing.js").headers["content-type"]

@@ -2,11 +2,11 @@ import asyncpg
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.store.export import SECTIONS
+from raylm_apps.gateway.store.export import PAGES, SECTIONS
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 
-OF_CHATS = {"chats", "messages", "votes"}
+OF_CHATS = {"messages", "votes"}
 OF_DOCUMENTS = {"document_versions"}
 DERIVED = {
     "message_words": "words of messages",
@@ -38,5 +38,5 @@ async def test_every_table_of_a_users_data_is_exported_and_deleted_with_them(
            where contype = 'f' and confdeltype not in ('c', 'n')"""
     )
     await connection.close()
-    assert {row["name"] for row in rows} == {*SECTIONS, *OF_CHATS, *OF_DOCUMENTS, *DERIVED}
+    assert {row["name"] for row in rows} == {*SECTIONS, *PAGES, *OF_CHATS, *OF_DOCUMENTS, *DERIVED}
     assert [row["conname"] for row in blocking] == []

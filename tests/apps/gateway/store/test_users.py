@@ -17,7 +17,7 @@ from tests.apps.gateway.harness import new_email, new_id
 pytestmark = pytest.mark.services
 
 # What belongs to an account alone: a guest has none of it.
-ACCOUNTS = {"identities", "sessions", "api_keys", "users", "teams", "team_members"}
+ACCOUNTS = {"identities", "sessions", "api_keys", "proofs", "users", "teams", "team_members"}
 
 
 @pytest.fixture
