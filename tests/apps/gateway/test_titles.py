@@ -6,12 +6,12 @@ import pytest
 from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.providers.base import Event, ModelCard, Prompt, ProviderError, TextDelta
 from raylm_apps.gateway.providers.catalog import Catalog
-from raylm_apps.gateway.store import chats, users
-from raylm_apps.gateway.store.chats import Chat
+from raylm_apps.gateway.store import chats
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
-from raylm_apps.gateway.titles import Titles, sanitised, title_model
+from raylm_apps.gateway.titles import NewChat, Titles, sanitised, title_model
 from tests.apps.gateway.harness import new_id
+from tests.apps.gateway.storing import store_exchange
 
 CARD = ModelCard("namer/small", "small", "namer")
 Speech = Callable[[], AsyncIterator[str]]
@@ -90,16 +90,14 @@ async def database(stores: StoreUrls) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def new_chat(database: Database) -> Chat:
+async def new_chat(database: Database) -> NewChat:
     async with database.transaction() as connection:
         user_id = new_id()
-        assert await users.ensure(connection, user_id, is_guest=True)
-        found = await chats.ensure(connection, new_id(), user_id, "Name two", "private")
-    assert found is not None
-    return found[0]
+        stored = await store_exchange(connection, user_id, new_id(), title="Name two")
+    return NewChat(stored.answer.chat_id, user_id, "Name two")
 
 
-async def title_in(database: Database, chat: Chat) -> str:
+async def title_in(database: Database, chat: NewChat) -> str:
     async with database.connection() as connection:
         found = await chats.find(connection, chat.id, chat.user_id)
     assert found is not None
@@ -112,7 +110,7 @@ async def title_in(database: Database, chat: Chat) -> str:
     [(short, "Two rivers"), (endless, None), (silent, None), (broken, None)],
 )
 async def test_a_title_is_stored_or_the_chat_keeps_its_own(
-    database: Database, new_chat: Chat, speech: Speech, title: str | None
+    database: Database, new_chat: NewChat, speech: Speech, title: str | None
 ) -> None:
     namer = Namer(speech)
     titles = Titles(Catalog([namer], default=None), database, CARD.id, timeout_s=0.3)
@@ -128,7 +126,7 @@ async def test_a_title_is_stored_or_the_chat_keeps_its_own(
 
 
 @pytest.mark.services
-async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: Chat) -> None:
+async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: NewChat) -> None:
     async with database.connection() as connection:
         await chats.update(connection, new_chat.id, new_chat.user_id, {"title": "Mine"})
     titles = Titles(Catalog([Namer(short)], default=None), database, CARD.id, timeout_s=5)
@@ -137,7 +135,7 @@ async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: Cha
 
 
 @pytest.mark.services
-async def test_a_silent_model_holds_nobody_up(database: Database, new_chat: Chat) -> None:
+async def test_a_silent_model_holds_nobody_up(database: Database, new_chat: NewChat) -> None:
     titles = Titles(Catalog([Namer(silent)], default=None), database, CARD.id, timeout_s=60)
     titling = titles.titling(new_chat, "Name two rivers", CARD)
     titling.begin(lambda title: None)

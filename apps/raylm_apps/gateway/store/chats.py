@@ -43,22 +43,6 @@ def chat_of(row: Row) -> Chat:
     return Chat(**{name: row[name] for name in Chat.__dataclass_fields__})
 
 
-async def ensure(
-    connection: Connection, chat_id: str, user_id: str, title: str, visibility: Visibility
-) -> tuple[Chat, bool] | None:
-    """The user's chat and whether it is new; None where it is another user's."""
-    row = await connection.fetchrow(
-        """insert into chats (id, user_id, title, visibility) values ($1, $2, $3, $4)
-           on conflict (id) do update set updated_at = now() where chats.user_id = $2
-           returning *, xmax = 0 as created""",
-        chat_id,
-        user_id,
-        title,
-        visibility,
-    )
-    return None if row is None else (chat_of(row), row["created"])
-
-
 async def find(connection: Connection, chat_id: str, reader_id: str | None) -> Found | None:
     """Not readable is 403, None is 404."""
     row = await connection.fetchrow(

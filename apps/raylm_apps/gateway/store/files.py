@@ -117,22 +117,6 @@ async def texts(connection: Connection, user_id: str, file_ids: Sequence[str]) -
     return {row["id"]: row["text"] for row in rows}
 
 
-async def attach(
-    connection: Connection, user_id: str, chat_id: str, message_id: str, file_ids: Sequence[str]
-) -> bool:
-    """Whether the user (still) has every one of them."""
-    rows = await connection.fetch(
-        "update files set sent_at = now() where user_id = $1 and id = any($2) returning id",
-        user_id,
-        file_ids,
-    )
-    await connection.executemany(
-        "insert into message_files values ($1, $2, $3) on conflict do nothing",
-        [(chat_id, message_id, row["id"]) for row in rows],
-    )
-    return len(rows) == len(set(file_ids))
-
-
 async def delete(connection: Connection, user_id: str, file_id: str) -> File | None:
     row = await connection.fetchrow(
         "delete from files where id = $1 and user_id = $2 returning *", file_id, user_id

@@ -81,58 +81,6 @@ async def path(
     return [message_of(row) for row in rows]
 
 
-async def add_question(
-    connection: Connection, chat_id: str, message_id: str, parent_id: str | None, parts: list[Part]
-) -> bool:
-    """False where the chat has a message of that id already."""
-    row = await connection.fetchrow(
-        """insert into messages (chat_id, id, parent_id, role, parts)
-           values ($1, $2, $3, 'user', $4)
-           on conflict (chat_id, id) do nothing returning id""",
-        chat_id,
-        message_id,
-        parent_id,
-        parts,
-    )
-    return row is not None
-
-
-async def retire(connection: Connection, chat_id: str, message_id: str) -> None:
-    """Make room for an edited message of the same id; the old one keeps its answers."""
-    await connection.execute(
-        "update messages set id = id || '.' || seq where chat_id = $1 and id = $2",
-        chat_id,
-        message_id,
-    )
-
-
-async def add_answer(
-    connection: Connection, chat_id: str, message_id: str, parent_id: str, model: str
-) -> Message:
-    """An empty answer, `streaming` until its producer ends it."""
-    row = await connection.fetchrow(
-        """insert into messages (chat_id, id, parent_id, role, status, model)
-           values ($1, $2, $3, 'assistant', 'streaming', $4) returning *""",
-        chat_id,
-        message_id,
-        parent_id,
-        model,
-    )
-    assert row is not None
-    return message_of(row)
-
-
-async def answer_to(connection: Connection, chat_id: str, question_id: str) -> Message | None:
-    """The newest answer to a question."""
-    row = await connection.fetchrow(
-        """select * from messages where chat_id = $1 and parent_id = $2 and role = 'assistant'
-           order by seq desc limit 1""",
-        chat_id,
-        question_id,
-    )
-    return None if row is None else message_of(row)
-
-
 async def newest_answer(connection: Connection, chat_id: str) -> Message | None:
     row = await connection.fetchrow(
         """select * from messages where chat_id = $1 and role = 'assistant'

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.store import answers, chats, messages, users
+from raylm_apps.gateway.store import answers, messages
 from raylm_apps.gateway.store.answers import AnswerState, AnswerWriter
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 from tests.apps.gateway.harness import new_id
+from tests.apps.gateway.storing import store_exchange
 
 pytestmark = pytest.mark.services
 
@@ -35,11 +36,7 @@ async def writer(database: Database) -> AsyncIterator[AnswerWriter]:
 
 async def new_answer(database: Database) -> Message:
     async with database.transaction() as connection:
-        user_id, chat_id = new_id(), new_id()
-        await users.ensure(connection, user_id, is_guest=True)
-        await chats.ensure(connection, chat_id, user_id, "title", "private")
-        await messages.add_question(connection, chat_id, "question", None, [])
-        return await messages.add_answer(connection, chat_id, new_id(), "question", "mock/echo")
+        return (await store_exchange(connection, new_id(), new_id())).answer
 
 
 def state(answer: Message, text: str, status: Status = Status.STREAMING) -> AnswerState:

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.store import chats, folders, matching, messages, search, users
+from raylm_apps.gateway.store import chats, folders, matching, search, users
 from raylm_apps.gateway.store.history import Shelf
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Connection, Database
 from raylm_apps.gateway.store.search import Piece, pieces
 from tests.apps.gateway.harness import new_id
+from tests.apps.gateway.storing import store_exchange
 
 
 def test_a_headline_in_pieces() -> None:
@@ -37,12 +38,11 @@ async def connection(stores: StoreUrls) -> AsyncIterator[Connection]:
 async def new_chat(connection: Connection, user_id: str, title: str, *texts: str) -> str:
     chat_id = new_id()
     await users.ensure(connection, user_id, is_guest=True)
-    await chats.ensure(connection, chat_id, user_id, title, "private")
+    await connection.execute(
+        "insert into chats (id, user_id, title) values ($1, $2, $3)", chat_id, user_id, title
+    )
     for number, text in enumerate(texts):
-        parts = [{"type": "text", "text": text}]
-        question = f"question-{number}"
-        await messages.add_question(connection, chat_id, question, None, parts)
-        await messages.add_answer(connection, chat_id, f"answer-{number}", question, "mock/echo")
+        await store_exchange(connection, user_id, chat_id, f"question-{number}", text)
     await connection.execute(
         "update messages set status = 'complete' where chat_id = $1 and role = 'assistant'",
         chat_id,

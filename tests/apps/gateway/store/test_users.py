@@ -7,12 +7,14 @@ from datetime import date
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.store import chats, folders, history, messages, search, usage, users
+from raylm_apps.gateway.store import chats, folders, history, search, usage, users
+from raylm_apps.gateway.store.exchanges import RefusedError
 from raylm_apps.gateway.store.history import Shelf
 from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.store.users import MOVED, User
 from tests.apps.gateway.harness import new_email, new_id
+from tests.apps.gateway.storing import store_exchange
 
 pytestmark = pytest.mark.services
 
@@ -31,9 +33,10 @@ async def database(stores: StoreUrls) -> AsyncIterator[Database]:
 
 async def store_chat(database: Database, guest: str) -> bool:
     async with database.transaction() as connection:
-        if not await users.ensure(connection, guest, is_guest=True):
+        try:
+            await store_exchange(connection, guest, new_id())
+        except RefusedError:
             return False
-        await chats.ensure(connection, new_id(), guest, "title", "private")
         await asyncio.sleep(0.002)
         return True
 
@@ -72,8 +75,7 @@ async def test_a_guest_goes_to_one_account(database: Database) -> None:
 async def test_chats_stay_in_their_folders_and_are_found(database: Database) -> None:
     guest, chat = new_id(), new_id()
     async with database.transaction() as connection:
-        await users.ensure(connection, guest, is_guest=True)
-        await chats.ensure(connection, chat, guest, "Of rivers", "private")
+        await store_exchange(connection, guest, chat, title="Of rivers")
         folder = await folders.add(connection, guest, "Water", most=1)
         assert folder is not None
         await chats.update(connection, chat, guest, {"folder_id": folder.id})
@@ -121,10 +123,7 @@ async def store_answer(database: Database, user_id: str) -> str:
     """The chat that it grows in."""
     chat = new_id()
     async with database.transaction() as connection:
-        await users.ensure(connection, user_id, is_guest=True)
-        await chats.ensure(connection, chat, user_id, "title", "private")
-        await messages.add_question(connection, chat, "question", None, [])
-        await messages.add_answer(connection, chat, "answer", "question", "mock/echo")
+        await store_exchange(connection, user_id, chat, answer_id="answer")
     return chat
 
 
