@@ -48,6 +48,10 @@ def frame(event_id: EventId, data: bytes) -> bytes:
     return b"id: %d-%d\ndata: %b\n\n" % (*event_id, data)
 
 
+def data_of(frame: bytes) -> bytes:
+    return frame[frame.index(b"\ndata: ") + 7 : -2]
+
+
 class AnswerLog:
     """Entries are the parts, then the ending. Readers see those that have been revealed."""
 
@@ -58,23 +62,21 @@ class AnswerLog:
         self.repeated = 0
         """So many parts after the first repeat what whoever let the answer go on has seen."""
         self.started_ms = time.time_ns() // 1_000_000
-        self.data: list[bytes] = []
-        self._frames: list[bytes] = []
+        self.frames: list[bytes] = []
+        """Every part as its readers get it; what it was made of would take 4 KB to keep."""
         self.ending: str | None = None
         """The final status, once there is one."""
         self._revealed = 0
         self._waiting: set[asyncio.Future[bool]] = set()
 
     def __len__(self) -> int:
-        return len(self.data) + (self.ending is not None)
+        return len(self.frames) + (self.ending is not None)
 
     def id_of(self, number: int) -> EventId:
         return EventId(self.started_ms, number)
 
     def append(self, part: dict[str, Any]) -> None:
-        data = orjson.dumps(part)
-        self._frames.append(frame(self.id_of(len(self.data)), data))
-        self.data.append(data)
+        self.frames.append(frame(self.id_of(len(self.frames)), orjson.dumps(part)))
 
     def end(self, status: str) -> None:
         self.ending = status
@@ -91,9 +93,9 @@ class AnswerLog:
         while True:
             revealed = self._revealed
             if revealed > position:
-                stop = min(revealed, len(self.data))
+                stop = min(revealed, len(self.frames))
                 yield b"".join(
-                    self._news(position, stop) if news_only else self._frames[position:stop]
+                    self._news(position, stop) if news_only else self.frames[position:stop]
                 )
                 position = stop
                 if revealed > stop:
@@ -104,7 +106,7 @@ class AnswerLog:
 
     def _news(self, start: int, stop: int) -> Iterator[bytes]:
         old = range(1, 1 + self.repeated)
-        return (self._frames[i] for i in range(start, stop) if i not in old)
+        return (self.frames[i] for i in range(start, stop) if i not in old)
 
     async def _grows_within(self, seconds: float) -> bool:
         """A bare timer: a scope of `asyncio.timeout` for every chunk costs five times as much."""

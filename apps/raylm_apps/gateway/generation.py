@@ -110,7 +110,7 @@ class Generation:
     def checkpoint(self) -> None:
         """Hand what has grown since the last time to the database's next batch."""
         asking = self._asking is not None and not self._asking.done()
-        if asking and len(self.log.data) > self._stored_events:
+        if asking and len(self.log.frames) > self._stored_events:
             self._answers.save(self._state(Status.STREAMING, {}))
 
     def _begin(self) -> None:
@@ -122,7 +122,7 @@ class Generation:
             *self._writer.replay(self._answer.parts),
         ):
             self.log.append(part)
-        self.log.repeated = len(self.log.data) - 1 if self._answer.parts else 0
+        self.log.repeated = len(self.log.frames) - 1 if self._answer.parts else 0
         self._streams.grown(self.log)
         if self._titling:
             self._titling.begin(self._show_title)
@@ -170,7 +170,7 @@ class Generation:
             logger.warning("the answer is not stored yet", id=self._answer.id)
 
     def _state(self, status: Status, details: dict[str, Any]) -> AnswerState:
-        self._stored_events = len(self.log.data)
+        self._stored_events = len(self.log.frames)
         return AnswerState(
             self._answer.chat_id, self._answer.id, status, self._fold.parts(), details
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog, EventId
+from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog, EventId, data_of
 from raylm_apps.gateway.redis_client import PATIENCE_S, UNAVAILABLE, Argument, RedisPipe, connect
 
 # Of every stream: the lease beside it; when it began, how many entries it has, how many parts come,
@@ -87,7 +87,7 @@ class StreamWriter:
             answer.reveal()
         self._behind.add(answer.key)
         self._wake.set()
-        if len(answer.data) <= FIRST_PARTS or answer.ending is not None:
+        if len(answer.frames) <= FIRST_PARTS or answer.ending is not None:
             self._hurry.set()
 
     async def run(self) -> None:
@@ -147,7 +147,7 @@ class StreamWriter:
         for copy, size in zip(batch, sizes, strict=True):
             copy.written = size
             copy.log.reveal(size)
-            if size > len(copy.log.data):
+            if size > len(copy.log.frames):
                 del self._copies[copy.log.key]
 
     async def _count_written(self, answer: AnswerLog) -> int:
@@ -183,9 +183,9 @@ class StreamWriter:
 
 def _add(copy: _Copy, keys: list[Argument], arguments: list[Argument]) -> int:
     """What Redis lacks of a log; returns the entries there will be, the end marker included."""
-    answer, size = copy.log, len(copy.log.data)
+    answer, size = copy.log, len(copy.log.frames)
     assert copy.written is not None
-    missing = answer.data[copy.written : size]
+    missing = [data_of(frame) for frame in answer.frames[copy.written : size]]
     keys += copy.keys
     arguments += (
         *(answer.started_ms, copy.written, len(missing), int(answer.replaces)),
