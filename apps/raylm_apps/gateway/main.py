@@ -4,7 +4,6 @@ uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from raylm.core.errors import StoreError
 from raylm_apps.gateway.errors import ApiError, code_for
+from raylm_apps.gateway.garbage import collected_rarely
 from raylm_apps.gateway.methods import Head, allowed
 from raylm_apps.gateway.routes import (
     account,
@@ -73,9 +73,8 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
             logger.warning("RAYLM_LIMITS=off: no limits are enforced")
         async with open_services(settings, metrics, tracing) as services:
             app.state.services = services
-            gc.freeze()  # what starts with the gateway is no garbage: a tenth of a message's time
-            yield
-        gc.unfreeze()
+            with collected_rarely():
+                yield
         await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
