@@ -78,7 +78,7 @@ class RedisPipe:
                 await connection.send_packed_command(packed, check_health=False)
                 for _, reply in batch:
                     await _read(connection, reply)
-        except UNAVAILABLE as error:
+        except Exception as error:  # whatever it is, nobody must wait for ever
             await self._disconnect()
             for _, reply in batch:
                 _fail(reply, error)

@@ -39,9 +39,9 @@ async def ask(asker: Asker, request: ChatRequest) -> StreamingResponse:
     """
     with asker.seat() as seat, asker as allowance:
         if decisions := decisions_of(request):
-            answer = await _go_on(allowance.gateway, allowance, request, decisions)
+            answer = await _go_on(allowance, request, decisions)
         else:
-            answer = await _begin(allowance.gateway, allowance, request)
+            answer = await _begin(allowance, request)
         return seat.keep_until_sent(answer)
 
 
@@ -73,10 +73,8 @@ async def change(gateway: Gateway, session: SignedIn, chat_id: Id, patch: ChatPa
     return chat_view(chat)
 
 
-async def _begin(
-    gateway: Services, allowance: Allowance, request: ChatRequest
-) -> StreamingResponse:
-    session = allowance.session
+async def _begin(allowance: Allowance, request: ChatRequest) -> StreamingResponse:
+    gateway, session = allowance.gateway, allowance.session
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
@@ -87,17 +85,15 @@ async def _begin(
     if exchange.is_repeat:
         await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
-    return await _start(gateway, allowance, request, exchange, provider, model)
+    return await _start(allowance, request, exchange, provider, model)
 
 
 async def _go_on(
-    gateway: Services,
-    allowance: Allowance,
-    request: ChatRequest,
-    decisions: dict[str, Decision],
+    allowance: Allowance, request: ChatRequest, decisions: dict[str, Decision]
 ) -> StreamingResponse:
     assert request.messages
-    user_id, message_id = allowance.session.user_id, request.messages[-1].id
+    gateway, user_id = allowance.gateway, allowance.session.user_id
+    message_id = request.messages[-1].id
     chat = await own_chat(gateway, request.id, user_id)
     async with gateway.database.connection() as connection:
         answer = await messages.find(connection, chat.id, message_id)
@@ -109,19 +105,18 @@ async def _go_on(
     if exchange.is_repeat:
         await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
-    return await _start(gateway, allowance, request, exchange, provider, model)
+    return await _start(allowance, request, exchange, provider, model)
 
 
 async def _start(
-    gateway: Services,
     allowance: Allowance,
     request: ChatRequest,
     exchange: Exchange,
     provider: Provider,
     model: ModelCard,
 ) -> StreamingResponse:
+    gateway, user_id = allowance.gateway, allowance.session.user_id
     settings, is_continued = gateway.settings, bool(exchange.decided_calls)
-    user_id = allowance.session.user_id
     toolbox = gateway.tools.toolbox(model, approvals=request.tool_approval or is_continued)
     definitions = [offered.definition for offered in toolbox.values()]
     attachments = await load_attachments(gateway.uploads, user_id, exchange.path, model)
