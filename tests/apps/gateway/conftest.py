@@ -1,7 +1,7 @@
 """Real stores and a real gateway process, one of each for the session; faults get their own."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
+from raylm_apps.gateway.store.migrate import migrate
+from raylm_apps.gateway.store.pool import Database
 from tests.apps.gateway.accounts.provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -32,6 +34,16 @@ from tests.apps.gateway.mcp_servers import McpNotes, mcp_config
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreUrls]:
     with EmbeddedStores(tmp_path_factory.mktemp("stores")) as urls:
         yield urls
+
+
+@pytest.fixture
+async def database(stores: StoreUrls) -> AsyncIterator[Database]:
+    """The stores' own, with every table."""
+    database = Database(stores.database_url)
+    await database.open()
+    await migrate(database)
+    yield database
+    await database.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.providers.base import Event, ModelCard, Prompt, ProviderError, TextDelta
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.store import chats
-from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.titles import NewChat, Titles, sanitised, title_model
 from tests.apps.gateway.harness import new_id
@@ -78,15 +76,6 @@ async def silent() -> AsyncIterator[str]:
 async def broken() -> AsyncIterator[str]:
     yield "Two "
     raise ProviderError("no")
-
-
-@pytest.fixture
-async def database(stores: StoreUrls) -> AsyncIterator[Database]:
-    database = Database(stores.database_url)
-    await database.open()
-    await migrate(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -5,25 +5,14 @@ from typing import Any
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.store import answers, messages
 from raylm_apps.gateway.store.answers import AnswerState, AnswerWriter
 from raylm_apps.gateway.store.messages import Message, Status
-from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 from tests.apps.gateway.harness import new_id
 from tests.apps.gateway.storing import store_exchange
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-async def database(stores: StoreUrls) -> AsyncIterator[Database]:
-    database = Database(stores.database_url)
-    await database.open()
-    await migrate(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

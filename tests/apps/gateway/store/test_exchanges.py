@@ -3,24 +3,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.store import branches, chats, messages, users
 from raylm_apps.gateway.store.exchanges import Refusal, RefusedError
-from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Connection, Database
 from tests.apps.gateway.harness import new_id
 from tests.apps.gateway.storing import store_exchange
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-async def database(stores: StoreUrls) -> AsyncIterator[Database]:
-    database = Database(stores.database_url)
-    await database.open()
-    await migrate(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

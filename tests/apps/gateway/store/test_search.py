@@ -3,10 +3,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.store import chats, folders, matching, search, users
 from raylm_apps.gateway.store.history import Shelf
-from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Connection, Database
 from raylm_apps.gateway.store.search import Piece, pieces
 from tests.apps.gateway.harness import new_id
@@ -26,13 +24,9 @@ def test_characters_that_match_side_by_side_are_one_piece() -> None:
 
 
 @pytest.fixture
-async def connection(stores: StoreUrls) -> AsyncIterator[Connection]:
-    database = Database(stores.database_url)
-    await database.open()
-    await migrate(database)
+async def connection(database: Database) -> AsyncIterator[Connection]:
     async with database.connection() as connection:
         yield connection
-    await database.close()
 
 
 async def new_chat(connection: Connection, user_id: str, title: str, *texts: str) -> str:

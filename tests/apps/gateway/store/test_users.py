@@ -1,16 +1,13 @@
 """What a guest has becomes the account's, whatever happens at the same moment."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
 
-from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.store import chats, folders, history, search, usage, users
 from raylm_apps.gateway.store.exchanges import RefusedError
 from raylm_apps.gateway.store.history import Shelf
-from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.store.users import MOVED, User
 from tests.apps.gateway.harness import new_email, new_id
@@ -20,15 +17,6 @@ pytestmark = pytest.mark.services
 
 # What belongs to an account alone: a guest has none of it.
 ACCOUNTS = {"identities", "sessions", "api_keys", "proofs", "users", "teams", "team_members"}
-
-
-@pytest.fixture
-async def database(stores: StoreUrls) -> AsyncIterator[Database]:
-    database = Database(stores.database_url)
-    await database.open()
-    await migrate(database)
-    yield database
-    await database.close()
 
 
 async def store_chat(database: Database, guest: str) -> bool:

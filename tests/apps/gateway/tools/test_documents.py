@@ -1,7 +1,7 @@
 """The tools that write documents, over a real database and a provider that reads from a script."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,6 @@ from raylm_apps.gateway.providers.base import (
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.store import documents, suggestions, users
 from raylm_apps.gateway.store.documents import MAX_CHARS, Draft, Kind, Version
-from raylm_apps.gateway.store.migrate import migrate
 from raylm_apps.gateway.store.pool import Database, OutageError
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
 from raylm_apps.gateway.tools.documents import document_tools
@@ -105,15 +104,6 @@ class Desk:
 
     def data(self, kind: str) -> list[Any]:
         return [data for name, data in self.parts() if name == kind]
-
-
-@pytest.fixture
-async def database(stores: StoreUrls) -> AsyncIterator[Database]:
-    database = Database(stores.database_url)
-    await database.open()
-    await migrate(database)
-    yield database
-    await database.close()
 
 
 async def test_a_text_grows_word_by_word(database: Database) -> None:
