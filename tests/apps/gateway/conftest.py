@@ -119,7 +119,7 @@ def mailing(
         RAYLM_SMTP_URL=mail.url,
         RAYLM_MAIL_FROM="RayLM <no-reply@chat.example>",
         RAYLM_PUBLIC_URL="http://chat.example/",
-        RAYLM_ADMIN_EMAILS="boss@example.com",
+        RAYLM_ADMIN_EMAILS="chief@example.com",
         SSL_CERT_FILE=str(mail_certificate),
         GITHUB_CLIENT_ID=CLIENT_ID,
         GITHUB_CLIENT_SECRET=CLIENT_SECRET,

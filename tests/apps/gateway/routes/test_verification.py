@@ -107,7 +107,7 @@ def test_a_proved_address_is_known_to_a_provider(
 
 
 def test_a_named_admin_is_one_once_the_address_is_proved(ada: User, mail: MailServer) -> None:
-    ada.register("boss@example.com")
+    ada.register("chief@example.com")
     assert ada.kind == "regular"
-    verify(ada, mail.token("boss@example.com", VERIFY))
+    verify(ada, mail.token("chief@example.com", VERIFY))
     assert ada.kind == "admin"
