@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import boto3
@@ -25,7 +26,8 @@ def s3() -> Iterator[str]:
         server.start()
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
-        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="uploads")
+        with closing(boto3.client("s3", endpoint_url=endpoint)) as client:
+            client.create_bucket(Bucket="uploads")
         yield endpoint
         server.stop()
 
@@ -49,7 +51,8 @@ async def test_an_object_is_kept_read_and_deleted(store: ObjectStore) -> None:
 
 async def test_s3_keys_lie_under_the_prefix(s3: str) -> None:
     await ObjectStore("s3://uploads/a/b", endpoint=s3).put(KEY, b"x")
-    listed = boto3.client("s3", endpoint_url=s3).list_objects_v2(Bucket="uploads", Prefix="a/")
+    with closing(boto3.client("s3", endpoint_url=s3)) as client:
+        listed = client.list_objects_v2(Bucket="uploads", Prefix="a/")
     assert [item["Key"] for item in listed["Contents"]] == [f"a/b/01/{KEY}"]
 
 
