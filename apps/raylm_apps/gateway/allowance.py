@@ -43,19 +43,15 @@ class Allowance:
         self._spent = claims
         return None
 
-    async def return_unused(self) -> None:
-        """There is an answer already."""
-        await self.gateway.limits.give_back(*self._spent)
-
     def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
-        slot, self._slot = self._slot, None
+        slot, self._slot, self._spent = self._slot, None, ()
         if slot is not None:
             task.add_done_callback(lambda _: self.gateway.slots.give_back(slot))
 
-    def __enter__(self) -> "Allowance":
+    async def __aenter__(self) -> "Allowance":
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -63,6 +59,7 @@ class Allowance:
     ) -> None:
         if self._slot is not None:
             self.gateway.slots.give_back(self._slot)
+        await self.gateway.limits.give_back(*self._spent)
 
 
 async def allowance_of(request: Request) -> Allowance:

@@ -147,6 +147,20 @@ def counting_apart(stores: StoreUrls, number: int) -> StoreUrls:
     return replace(stores, redis_url=f"{url}{'&' if '?' in url else '?'}db={number}")
 
 
+@services
+def test_only_answers_count(strict: GatewayProcess) -> None:
+    """Neither a question that is posted again nor one into another's chat."""
+    owner, user = strict.user(), strict.user()
+    foreign, own = new_id(), new_id()
+    owner.ask("mine", chat=foreign)
+    for _ in range(6):
+        assert user.ask("not mine", chat=foreign).status_code == 403
+        assert user.ask("once", chat=own, message_id="question-1").status_code == 200
+    for _ in range(4):
+        assert user.ask("more", chat=new_id()).status_code == 200
+    assert user.ask("one too many", chat=new_id()).status_code == 429
+
+
 def from_address(gateway: GatewayProcess, address: str) -> User:
     user = gateway.user()
     user.http.headers["x-forwarded-for"] = address

@@ -37,11 +37,12 @@ async def ask(asker: Asker, request: ChatRequest) -> StreamingResponse:
 
     `messages` that end with an answer whose calls were allowed or denied let that answer go on.
     """
-    with asker.seat() as seat, asker as allowance:
-        if decisions := decisions_of(request):
-            answer = await _go_on(allowance, request, decisions)
-        else:
-            answer = await _begin(allowance, request)
+    with asker.seat() as seat:
+        async with asker as allowance:
+            if decisions := decisions_of(request):
+                answer = await _go_on(allowance, request, decisions)
+            else:
+                answer = await _begin(allowance, request)
         return seat.keep_until_sent(answer)
 
 
@@ -83,7 +84,6 @@ async def _begin(allowance: Allowance, request: ChatRequest) -> StreamingRespons
         gateway.database, session, request, question, model.id, refusal=refusal
     )
     if exchange.is_repeat:
-        await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
     return await _start(allowance, request, exchange, provider, model)
 
@@ -103,7 +103,6 @@ async def _go_on(
         gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
     )
     if exchange.is_repeat:
-        await allowance.return_unused()
         return await _follow_earlier(gateway, exchange)
     return await _start(allowance, request, exchange, provider, model)
 
