@@ -6,16 +6,12 @@ from dataclasses import replace
 
 import structlog
 
+from raylm.core.wire.events import Finished, Usage
+from raylm.core.wire.prompt import ToolCall
 from raylm_apps.gateway import tool_parts
 from raylm_apps.gateway.approval import decided_calls, new_approval_id
 from raylm_apps.gateway.conversation import Conversation
-from raylm_apps.gateway.providers.base import (
-    Finished,
-    Provider,
-    ToolCall,
-    ToolsRefusedError,
-    Usage,
-)
+from raylm_apps.gateway.providers.base import Provider, ToolsRefusedError
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.calls import JudgedCall, ReadyCall, RefusedCall, check, judge
 from raylm_apps.gateway.tools.registry import Toolbox
@@ -85,7 +81,7 @@ class Answering:
     async def _ask_once(self, *, may_call: bool) -> tuple[Finished, list[ToolCall]]:
         finished, calls = Finished(), list[ToolCall]()
         prompt = self._conversation.prompt(self._fold.parts(), may_call=may_call)
-        async with aclosing(self._provider.stream(prompt)) as events:
+        async with aclosing(self._provider.stream(self._conversation.model, prompt)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     finished = event

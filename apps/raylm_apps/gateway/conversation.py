@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from raylm.core.wire.prompt import Prompt, ToolDefinition, Turn
 from raylm_apps.gateway.files.attachments import Attachments
-from raylm_apps.gateway.providers.base import ModelCard, Prompt, ToolDefinition, Turn
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.store.messages import Message
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tool_turns import turns_of
@@ -46,12 +47,11 @@ class Conversation:
             attachments=self.attachments,
         )
         return Prompt(
-            self.model,
             turns,
-            self.user_id,
-            self.path[-1].chat_id,
             self.tools,
             "auto" if may_call else "none",
+            user=self.user_id,
+            chat=self.path[-1].chat_id,
         )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from raylm_apps.gateway.providers.base import Finished, Usage
+from raylm.core.wire.events import Finished, Usage
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.ui_message import abort_parts, error_parts, finish_parts

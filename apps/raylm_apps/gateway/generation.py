@@ -12,11 +12,12 @@ from typing import Any
 
 import structlog
 
+from raylm.core.wire.events import Usage
 from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog
 from raylm_apps.gateway.answering import Answering
 from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.ending import Ending
-from raylm_apps.gateway.providers.base import Provider, ProviderError, Usage
+from raylm_apps.gateway.providers.base import Provider, ProviderError
 from raylm_apps.gateway.store.answers import AnswerState, AnswerWriter
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.stream_writer import StreamWriter

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import aiohttp
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
+from raylm.core.wire.prompt import Sampling
 from raylm_apps.gateway.accounts.accounts import Accounts
 from raylm_apps.gateway.accounts.github import GitHub
 from raylm_apps.gateway.accounts.google import Google
@@ -29,7 +30,7 @@ from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
-from raylm_apps.gateway.providers.base import Provider, Sampling
+from raylm_apps.gateway.providers.base import Provider
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 FLUSH_S = 5.0
 # A small model left to itself rambles: what its makers recommend for chatting.
-LOCAL_SAMPLING = {"temperature": 0.2, "top_p": 0.9}
+LOCAL_SAMPLING = Sampling(temperature=0.2, top_p=0.9)
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def _mcp_connections(settings: Settings) -> "Sequence[McpConnection]":
 
 def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Provider]:
     if settings.engine_url is not None:
-        sampling = Sampling(max_tokens=settings.max_answer_tokens, **LOCAL_SAMPLING)
+        sampling = replace(LOCAL_SAMPLING, max_tokens=settings.max_answer_tokens)
         yield OpenAIProvider("raylm", settings.engine_url, client, sampling=sampling)
     if settings.openai_api_key is not None:
         key = settings.openai_api_key.get_secret_value()

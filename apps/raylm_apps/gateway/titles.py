@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from raylm.core.wire.events import TextDelta
+from raylm.core.wire.prompt import Prompt, Sampling, Turn
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.providers.base import ModelCard, Prompt, ProviderError, TextDelta, Turn
+from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.store import titles
 from raylm_apps.gateway.store.pool import Database, OutageError
@@ -110,7 +112,8 @@ class Titles:
         provider, card = await self._catalog.resolve(model_id)
         turn = Turn("user", f"{INSTRUCTION}\n\n{question[:QUESTION_CHARS]}")
         text = ""
-        async with aclosing(provider.stream(Prompt(card, [turn], max_tokens=MAX_TOKENS))) as events:
+        prompt = Prompt([turn], sampling=Sampling(max_tokens=MAX_TOKENS))
+        async with aclosing(provider.stream(card, prompt)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     text += event.text

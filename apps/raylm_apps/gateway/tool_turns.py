@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from raylm_apps.gateway.providers.base import ToolCall, Turn
+from raylm.core.wire.prompt import ToolCall, Turn
 from raylm_apps.gateway.tool_parts import Part, is_call, name_of
 
 NO_RESULT = "Error: this call was not finished."

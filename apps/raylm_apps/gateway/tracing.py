@@ -15,14 +15,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from raylm_apps.gateway.providers.base import (
-    Event,
-    Finished,
-    ModelCard,
-    Prompt,
-    Provider,
-    ProviderError,
-)
+from raylm.core.wire.events import Event, Finished
+from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 QUIET = ("/health/", "/metrics", "/assets/")
@@ -96,12 +91,12 @@ class _Watched:
     async def models(self) -> Sequence[ModelCard]:
         return await self._provider.models()
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        model, seen = prompt.model.id, False
-        request = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model}
-        span = self._tracer.start_span(f"chat {model}", attributes=request)
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        seen = False
+        request = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model.id}
+        span = self._tracer.start_span(f"chat {model.id}", attributes=request)
         try:
-            async with aclosing(self._provider.stream(prompt)) as events:
+            async with aclosing(self._provider.stream(model, prompt)) as events:
                 async for event in events:
                     if not seen:
                         span.add_event("first token")

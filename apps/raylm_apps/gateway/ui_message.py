@@ -6,14 +6,8 @@ fields, so the finish reason travels in the metadata.
 
 from typing import Any
 
+from raylm.core.wire.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from raylm_apps.gateway import tool_parts
-from raylm_apps.gateway.providers.base import (
-    Event,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-)
 from raylm_apps.gateway.tool_parts import Part
 
 NOT_FINISHED = "This call was not finished."

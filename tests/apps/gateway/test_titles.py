@@ -3,7 +3,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import pytest
 
-from raylm_apps.gateway.providers.base import Event, ModelCard, Prompt, ProviderError, TextDelta
+from raylm.core.wire.events import Event, TextDelta
+from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.store import chats
 from raylm_apps.gateway.store.pool import Database
@@ -52,7 +54,7 @@ class Namer:
     async def models(self) -> list[ModelCard]:
         return [CARD]
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         self.prompts.append(prompt)
         async for text in self.speech():
             yield TextDelta(text)
@@ -110,7 +112,7 @@ async def test_a_title_is_stored_or_the_chat_keeps_its_own(
     assert shown == ([title] if title else [])
     assert await title_in(database, new_chat) == (title or "Name two")
     (prompt,) = namer.prompts
-    assert prompt.max_tokens == 64
+    assert prompt.sampling.max_tokens == 64
     assert len(prompt.turns[0].text) < 1_200
 
 

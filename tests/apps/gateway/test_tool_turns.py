@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from raylm.core.wire.prompt import ToolCall, Turn
 from raylm_apps.gateway.conversation import CUT, Conversation, prompt_turns
-from raylm_apps.gateway.providers.base import ModelCard, ToolCall, Turn
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tool_turns import DENIED, NO_RESULT, UNDECIDED, result_of, turns_of

@@ -1,7 +1,7 @@
 import pytest
 
+from raylm.core.wire.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from raylm_apps.gateway.generation import Ending
-from raylm_apps.gateway.providers.base import Event, Finished, ReasoningDelta, TextDelta, Usage
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, replay

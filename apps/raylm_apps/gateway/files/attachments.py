@@ -11,11 +11,12 @@ from typing import Any
 import structlog
 
 from raylm.core.errors import StoreError
+from raylm.core.wire.prompt import Image
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.files.kinds import RASTER
 from raylm_apps.gateway.files.uploads import Uploads
-from raylm_apps.gateway.providers.base import Image, ModelCard
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.store import files
 from raylm_apps.gateway.store.files import File
 from raylm_apps.gateway.store.messages import Message

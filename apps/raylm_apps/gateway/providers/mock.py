@@ -4,16 +4,9 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from raylm_apps.gateway.providers.base import (
-    Event,
-    Finished,
-    ModelCard,
-    Prompt,
-    ProviderError,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-)
+from raylm.core.wire.events import Event, Finished, ReasoningDelta, TextDelta, Usage
+from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.mock_tools import call_tools, sight
 
 SLOW_WORDS, SLOW_PAUSE_S = 100, 0.1
@@ -42,14 +35,15 @@ class MockProvider:
                 vision=kind in ("tools", "vision"),
                 chat_template=kind != "base",
                 context_tokens=8192,
+                remote_id=kind,
             )
             for kind in _KINDS
         ]
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         question = prompt.turns[-1].text
         count = 0
-        async for event in _KINDS[prompt.model.id.removeprefix("mock/")](prompt):
+        async for event in _KINDS[model.remote_id](prompt):
             count += 1
             yield event
         yield Finished("stop", Usage(len(question.split()), count))

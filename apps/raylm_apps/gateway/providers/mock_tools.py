@@ -11,18 +11,10 @@ from collections.abc import AsyncIterator
 
 import orjson
 
-from raylm_apps.gateway.providers.base import (
-    Event,
-    Prompt,
-    ProviderError,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
-    ToolCallStarted,
-    Turn,
-    new_call_id,
-    tool_name,
-)
+from raylm.core.wire.events import Event, TextDelta, ToolCallDelta, ToolCallStarted
+from raylm.core.wire.prompt import Image, ImageLink, Prompt, ToolCall, Turn
+from raylm.core.wire.tool_naming import new_call_id, tool_name
+from raylm_apps.gateway.providers.base import ProviderError
 
 PIECE_CHARS = 8
 _CALL = re.compile(r"([A-Za-z_][\w-]*)\((.*?)\)(?=\s|$)")
@@ -51,8 +43,14 @@ async def call_tools(prompt: Prompt) -> AsyncIterator[Event]:
 
 
 def sight(turn: Turn) -> str:
-    images = [f"{image.media_type} of {len(image.data)} bytes" for image in turn.images]
+    images = [_sight(image) for image in turn.images]
     return f"I see {', '.join(images) or 'no image'}."
+
+
+def _sight(image: Image | ImageLink) -> str:
+    if isinstance(image, ImageLink):
+        return f"a link to {image.url}"
+    return f"{image.media_type} of {len(image.data)} bytes"
 
 
 def _newest_results(prompt: Prompt) -> list[Turn]:

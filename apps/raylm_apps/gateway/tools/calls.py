@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from raylm.core.suggest import did_you_mean
-from raylm_apps.gateway.providers.base import ToolCall
+from raylm.core.wire.prompt import ToolCall
 from raylm_apps.gateway.tools.registry import OfferedTool, Toolbox
 from raylm_apps.gateway.wire.error import explain
 

@@ -1,7 +1,8 @@
 """How a model is asked to write."""
 
+from raylm.core.wire.prompt import Turn
 from raylm_apps.gateway.conversation import CHARS_PER_TOKEN, DEFAULT_CONTEXT_TOKENS
-from raylm_apps.gateway.providers.base import ModelCard, Turn
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.store.documents import Kind, Version
 from raylm_apps.gateway.tools.base import ToolError
 

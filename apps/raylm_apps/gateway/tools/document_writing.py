@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
 
-from raylm_apps.gateway.providers.base import Prompt, ProviderError, TextDelta, Turn
+from raylm.core.wire.events import TextDelta
+from raylm.core.wire.prompt import Prompt, Turn
+from raylm_apps.gateway.providers.base import ProviderError
 from raylm_apps.gateway.store.documents import Draft, Kind, Version
 from raylm_apps.gateway.tools.artifact import Artifact
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
@@ -42,8 +44,8 @@ class DocumentWriting:
 
     async def _relay(self, turns: Sequence[Turn]) -> None:
         context = self._context
-        prompt = Prompt(context.model, turns, context.user_id)
-        async with aclosing(context.provider.stream(prompt)) as events:
+        prompt = Prompt(turns, user=context.user_id)
+        async with aclosing(context.provider.stream(context.model, prompt)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     self._artifact.add(event.text)

@@ -14,7 +14,7 @@ from mcp.types import CallToolResult, TextContent
 from mcp.types import Tool as ListedTool
 from pydantic import BaseModel, ConfigDict
 
-from raylm_apps.gateway.providers.base import tool_name
+from raylm.core.wire.tool_naming import tool_name
 from raylm_apps.gateway.tools.base import Tool, ToolContext, ToolError
 from raylm_apps.gateway.tools.mcp_config import McpServer
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from raylm_apps.gateway.providers.base import ModelCard, ToolDefinition
+from raylm.core.wire.prompt import ToolDefinition
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.tools.base import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

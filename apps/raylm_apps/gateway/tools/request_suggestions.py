@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from raylm_apps.gateway.providers.base import Prompt, ProviderError, TextDelta
+from raylm.core.wire.events import TextDelta
+from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.providers.base import ProviderError
 from raylm_apps.gateway.store.documents import Version
 from raylm_apps.gateway.tools.artifact import show
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
@@ -59,9 +61,9 @@ class RequestSuggestions:
 async def _changes(document: Version, context: ToolContext) -> AsyncGenerator[Change, None]:
     """Each as soon as the model has written it; when it has said enough, it is stopped."""
     turns = review(document, MAX_SUGGESTIONS, context.model)
-    prompt = Prompt(context.model, turns, context.user_id)
+    prompt = Prompt(turns, user=context.user_id)
     text, seen, readings = "", set[str](), 0
-    async with aclosing(context.provider.stream(prompt)) as events:
+    async with aclosing(context.provider.stream(context.model, prompt)) as events:
         async for event in events:
             if not isinstance(event, TextDelta):
                 continue

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raylm.core.wire.prompt import Image
 from raylm_apps.gateway.conversation import CHARS_PER_TOKEN, prompt_turns
 from raylm_apps.gateway.files.attachments import Attachments
-from raylm_apps.gateway.providers.base import Image
 from raylm_apps.gateway.store.messages import Message, Status
 
 DOT = Image("image/png", b"dot")

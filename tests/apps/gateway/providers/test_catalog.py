@@ -2,8 +2,10 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
+from raylm.core.wire.events import Event
+from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.providers.base import Event, ModelCard, Prompt, ProviderError
+from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
 
@@ -21,7 +23,7 @@ class Engine:
             raise ProviderError("The model cannot be reached.")
         return [ModelCard("raylm/small", "small", self.name)]
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         raise NotImplementedError
         yield
 

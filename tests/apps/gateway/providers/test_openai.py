@@ -11,25 +11,20 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from raylm_apps.gateway.providers.base import (
+from raylm.core.wire.events import (
     Finished,
-    Image,
-    ModelCard,
-    Prompt,
-    ProviderError,
     ReasoningDelta,
-    Sampling,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     ToolCallStarted,
-    ToolDefinition,
-    Turn,
     Usage,
 )
+from raylm.core.wire.prompt import Image, Prompt, Sampling, ToolCall, ToolDefinition, Turn
+from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.openai import OpenAIProvider
 
-PROMPT = Prompt(ModelCard("raylm/small", "small", "raylm"), [Turn("user", "Hi")])
+MODEL = ModelCard("raylm/small", "small", "raylm", remote_id="raylm/small")
+PROMPT = Prompt([Turn("user", "Hi")])
 Behaviour = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 
@@ -118,9 +113,10 @@ async def test_our_engine_alone_is_told_who_asks_and_in_which_chat(
     """Its turns go by user, its replicas by chat; to others it would be a name for no reason."""
     server.behave = sending(delta("stop", content="Hi"), "[DONE]")
     prompt = replace(PROMPT, user="u1", chat="c1")
-    other = OpenAIProvider("openai", provider._base_url, provider._client)
+    upstream = provider._upstream
+    other = OpenAIProvider("openai", upstream._base_url, upstream._client)
     for one in (provider, other):
-        assert [event async for event in one.stream(prompt)]
+        assert [event async for event in one.stream(MODEL, prompt)]
     assert [request["body"].get("user") for request in server.requests] == ["u1", None]
     assert [request["session"] for request in server.requests] == ["c1", None]
 
@@ -135,7 +131,7 @@ async def test_text_reasoning_and_usage(server: FakeServer, provider: OpenAIProv
         {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}},
         "[DONE]",
     )
-    assert [event async for event in provider.stream(PROMPT)] == [
+    assert [event async for event in provider.stream(MODEL, PROMPT)] == [
         ReasoningDelta("Hm."),
         TextDelta("Good "),
         TextDelta("day"),
@@ -148,7 +144,7 @@ async def test_text_reasoning_and_usage(server: FakeServer, provider: OpenAIProv
         "messages": [{"role": "user", "content": "Hi"}],
         "stream": True,
         "stream_options": {"include_usage": True},
-        "max_tokens": 7,
+        "max_completion_tokens": 7,
         "temperature": 0.2,
     }
 
@@ -167,7 +163,7 @@ async def test_an_answer_that_breaks_off(
     server: FakeServer, provider: OpenAIProvider, behave: Behaviour, message: str
 ) -> None:
     server.behave = behave
-    events = provider.stream(PROMPT)
+    events = provider.stream(MODEL, PROMPT)
     assert await anext(events) == TextDelta("half")
     with pytest.raises(ProviderError, match=message) as failure:
         await anext(events)
@@ -182,7 +178,7 @@ async def test_a_refusal(
 ) -> None:
     server.status = status
     with pytest.raises(ProviderError, match=message) as failure:
-        await anext(provider.stream(PROMPT))
+        await anext(provider.stream(MODEL, PROMPT))
     assert "sk-secret" not in failure.value.message
 
 
@@ -190,7 +186,7 @@ async def test_nobody_listens() -> None:
     async with aiohttp.ClientSession() as client:
         provider = OpenAIProvider("raylm", "http://127.0.0.1:1/v1", client)
         with pytest.raises(ProviderError, match="cannot be reached"):
-            await anext(provider.stream(PROMPT))
+            await anext(provider.stream(MODEL, PROMPT))
         with pytest.raises(ProviderError, match="cannot be reached"):
             await provider.models()
 
@@ -203,7 +199,7 @@ async def test_closing_the_stream_cancels_the_work(
         await asyncio.Event().wait()
 
     server.behave = forever
-    async with aclosing(provider.stream(PROMPT)) as events:
+    async with aclosing(provider.stream(MODEL, PROMPT)) as events:
         assert await anext(events) == TextDelta("word")
     async with asyncio.timeout(2):
         await server.cancelled.wait()
@@ -221,7 +217,11 @@ async def test_models_carry_what_our_engine_adds(
             {"id": "text-embedding-3-small"},
         ]
     }
-    assert await provider.models() == [
+    cards = await provider.models()
+    assert [card.remote_id for card in cards] == [
+        *("raylm/smollm2", "raylm/base", "raylm/called", "gpt-5")
+    ]
+    assert [replace(card, remote_id="") for card in cards] == [
         ModelCard("raylm/smollm2", "smollm2", "raylm", context_tokens=2048),
         ModelCard("raylm/base", "base", "raylm", chat_template=False),
         ModelCard("raylm/called", "called", "raylm", tools=True),
@@ -242,7 +242,8 @@ async def test_models_of_others_are_taken_to_have_tools(
     server: FakeServer, provider: OpenAIProvider
 ) -> None:
     server.models = {"data": [{"id": "gpt-5"}]}
-    other = OpenAIProvider("openai", provider._base_url, provider._client)
+    upstream = provider._upstream
+    other = OpenAIProvider("openai", upstream._base_url, upstream._client)
     assert [card.tools for card in await other.models()] == [True]
 
 
@@ -276,7 +277,7 @@ async def test_parallel_calls_are_put_together(
     server: FakeServer, provider: OpenAIProvider, pieces: list[Any]
 ) -> None:
     server.behave = sending(*pieces, delta("tool_calls"), "[DONE]")
-    events = [event async for event in provider.stream(PROMPT)]
+    events = [event async for event in provider.stream(MODEL, PROMPT)]
     calls = [event for event in events if isinstance(event, ToolCall)]
     assert [(call.name, json.loads(call.arguments)) for call in calls] == [
         ("getWeather", {"city": "Paris"}),
@@ -297,7 +298,7 @@ async def test_a_call_without_a_name_is_a_strange_event(
 ) -> None:
     server.behave = sending(piece(0, "{}", id="x"), delta("tool_calls"), "[DONE]")
     with pytest.raises(ProviderError, match="broke off"):
-        await anext(provider.stream(PROMPT))
+        await anext(provider.stream(MODEL, PROMPT))
 
 
 async def test_tools_calls_and_results_are_sent(
@@ -314,9 +315,9 @@ async def test_tools_calls_and_results_are_sent(
         ],
         tools=[ToolDefinition("getWeather", "The weather.", schema)],
         tool_choice="none",
-        max_tokens=3,
+        sampling=Sampling(max_tokens=3),
     )
-    assert [event async for event in provider.stream(prompt)]
+    assert [event async for event in provider.stream(MODEL, prompt)]
     body = server.requests[0]["body"]
     assert body["messages"][1:] == [
         {
@@ -342,7 +343,7 @@ async def test_tools_calls_and_results_are_sent(
             },
         }
     ]
-    assert (body["tool_choice"], body["max_tokens"]) == ("none", 3)
+    assert (body["tool_choice"], body["max_completion_tokens"]) == ("none", 3)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +367,7 @@ async def test_which_models_see(
 async def test_images_are_sent_as_data(server: FakeServer, provider: OpenAIProvider) -> None:
     server.behave = sending(delta("stop", content="A dot."), "[DONE]")
     turns = [Turn("user", "Look", images=[Image("image/png", b"dot")]), Turn("user", "And?")]
-    assert [event async for event in provider.stream(replace(PROMPT, turns=turns))]
+    assert [event async for event in provider.stream(MODEL, replace(PROMPT, turns=turns))]
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,ZG90"}}
     assert [message["content"] for message in server.requests[0]["body"]["messages"]] == [
         [{"type": "text", "text": "Look"}, image],

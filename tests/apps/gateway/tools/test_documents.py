@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from raylm.core.wire.events import Event, Finished, ReasoningDelta, TextDelta
+from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.embedded import StoreUrls
-from raylm_apps.gateway.providers.base import (
-    Event,
-    Finished,
-    ModelCard,
-    Prompt,
-    Provider,
-    ProviderError,
-    ReasoningDelta,
-    TextDelta,
-)
+from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.store import documents, suggestions, users
 from raylm_apps.gateway.store.documents import MAX_CHARS, Draft, Kind, Version
@@ -47,7 +40,7 @@ class Script:
     async def models(self) -> Sequence[ModelCard]:
         return [CARD]
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         self.prompts.append(prompt)
         try:
             yield ReasoningDelta("not a part of it")

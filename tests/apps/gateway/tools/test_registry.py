@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from raylm_apps.gateway.providers.base import ModelCard, ToolDefinition
+from raylm.core.wire.prompt import ToolDefinition
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.tools.base import ToolContext
 from raylm_apps.gateway.tools.registry import Registry
 

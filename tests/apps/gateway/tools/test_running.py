@@ -11,18 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict
 
+from raylm.core.wire.events import Event, Finished, TextDelta, ToolCallStarted, Usage
+from raylm.core.wire.prompt import Prompt, ToolCall
 from raylm_apps.gateway.answering import Answering
 from raylm_apps.gateway.conversation import Conversation
-from raylm_apps.gateway.providers.base import (
-    Event,
-    Finished,
-    ModelCard,
-    Prompt,
-    TextDelta,
-    ToolCall,
-    ToolCallStarted,
-    Usage,
-)
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.store.messages import Message, Status
 from raylm_apps.gateway.tool_parts import Part, is_call
 from raylm_apps.gateway.tools.base import ToolContext, ToolError
@@ -70,7 +63,7 @@ class Caller:
     async def models(self) -> list[ModelCard]:
         return [CARD]
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         self.prompts.append(prompt)
         if len(self.prompts) > self._steps:
             yield TextDelta("Done.")
