@@ -1,6 +1,7 @@
 """Leave to have an answer written: counted when taken, and held until the answer has ended."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from raylm_apps.gateway.slots import Slot
 
 
 class Allowance:
-    """Leaving the block gives it back, unless it lasts until the end of a task."""
+    """Leaving the block gives it back, unless it is kept."""
 
     def __init__(self, gateway: Services, session: Session, address: str) -> None:
         self.gateway = gateway
@@ -43,10 +44,19 @@ class Allowance:
         self._spent = claims
         return None
 
-    def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
+    def kept(self) -> Callable[[], None]:
+        """It outlasts the block, until what this returns is called."""
         slot, self._slot, self._spent = self._slot, None, ()
-        if slot is not None:
-            task.add_done_callback(lambda _: self.gateway.slots.give_back(slot))
+
+        def give_back() -> None:
+            if slot is not None:
+                self.gateway.slots.give_back(slot)
+
+        return give_back
+
+    def lasts_until_end_of(self, task: asyncio.Task[None]) -> None:
+        give_back = self.kept()
+        task.add_done_callback(lambda _: give_back())
 
     async def __aenter__(self) -> "Allowance":
         return self

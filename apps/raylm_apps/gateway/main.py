@@ -4,7 +4,7 @@ uvicorn --factory raylm_apps.gateway.main:create_app
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -14,10 +14,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from raylm.core.errors import StoreError
+from raylm.core.errors import RequestError, StoreError
 from raylm_apps.gateway.errors import ApiError, code_for
 from raylm_apps.gateway.garbage import collected_rarely
+from raylm_apps.gateway.inbound.error_shapes import error_response
 from raylm_apps.gateway.methods import Head, allowed
+from raylm_apps.gateway.providers.base import ProviderError
 from raylm_apps.gateway.routes import (
     account,
     accounts,
@@ -40,6 +42,7 @@ from raylm_apps.gateway.routes import (
     suggestions,
     teams,
     usage,
+    v1_chat,
     verification,
     votes,
 )
@@ -56,6 +59,7 @@ ROUTERS = (
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
     *(models, health, docs, landing),
+    v1_chat,
 )
 logger = structlog.get_logger()
 
@@ -89,14 +93,18 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         responses=RESPONSES,
     )
     app.add_middleware(
-        Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
+        Security,
+        max_body_bytes=settings.max_body_bytes,
+        max_file_bytes=settings.max_file_bytes,
+        respond=error_response,
     )
     app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(Head)
     for module in ROUTERS:
         app.include_router(module.router)
     app.include_router(pages_router())
-    app.add_exception_handler(ApiError, _api_error)
+    for refusal in (ApiError, ProviderError, RequestError):
+        app.add_exception_handler(refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(StoreError, _outage)
@@ -104,31 +112,27 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
     return app
 
 
-def _show(error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(error.body(), error.status, {**error.headers, **(headers or {})})
-
-
-async def _api_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)
-    return _show(error)
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError | ProviderError | RequestError)
+    return error_response(request.url.path, error)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return _show(ApiError("bad_request:api", explain(error.errors()[0])))
+    return error_response(request.url.path, ApiError("bad_request:api", explain(error.errors()[0])))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = {"allow": allowed(request)} if error.status_code == 405 else error.headers
-    return _show(ApiError(code_for(error.status_code)), headers)
+    return error_response(request.url.path, ApiError(code_for(error.status_code)), headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:
     logger.error("a store is away", error=str(error))
-    return _show(ApiError("offline:chat"))
+    return error_response(request.url.path, ApiError("offline:chat"))
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("a request failed", exc_info=error)
-    return _show(ApiError("internal:server"))
+    return error_response(request.url.path, ApiError("internal:server"))

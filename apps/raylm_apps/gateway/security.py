@@ -1,5 +1,6 @@
 """What every request and response must obey: same origin, JSON bodies, bounded size, headers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,6 +29,8 @@ HEADERS = {
 FORM_BYTES = 64_000
 """What a form has around its file."""
 
+Respond = Callable[[str, ApiError], JSONResponse]
+
 
 @dataclass(frozen=True)
 class BodyRule:
@@ -40,8 +43,11 @@ class BodyRule:
 class Security:
     """ASGI middleware. Bodies are JSON, but for a form with a file at one address."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int, respond: Respond
+    ) -> None:
         self._app = app
+        self._respond = respond
         self._rule = BodyRule(max_body_bytes)
         upload = BodyRule(max_file_bytes + FORM_BYTES, "multipart/form-data", FileError, "file")
         self._rules = {"/api/files/upload": upload}
@@ -61,7 +67,7 @@ class Security:
         rule = self._rules.get(scope["path"], self._rule)
         error = refusal(scope["method"], Headers(scope=scope), rule)
         if error is not None:
-            response = JSONResponse(error.body(), error.status)
+            response = self._respond(scope["path"], error)
             await response(scope, receive, guarded_send)
             return
         await self._app(scope, _bounded(receive, rule.max_bytes), guarded_send)

@@ -1,7 +1,7 @@
 """UI message streams as HTTP responses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import orjson
 import structlog
@@ -50,6 +50,8 @@ class EventStream(StreamingResponse):
         finally:
             listening.remove_done_callback(leave)
             listening.cancel()
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
             if self.when_sent is not None:
                 self.when_sent()
 

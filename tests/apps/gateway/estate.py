@@ -52,6 +52,10 @@ class Estate:
                 "message": question,
                 "selectedChatModel": "mock/echo",
             },
+            ("POST", "/v1/chat/completions"): {
+                "model": "mock/echo",
+                "messages": [{"role": "user", "content": "Me"}],
+            },
             ("PATCH", "/api/chat/{chat_id}"): {"title": "Stolen", "visibility": "public"},
             ("POST", "/api/chat/{chat_id}/branch"): {"messageId": message},
             ("PATCH", "/api/vote"): {"chatId": chat, "messageId": message, "type": "down"},

@@ -80,6 +80,7 @@ ROUTES = {
     ("GET", "/api/files/{file_id}"): GONE,
     ("DELETE", "/api/files/{file_id}"): GONE,
     ("GET", "/api/models"): NOBODYS,
+    ("POST", "/v1/chat/completions"): OWN,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
 }
@@ -127,9 +128,10 @@ class Case:
         )
         files = {"file": ("mine.txt", b"Mine")} if is_upload else None
         response = user.http.request(self.method, url, params=query, json=body, files=files)
-        told = response.headers.get("content-type", "").startswith("application/json")
-        content = response.json() if told and response.content else {}
-        code = content.get("code", "") if isinstance(content, dict) else ""
+        is_json = response.headers.get("content-type", "").startswith("application/json")
+        content = response.json() if is_json and response.content else {}
+        told = content.get("error", content) if isinstance(content, dict) else {}
+        code = told.get("code", "") if isinstance(told, dict) else ""
         return response.status_code, code, response.text
 
 

@@ -1,12 +1,13 @@
 """The seam between the gateway and whoever answers: a prompt in, typed events out."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from raylm.core.wire.events import Event
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.providers.redaction import redacted
 
 UNREACHABLE = "The model cannot be reached at the moment. Please try again."
 MESSAGES = {
@@ -58,7 +59,7 @@ class ProviderError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.cause = cause
+        self.cause = redacted(cause)
         self.failure = failure
         self.retry_after_s = retry_after_s
 
@@ -84,6 +85,21 @@ class Provider(Protocol):
         """Ends after Finished; raises ProviderError, among them ToolsRefusedError; closing it
         cancels the provider's work."""
         ...
+
+
+class Relay(Protocol):
+    """Of a provider whose server speaks OpenAI's format: bodies and answers go through as is."""
+
+    def relay(
+        self, model: ModelCard, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes, None]:
+        """Raises ProviderError; closing it cancels the provider's work."""
+        ...
+
+
+def relay_of(provider: Provider) -> Relay | None:
+    relay: Relay | None = provider if hasattr(provider, "relay") else None  # type: ignore[assignment]
+    return relay
 
 
 @dataclass

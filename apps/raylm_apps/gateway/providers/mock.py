@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from raylm.core.wire.events import Event, Finished, ReasoningDelta, TextDelta, Usage
-from raylm.core.wire.prompt import Prompt
+from raylm.core.wire.prompt import Prompt, ToolCall
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.mock_tools import call_tools, sight
 
@@ -42,11 +42,13 @@ class MockProvider:
 
     async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         question = prompt.turns[-1].text
-        count = 0
+        count, reason = 0, "stop"
         async for event in _KINDS[model.remote_id](prompt):
             count += 1
+            if isinstance(event, ToolCall):
+                reason = "tool-calls"
             yield event
-        yield Finished("stop", Usage(len(question.split()), count))
+        yield Finished(reason, Usage(len(question.split()), count))
 
 
 async def _echo(prompt: Prompt) -> AsyncIterator[Event]:

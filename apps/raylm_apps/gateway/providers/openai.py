@@ -1,7 +1,7 @@
 """Any OpenAI-compatible server, our own engine among them, over one pooled aiohttp client."""
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -67,6 +67,14 @@ class OpenAIProvider:
                 self._refusals.add(model.id)
                 raise _no_tools(model, error.cause) from error
             raise
+
+    async def relay(
+        self, model: ModelCard, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes, None]:
+        asked = {**self._sampling.to_dict(), **body, "model": model.remote_id}
+        async with self._upstream.opened(path, asked) as response:
+            async for piece in response.content.iter_any():
+                yield piece
 
     def _card(self, model: dict[str, Any]) -> ModelCard:
         remote_id = model["id"]

@@ -3,12 +3,15 @@
 import re
 
 import aiohttp
+import orjson
 
 from raylm.core.wire.failure import Failure
 from raylm_apps.gateway.providers.base import ProviderError
+from raylm_apps.gateway.providers.redaction import redacted
 
 MOST_BYTES = 2_000
-_TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{1,20}tokens|max_tokens", re.I)
+MOST_WORDS = 500
+_TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{1,20}tokens", re.I)
 _POLICY = re.compile(r"content.?(policy|filter|management)|moderation|safety|responsible.?ai", re.I)
 _BY_STATUS = {
     401: Failure.KEY,
@@ -29,6 +32,16 @@ class RefusedError(ProviderError):
 
     status: int
     body: str
+
+    @property
+    def said(self) -> str:
+        """The server's own words, where it is an API's error."""
+        try:
+            error = orjson.loads(self.body)["error"]
+            words = error if isinstance(error, str) else error["message"]
+        except (orjson.JSONDecodeError, LookupError, TypeError):
+            return ""
+        return redacted(words[:MOST_WORDS]) if isinstance(words, str) else ""
 
 
 async def read_error(response: aiohttp.ClientResponse) -> str:

@@ -45,7 +45,7 @@ class Upstream:
     async def get(self, path: str, **query: str) -> Any:
         """JSON. Raises ProviderError."""
         timeout = aiohttp.ClientTimeout(total=CONNECT_TIMEOUT_S)
-        with _told_as_failures(Failure.UNREACHABLE):
+        with told_as_failures(Failure.UNREACHABLE):
             async with self._client.get(
                 self._base_url + path,
                 params=query,
@@ -83,7 +83,7 @@ class Upstream:
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer of status 200; what goes wrong while it is read is a ProviderError, too."""
-        with _told_as_failures(Failure.BROKEN_OFF):
+        with told_as_failures(Failure.BROKEN_OFF):
             async with self._client.post(
                 self._base_url + path,
                 data=orjson.dumps(body),
@@ -101,7 +101,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
 
 
 @contextmanager
-def _told_as_failures(strange: Failure) -> Iterator[None]:
+def told_as_failures(strange: Failure) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientPayloadError as error:  # whoever answers has died within the answer

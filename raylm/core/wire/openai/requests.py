@@ -37,7 +37,7 @@ def _encodable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_encodable)]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
     @model_validator(mode="before")
@@ -48,12 +48,12 @@ class _Wire(BaseModel):
         return data
 
 
-class ContentPart(_Wire):
+class ContentPart(Wire):
     type: str
     text: Text = ""
 
 
-class Message(_Wire):
+class Message(Wire):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Text | list[ContentPart] = ""
     name: str | None = None
@@ -71,7 +71,7 @@ class Message(_Wire):
         return "".join(part.text for part in self.content)
 
 
-class StreamOptions(_Wire):
+class StreamOptions(Wire):
     include_usage: bool = False
 
 
@@ -79,7 +79,7 @@ def _as_list(stop: Any) -> Any:
     return [stop] if isinstance(stop, str) else stop
 
 
-class SamplingRequest(_Wire):
+class SamplingRequest(Wire):
     """The fields both completion routes share."""
 
     model: str

@@ -1,0 +1,1 @@
+"""Other programs' ways in: OpenAI's and Anthropic's formats, to any provider."""

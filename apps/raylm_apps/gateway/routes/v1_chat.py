@@ -1,0 +1,32 @@
+"""OpenAI's chat completions, answered by any model of any provider."""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from raylm.core.wire.openai import ErrorBody
+from raylm.core.wire.openai.chat_request import ChatRequest
+from raylm_apps.gateway.allowance import Asker
+from raylm_apps.gateway.inbound.chat_call import ChatCall
+from raylm_apps.gateway.inbound.openai_errors import error_frame
+from raylm_apps.gateway.inbound.opening import Opening
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["openai"],
+    responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
+)
+ANSWER: dict[str, Any] = {
+    "description": "a chat.completion, or with `stream` its chunks",
+    "content": {"application/json": {}, "text/event-stream": {}},
+}
+
+
+@router.post("/chat/completions", responses={200: ANSWER})
+async def complete(asker: Asker, http: Request, request: ChatRequest) -> Response:
+    call = ChatCall(request, orjson.loads(await http.body()))
+    async with asker as allowance:
+        opening = Opening(allowance, error_frame)
+        return await opening.respond(request.model, call, stream=request.stream)
