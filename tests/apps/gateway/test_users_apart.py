@@ -130,9 +130,14 @@ class Case:
         response = user.http.request(self.method, url, params=query, json=body, files=files)
         is_json = response.headers.get("content-type", "").startswith("application/json")
         content = response.json() if is_json and response.content else {}
-        told = content.get("error", content) if isinstance(content, dict) else {}
-        code = told.get("code", "") if isinstance(told, dict) else ""
+        code = _code(content) if isinstance(content, dict) else ""
         return response.status_code, code, response.text
+
+
+def _code(body: dict[str, Any]) -> str:
+    error = body.get("error")
+    code: str = (error if isinstance(error, dict) else body).get("code", "")
+    return code
 
 
 @cache
