@@ -1,6 +1,7 @@
 """An OpenAI-compatible server: `python fake_provider.py PORT`.
 
-Its model `fake` answers ten words at once, `paced` twenty, one every tenth of a second.
+Its model `fake` answers ten words at once, `paced` twenty, one every tenth of a second, `chunks` a
+hundred, one every ten milliseconds.
 """
 
 import asyncio
@@ -13,8 +14,8 @@ END = (
     b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":3,"completion_tokens":10}}\n\ndata: [DONE]\n\n'
 )
-WORDS = {"fake": 10, "paced": 20}
-PAUSE_S = {"fake": 0.0, "paced": 0.1}
+WORDS = {"fake": 10, "paced": 20, "chunks": 100}
+PAUSE_S = {"fake": 0.0, "paced": 0.1, "chunks": 0.01}
 
 
 async def models(request: web.Request) -> web.Response:

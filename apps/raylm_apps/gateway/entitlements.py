@@ -13,11 +13,14 @@ SIGN_IN_WINDOW_S = 900.0
 
 @dataclass(frozen=True)
 class Entitlements:
-    """An address has limits of its own, because guests are free."""
+    """An address has limits of its own, because guests are free; so has each API key."""
 
     settings: Settings
 
     def message(self, session: Session, address: str) -> tuple[Claim, ...]:
+        if session.key_id is not None:
+            most = self.settings.messages_per_hour_of_key
+            return (Limit("messages-of-key", most, HOUR_S, "rate_limit:chat").of(session.key_id),)
         by_user = Limit("messages", self._messages_per_hour(session), HOUR_S, "rate_limit:chat")
         by_address = Limit(
             "messages-from", self.settings.messages_per_hour_from_address, HOUR_S, "rate_limit:chat"
@@ -26,6 +29,8 @@ class Entitlements:
 
     def answers_at_once(self, session: Session, address: str) -> tuple[Room, ...]:
         settings = self.settings
+        if session.key_id is not None:
+            return (Room(f"key:{session.key_id}", settings.max_answers_per_key),)
         most = settings.max_answers_per_user
         if session.type == "admin":
             most = max(most, settings.max_answers_per_admin)

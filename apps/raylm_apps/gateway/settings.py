@@ -56,17 +56,22 @@ class Settings(BaseSettings):
     geocoding_url: str = "https://geocoding-api.open-meteo.com/v1/search"
     mcp_config: Path | None = Field(None, description="YAML, see tools/mcp_config.py")
 
+    v1_access: Literal["keys", "anyone"] = Field(
+        "keys", description="who may use /v1: with an API key or signed in, or every program"
+    )
     limits: Literal["on", "off"] = "on"
     max_text_chars: Count = Field(8_000, description="of one message")
     max_body_bytes: Count = 1_000_000
     max_answers_per_user: Count = Field(8, description="generated at the same time")
     max_answers_per_admin: Count = Field(32, description="generated at the same time")
+    max_answers_per_key: Count = Field(128, description="of an API key, at the same time")
     max_answers_from_address: Count = Field(64, description="generated at the same time")
     max_answer_tokens: Count = Field(1_024, description="of the local engine")
 
     guest_messages_per_hour: Count = 100
     messages_per_hour: Count = Field(500, description="of a user with an account")
     admin_messages_per_hour: Count = 10_000
+    messages_per_hour_of_key: Count = Field(100_000, description="of an API key")
     messages_per_hour_from_address: Count = Field(2_000, description="of all its users")
     guests_per_hour_from_address: Count = 120
     registrations_per_hour_from_address: Count = 30

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from raylm.core.wire.openai import ErrorBody
 from raylm.core.wire.openai.chat_request import ChatRequest
-from raylm_apps.gateway.allowance import Asker
+from raylm_apps.gateway.inbound.caller import Caller
 from raylm_apps.gateway.inbound.chat_call import ChatCall
 from raylm_apps.gateway.inbound.openai_errors import error_frame
 from raylm_apps.gateway.inbound.opening import Opening
@@ -25,8 +25,8 @@ ANSWER: dict[str, Any] = {
 
 
 @router.post("/chat/completions", responses={200: ANSWER})
-async def complete(asker: Asker, http: Request, request: ChatRequest) -> Response:
+async def complete(caller: Caller, http: Request, request: ChatRequest) -> Response:
     call = ChatCall(request, orjson.loads(await http.body()))
-    async with asker as allowance:
+    async with caller as allowance:
         opening = Opening(allowance, error_frame)
         return await opening.respond(request.model, call, stream=request.stream)

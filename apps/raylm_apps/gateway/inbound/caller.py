@@ -1,0 +1,39 @@
+"""Which program asks at `/v1`."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from raylm_apps.gateway.accounts.secret import KEY_MARK
+from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.allowance import Allowance
+from raylm_apps.gateway.auth import client_address, read_session, require_session
+from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.security import bearer_token
+from raylm_apps.gateway.services import services_of
+
+ADDRESSES = uuid.UUID("5d0c7d62-53a5-4e0a-9d0f-6f4f1c7a2f10")
+
+
+class Free(Allowance):
+    """Where every program may ask, nothing is counted."""
+
+    async def take(self) -> ApiError | None:
+        return None
+
+
+async def caller_of(request: Request) -> Allowance:
+    """Raises unauthorized. Where anyone may ask, programs send keys that mean nothing."""
+    gateway = await services_of(request)
+    address = await client_address(request, gateway)
+    if gateway.settings.v1_access == "anyone" and not _has_key_of_ours(request):
+        return Free(gateway, Session(str(uuid.uuid5(ADDRESSES, address)), 0), address)
+    return Allowance(gateway, await require_session(await read_session(request, gateway)), address)
+
+
+def _has_key_of_ours(request: Request) -> bool:
+    return (bearer_token(request.headers) or "").startswith(KEY_MARK)
+
+
+Caller = Annotated[Allowance, Depends(caller_of)]
