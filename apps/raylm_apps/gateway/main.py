@@ -42,7 +42,7 @@ from raylm_apps.gateway.routes import (
     suggestions,
     teams,
     usage,
-    v1_chat,
+    v1_completions,
     verification,
     votes,
 )
@@ -59,7 +59,7 @@ ROUTERS = (
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
     *(models, health, docs, landing),
-    v1_chat,
+    v1_completions,
 )
 logger = structlog.get_logger()
 

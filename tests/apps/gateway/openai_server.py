@@ -47,6 +47,12 @@ class OpenAIServer:
             raise
         return response
 
+    async def continue_text(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.asked.append(body)
+        choices = [{"index": place, "text": text} for place, text in enumerate(WORDS)]
+        return web.json_response({"object": "text_completion", "choices": choices, "usage": USAGE})
+
     async def embed(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.asked.append(body)
@@ -200,6 +206,7 @@ def openai_server() -> Iterator[OpenAIServer]:
     app = web.Application(client_max_size=50_000_000)
     app.router.add_get("/v1/models", server.models)
     app.router.add_post("/v1/chat/completions", server.answer)
+    app.router.add_post("/v1/completions", server.continue_text)
     app.router.add_post("/v1/embeddings", server.embed)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
 

@@ -81,6 +81,7 @@ ROUTES = {
     ("DELETE", "/api/files/{file_id}"): GONE,
     ("GET", "/api/models"): NOBODYS,
     ("POST", "/v1/chat/completions"): OWN,
+    ("POST", "/v1/completions"): OWN,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
 }

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions for any model, read by OpenAI's own client."""
+"""OpenAI's completions for any model, read by OpenAI's own client."""
 
 import json
 from collections.abc import Iterator
@@ -262,3 +262,26 @@ def test_keys_stay_out_of_the_log(gateway: GatewayProcess, http: httpx.Client) -
     http.post("/v1/chat/completions", json=body("locked"))
     assert eventually(lambda: "/v1/chat/completions" in gateway.said)
     assert SECRET not in gateway.said
+
+
+def test_a_text_is_continued_by_any_model(program: openai.OpenAI) -> None:
+    answer = program.completions.create(model="mock/echo", prompt="Once upon", max_tokens=5)
+    assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("Once upon", "stop")
+    chunks = list(program.completions.create(model="mock/echo", prompt="Once upon", stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == "Once upon"
+
+
+def test_a_text_goes_through_to_its_own_format(
+    program: openai.OpenAI, upstream: OpenAIServer
+) -> None:
+    upstream.asked.clear()
+    answer = program.completions.create(model="openai/words", prompt=["a", "b"], echo=True)
+    assert [choice.text for choice in answer.choices] == list(WORDS)
+    assert upstream.asked == [{"model": "words", "prompt": ["a", "b"], "echo": True}]
+
+
+@pytest.mark.parametrize("wrong", [{"prompt": ["a", "b"]}, {"echo": True}, {"logprobs": 1}])
+def test_what_a_chatting_model_cannot_is_named(http: httpx.Client, wrong: dict[str, Any]) -> None:
+    asked = {"model": "mock/echo", "prompt": "a", **wrong}
+    answer = http.post("/v1/completions", json=asked)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))

@@ -2,31 +2,51 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from raylm.core.wire.events import Event, Finished, Usage
 from raylm.core.wire.failure import Failure
-from raylm.core.wire.openai.chat_request import ChatRequest
-from raylm.core.wire.openai.request_decoder import prompt_of
 from raylm.core.wire.openai.stream_decoder import usage_of
-from raylm.core.wire.openai.stream_encoder import ChatStreamEncoder, whole_answer
+from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.inbound.relayed_stream import RelayedStream
 from raylm_apps.gateway.providers.base import ModelCard, Provider, Relay, relay_of
 from raylm_apps.gateway.providers.upstream import told_as_failures
 
-PATH = "/chat/completions"
+
+class Encoder(Protocol):
+    def encode(self, event: Event) -> bytes:
+        """Server-sent events, none where the format has none."""
+        ...
 
 
-class ChatCall:
+class Translation(Protocol):
+    """Between one of OpenAI's routes and what providers of other formats are asked and answer."""
+
+    path: str
+    """Of the same route at a provider."""
+    stream: bool
+    include_usage: bool
+
+    def prompt(self) -> Prompt:
+        """Raises RequestError for what only servers of OpenAI's own format can do."""
+        ...
+
+    def encoder(self) -> Encoder: ...
+
+    def whole(self, events: Sequence[Event]) -> dict[str, Any]:
+        """The answer that is not streamed."""
+        ...
+
+
+class OpenAICall:
     """Servers of the same format get what the client sent, and their answer goes through as it is;
     for all others both are translated. `usage` is known at the end."""
 
-    def __init__(self, request: ChatRequest, body: Mapping[str, Any]) -> None:
-        self._request = request
+    def __init__(self, translation: Translation, body: Mapping[str, Any]) -> None:
+        self._translation = translation
         self._body = body
-        self._include_usage = request.stream_options.include_usage
         self.usage: Usage | None = None
 
     def start(
@@ -34,7 +54,7 @@ class ChatCall:
     ) -> AsyncGenerator[bytes, None]:
         """Server-sent events, or the whole answer at once, as the client wants it."""
         relay = relay_of(provider)
-        if self._request.stream:
+        if self._translation.stream:
             if relay is not None:
                 return self._relayed(relay, model)
             return self._translated(provider, model)
@@ -43,9 +63,10 @@ class ChatCall:
         return self._translated_whole(provider, model)
 
     async def _relayed(self, relay: Relay, model: ModelCard) -> AsyncGenerator[bytes, None]:
-        stream = RelayedStream(include_usage=self._include_usage)
+        stream = RelayedStream(include_usage=self._translation.include_usage)
         options = {"include_usage": True}  # which the budget wants, whatever the client does
-        pieces = relay.relay(model, PATH, {**self._body, "stream_options": options})
+        body = {**self._body, "stream_options": options}
+        pieces = relay.relay(model, self._translation.path, body)
         with told_as_failures(Failure.BROKEN_OFF):
             async with aclosing(pieces):
                 async for piece in pieces:
@@ -56,7 +77,7 @@ class ChatCall:
         self.usage = stream.usage
 
     async def _relayed_whole(self, relay: Relay, model: ModelCard) -> AsyncGenerator[bytes, None]:
-        pieces = relay.relay(model, PATH, self._body)
+        pieces = relay.relay(model, self._translation.path, self._body)
         with told_as_failures(Failure.BROKEN_OFF):
             async with aclosing(pieces):
                 answer = b"".join([piece async for piece in pieces])
@@ -67,7 +88,7 @@ class ChatCall:
     async def _translated(
         self, provider: Provider, model: ModelCard
     ) -> AsyncGenerator[bytes, None]:
-        encoder = ChatStreamEncoder(self._request.model, include_usage=self._include_usage)
+        encoder = self._translation.encoder()
         async with aclosing(self._events(provider, model)) as events:
             async for event in events:
                 if encoded := encoder.encode(event):
@@ -77,11 +98,11 @@ class ChatCall:
         self, provider: Provider, model: ModelCard
     ) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._events(provider, model)) as events:
-            answer = whole_answer(self._request.model, [event async for event in events])
+            answer = self._translation.whole([event async for event in events])
         yield orjson.dumps(answer)
 
     async def _events(self, provider: Provider, model: ModelCard) -> AsyncGenerator[Event, None]:
-        async with aclosing(provider.stream(model, prompt_of(self._request))) as events:
+        async with aclosing(provider.stream(model, self._translation.prompt())) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     self.usage = event.usage

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, answered by any model of any provider."""
+"""OpenAI's completions, of chats and of plain texts, by any model of any provider."""
 
 from typing import Any
 
@@ -6,11 +6,12 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from raylm.core.wire.openai import ErrorBody
+from raylm.core.wire.openai import CompletionRequest, ErrorBody
 from raylm.core.wire.openai.chat_request import ChatRequest
 from raylm_apps.gateway.inbound.caller import Caller
-from raylm_apps.gateway.inbound.chat_call import ChatCall
+from raylm_apps.gateway.inbound.openai_call import OpenAICall
 from raylm_apps.gateway.inbound.openai_errors import error_frame
+from raylm_apps.gateway.inbound.openai_translations import ChatTranslation, CompletionTranslation
 from raylm_apps.gateway.inbound.opening import Opening
 
 router = APIRouter(
@@ -19,14 +20,22 @@ router = APIRouter(
     responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
 )
 ANSWER: dict[str, Any] = {
-    "description": "a chat.completion, or with `stream` its chunks",
+    "description": "the completion, or with `stream` its chunks",
     "content": {"application/json": {}, "text/event-stream": {}},
 }
 
 
 @router.post("/chat/completions", responses={200: ANSWER})
 async def complete(caller: Caller, http: Request, request: ChatRequest) -> Response:
-    call = ChatCall(request, orjson.loads(await http.body()))
+    call = OpenAICall(ChatTranslation(request), orjson.loads(await http.body()))
+    async with caller as allowance:
+        opening = Opening(allowance, error_frame)
+        return await opening.respond(request.model, call, stream=request.stream)
+
+
+@router.post("/completions", responses={200: ANSWER})
+async def complete_text(caller: Caller, http: Request, request: CompletionRequest) -> Response:
+    call = OpenAICall(CompletionTranslation(request), orjson.loads(await http.body()))
     async with caller as allowance:
         opening = Opening(allowance, error_frame)
         return await opening.respond(request.model, call, stream=request.stream)
