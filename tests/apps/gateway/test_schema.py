@@ -33,8 +33,8 @@ REFUSALS = {
     # A model is one of /v1/models; of what OpenAI's format can say, some has no translation.
     "POST /v1/chat/completions": r".*\((unknown model|.*: )|.* is only possible with models"
     r"|a tool's message needs|.*is neither https: nor data:|a file is sent as|the data is not",
-    "POST /v1/completions": r".*\((unknown model|.*: )|this model takes one|.*is not possible with this"
-    r"|.* is not supported|.*must (be|lie)|.*empty",
+    "POST /v1/completions": r".*\((unknown model|.*: )|this model takes one"
+    r"|.*is not possible with this|.* is not supported|.*must (be|lie)|.*empty",
     # Schemathesis' first example of a header does not fit the header's own pattern.
     "GET /api/chat/{chat_id}/stream": "Last-Event-ID is not an event's id",
     # A browser that was sent to the provider has a cookie to come back with.
