@@ -54,12 +54,13 @@ from raylm_apps.gateway.telemetry import Metrics, RequestLog, configure_logging
 from raylm_apps.gateway.tracing import Tracing
 from raylm_apps.gateway.wire.error import RESPONSES, explain
 
+# Looked through in this order: what is asked most comes first.
 ROUTERS = (
+    v1_completions,
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
     *(models, health, docs, landing),
-    v1_completions,
 )
 logger = structlog.get_logger()
 
