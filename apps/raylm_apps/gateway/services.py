@@ -28,6 +28,7 @@ from raylm_apps.gateway.files.extraction import Extractor
 from raylm_apps.gateway.files.objects import ObjectStore
 from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
+from raylm_apps.gateway.inbound.answer_cache import AnswerCache
 from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.providers.base import Provider
@@ -88,6 +89,7 @@ class Services:
     tool_watch: ToolWatch
     mcp_connections: "Sequence[McpConnection]"
     uploads: Uploads
+    answer_cache: AnswerCache
 
 
 async def services_of(request: Request) -> Services:
@@ -160,6 +162,7 @@ async def _connect(
         tool_watch=ToolWatch(metrics.registry, tracing),
         mcp_connections=mcp_connections,
         uploads=_uploads(settings, metrics, database),
+        answer_cache=_answer_cache(stack, urls),
     )
 
 
@@ -232,6 +235,12 @@ def _uploads(settings: Settings, metrics: Metrics, database: Database) -> Upload
     return Uploads(
         settings, database, objects, Extractor(), metrics.upload, partial(metrics.outage, "files")
     )
+
+
+def _answer_cache(stack: AsyncExitStack, urls: StoreUrls) -> AnswerCache:
+    cache = AnswerCache(urls.redis_url)
+    stack.push_async_callback(cache.close)
+    return cache
 
 
 def _own_tools(

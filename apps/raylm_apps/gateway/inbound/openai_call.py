@@ -45,8 +45,10 @@ class OpenAICall:
     for all others both are translated. `usage` is known at the end."""
 
     def __init__(self, translation: Translation, body: Mapping[str, Any]) -> None:
+        self.path = translation.path
+        self.body = body
+        self.stream = translation.stream
         self._translation = translation
-        self._body = body
         self.usage: Usage | None = None
 
     def start(
@@ -54,7 +56,7 @@ class OpenAICall:
     ) -> AsyncGenerator[bytes, None]:
         """Server-sent events, or the whole answer at once, as the client wants it."""
         relay = relay_of(provider)
-        if self._translation.stream:
+        if self.stream:
             if relay is not None:
                 return self._relayed(relay, model)
             return self._translated(provider, model)
@@ -65,8 +67,8 @@ class OpenAICall:
     async def _relayed(self, relay: Relay, model: ModelCard) -> AsyncGenerator[bytes, None]:
         stream = RelayedStream(include_usage=self._translation.include_usage)
         options = {"include_usage": True}  # which the budget wants, whatever the client does
-        body = {**self._body, "stream_options": options}
-        pieces = relay.relay(model, self._translation.path, body)
+        body = {**self.body, "stream_options": options}
+        pieces = relay.relay(model, self.path, body)
         with told_as_failures(Failure.BROKEN_OFF):
             async with aclosing(pieces):
                 async for piece in pieces:
@@ -77,7 +79,7 @@ class OpenAICall:
         self.usage = stream.usage
 
     async def _relayed_whole(self, relay: Relay, model: ModelCard) -> AsyncGenerator[bytes, None]:
-        pieces = relay.relay(model, self._translation.path, self._body)
+        pieces = relay.relay(model, self.path, self.body)
         with told_as_failures(Failure.BROKEN_OFF):
             async with aclosing(pieces):
                 answer = b"".join([piece async for piece in pieces])

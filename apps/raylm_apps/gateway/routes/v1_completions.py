@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from raylm.core.wire.openai import CompletionRequest, ErrorBody
 from raylm.core.wire.openai.chat_request import ChatRequest
+from raylm_apps.gateway.inbound.answer_cache import Ttl
 from raylm_apps.gateway.inbound.caller import Caller
 from raylm_apps.gateway.inbound.openai_call import OpenAICall
 from raylm_apps.gateway.inbound.openai_errors import error_frame
@@ -26,16 +27,20 @@ ANSWER: dict[str, Any] = {
 
 
 @router.post("/chat/completions", responses={200: ANSWER})
-async def complete(caller: Caller, http: Request, request: ChatRequest) -> Response:
+async def complete(
+    caller: Caller, http: Request, request: ChatRequest, cache_s: Ttl = None
+) -> Response:
     call = OpenAICall(ChatTranslation(request), orjson.loads(await http.body()))
     async with caller as allowance:
-        opening = Opening(allowance, error_frame)
-        return await opening.respond(request.model, call, stream=request.stream)
+        opening = Opening(allowance, error_frame, cache_s=cache_s)
+        return await opening.respond(request.model, call)
 
 
 @router.post("/completions", responses={200: ANSWER})
-async def complete_text(caller: Caller, http: Request, request: CompletionRequest) -> Response:
+async def complete_text(
+    caller: Caller, http: Request, request: CompletionRequest, cache_s: Ttl = None
+) -> Response:
     call = OpenAICall(CompletionTranslation(request), orjson.loads(await http.body()))
     async with caller as allowance:
-        opening = Opening(allowance, error_frame)
-        return await opening.respond(request.model, call, stream=request.stream)
+        opening = Opening(allowance, error_frame, cache_s=cache_s)
+        return await opening.respond(request.model, call)

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from raylm_apps.gateway.embedded import StoreUrls
-from tests.apps.gateway.harness import GatewayProcess, environment, eventually
+from tests.apps.gateway.harness import GatewayProcess, environment, eventually, new_id
 from tests.apps.gateway.openai_server import (
     SECRET,
     USAGE,
@@ -285,3 +285,39 @@ def test_what_a_chatting_model_cannot_is_named(http: httpx.Client, wrong: dict[s
     asked = {"model": "mock/echo", "prompt": "a", **wrong}
     answer = http.post("/v1/completions", json=asked)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_same_question_is_answered_from_the_cache(
+    gateway: GatewayProcess, http: httpx.Client, upstream: OpenAIServer, stream: bool
+) -> None:
+    """Only where the client wants it, only for the same user, only whole answers."""
+    asked = body("words", stream=stream, user=new_id())
+    upstream.asked.clear()
+    headers = {"x-raylm-cache": "60"}
+    first, again, plain = (
+        http.post("/v1/chat/completions", json=asked, headers=wish)
+        for wish in (headers, headers, {})
+    )
+    assert [answer.headers.get("x-raylm-cache") for answer in (first, again, plain)] == [
+        *("miss", "hit", None)
+    ]
+    assert first.content == again.content == plain.content
+    assert first.headers["content-type"] == again.headers["content-type"]
+    assert len(upstream.asked) == 2
+    other = gateway.user().http.post("/v1/chat/completions", json=asked, headers=headers)
+    assert other.headers["x-raylm-cache"] == "miss"
+
+
+def test_what_broke_off_is_not_kept(http: httpx.Client, upstream: OpenAIServer) -> None:
+    asked, headers = body("unfinished", stream=True, user=new_id()), {"x-raylm-cache": "60"}
+    for _ in range(2):
+        answer = http.post("/v1/chat/completions", json=asked, headers=headers)
+        assert answer.headers["x-raylm-cache"] == "miss"
+
+
+def test_a_wrong_time_in_the_cache_is_named(http: httpx.Client) -> None:
+    headers = {"x-raylm-cache": "100000000"}
+    answer = http.post("/v1/chat/completions", json=body("words"), headers=headers)
+    assert answer.status_code == 400
+    assert "86400" in answer.json()["error"]["message"]
