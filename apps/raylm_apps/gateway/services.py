@@ -33,6 +33,8 @@ from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.providers.base import Provider
 from raylm_apps.gateway.providers.catalog import Catalog
+from raylm_apps.gateway.providers.exchange_log import logged
+from raylm_apps.gateway.providers.guardrails import guarded, load_guardrails
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
 from raylm_apps.gateway.readers import Readers
@@ -127,7 +129,11 @@ async def _connect(
     client = await stack.enter_async_context(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     )
-    watched = [tracing.watch(provider) for provider in _providers(settings, client)]
+    guardrails = load_guardrails(settings.guardrails)
+    watched = [
+        guarded(logged(tracing.watch(provider), wanted=settings.log_exchanges), guardrails)
+        for provider in _providers(settings, client)
+    ]
     catalog = Catalog(watched, default=settings.model)
     streams = AnswerStreams(urls.redis_url)
     stack.push_async_callback(streams.close)

@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     geocoding_url: str = "https://geocoding-api.open-meteo.com/v1/search"
     mcp_config: Path | None = Field(None, description="YAML, see tools/mcp_config.py")
 
+    guardrails: Names = Field(
+        (), description="module:attribute of objects that check questions and answers"
+    )
+    log_exchanges: bool = Field(
+        False, description="write questions and answers to the log, without keys and addresses"
+    )
     v1_access: Literal["keys", "anyone"] = Field(
         "keys", description="who may use /v1: with an API key or signed in, or every program"
     )
@@ -148,7 +154,7 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @field_validator("trusted_proxies", "admin_emails", mode="before")
+    @field_validator("trusted_proxies", "admin_emails", "guardrails", mode="before")
     @classmethod
     def _separated(cls, names: object) -> object:
         if isinstance(names, str):

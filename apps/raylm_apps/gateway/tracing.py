@@ -4,8 +4,9 @@ FastAPI makes the span of a request; here are those of the stores, of the model 
 """
 
 import os
-from collections.abc import AsyncGenerator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
+from functools import partial
 from typing import Any
 
 from fastapi.telemetry import TelemetryConfig
@@ -17,7 +18,7 @@ from opentelemetry.trace import StatusCode
 
 from raylm.core.wire.events import Event, Finished
 from raylm.core.wire.prompt import Prompt
-from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError
+from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError, relay_of
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 QUIET = ("/health/", "/metrics", "/assets/")
@@ -88,8 +89,35 @@ class _Watched:
         self._provider = provider
         self._tracer = tracer
 
+    @property
+    def relay(self) -> Callable[..., AsyncGenerator[bytes, None]]:
+        """Raises AttributeError where the provider has none."""
+        relay = relay_of(self._provider)
+        if relay is None:
+            raise AttributeError("relay")
+        return partial(self._relay, relay.relay)
+
     async def models(self) -> Sequence[ModelCard]:
         return await self._provider.models()
+
+    async def _relay(
+        self,
+        relay: Callable[..., AsyncGenerator[bytes, None]],
+        model: ModelCard,
+        path: str,
+        body: Mapping[str, Any],
+    ) -> AsyncGenerator[bytes, None]:
+        request = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model.id}
+        span = self._tracer.start_span(f"chat {model.id}", attributes=request)
+        try:
+            async with aclosing(relay(model, path, body)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except ProviderError:
+            span.set_status(StatusCode.ERROR)
+            raise
+        finally:
+            span.end()
 
     async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         seen = False
