@@ -1,5 +1,7 @@
 """What `/v1` costs beside the least that a relay in Python can be, in turns of one run.
 
+LiteLLM's proxy takes part where RAYLM_LITELLM names its program (`litellm[proxy]`).
+
     python -m benchmarks.gateway.relay [--seconds 5] [--rounds 3] [--only NAME ...]
 
 `small`: streams of ten chunks a second, 32 clients. `paced`: 100 chunks, one every 10 ms, to 1, 32
@@ -8,9 +10,11 @@ and 128 streams at once: what is added to the first token, and the relay's CPU f
 
 import argparse
 import asyncio
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +26,8 @@ import psutil
 
 from benchmarks.gateway.rig import Rig, free_port, rig
 
+MODELS = ("fake", "chunks")
+LITELLM_KEY = "sk-benchmark-0001"
 CLIENTS = 32
 STREAMS = (1, 32, 128)
 ADDED_BARS_MS = {1: 3, 32: 15, 128: 50}
@@ -54,8 +60,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
     given = parser.parse_args()
-    with rig(RAYLM_V1_ACCESS="anyone") as running, bare_relay(running) as bare:
-        asyncio.run(measure(running, bare, given))
+    with (
+        rig(RAYLM_V1_ACCESS="anyone") as running,
+        bare_relay(running) as bare,
+        litellm(running) as peers,
+    ):
+        asyncio.run(measure(running, bare, peers, given))
 
 
 @contextmanager
@@ -73,16 +83,47 @@ def bare_relay(running: Rig) -> Iterator[Contender]:
             process.terminate()
 
 
-async def measure(running: Rig, bare: Contender, given: argparse.Namespace) -> None:
+@contextmanager
+def litellm(running: Rig) -> Iterator[list[Contender]]:
+    """None where it is not installed."""
+    program = os.environ.get("RAYLM_LITELLM")
+    if program is None:
+        yield []
+        return
+    port = free_port()
+    names = [{"model_name": name, "litellm_params": _upstream(running, name)} for name in MODELS]
+    config = {"model_list": names, "general_settings": {"master_key": LITELLM_KEY}}
+    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump(config, file)  # which is YAML, too
+        file.flush()
+        command = [program, "--config", file.name, "--host", "127.0.0.1", "--port", str(port)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+            watched = psutil.Process(process.pid)
+            headers = {"authorization": f"Bearer {LITELLM_KEY}"}
+            try:
+                yield [Contender("LiteLLM", f"http://127.0.0.1:{port}/v1", watched, "{}", headers)]
+            finally:
+                process.terminate()
+
+
+def _upstream(running: Rig, model: str) -> dict[str, str]:
+    return {"model": f"openai/{model}", "api_base": running.provider_url, "api_key": "none"}
+
+
+async def measure(
+    running: Rig, bare: Contender, peers: list[Contender], given: argparse.Namespace
+) -> None:
     await running.wait()
     contenders = [
-        bare,
+        *(bare, *peers),
         Contender("open", f"{running.gateway_url}/v1", running.gateway, "openai/{}"),
         await with_key(running),
     ]
     async with aiohttp.ClientSession() as client:
-        while not await _answers(client, bare):
-            await asyncio.sleep(0.1)
+        for one in (bare, *peers):
+            while not await _answers(client, one):
+                await asyncio.sleep(0.1)
     for name in given.only:
         await MEASURES[name](Contender("direct", running.provider_url, None), contenders, given)
 
@@ -182,7 +223,7 @@ async def _ask(
 async def _answers(client: aiohttp.ClientSession, one: Contender) -> bool:
     try:
         await _ask(client, one, "fake")
-    except aiohttp.ClientError:
+    except (aiohttp.ClientError, AssertionError):
         return False
     return True
 
