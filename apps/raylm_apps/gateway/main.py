@@ -40,6 +40,7 @@ from raylm_apps.gateway.routes import (
     suggestions,
     teams,
     usage,
+    v1_models,
     verification,
     votes,
 )
@@ -55,7 +56,7 @@ ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
-    *(models, health, docs, landing),
+    *(models, v1_models, health, docs, landing),
 )
 logger = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from raylm.core.wire.prompt import Prompt, Sampling, Turn
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
-from raylm_apps.gateway.providers.catalog import Catalog
+from raylm_apps.gateway.routing.catalog import Catalog
 from raylm_apps.gateway.store import titles
 from raylm_apps.gateway.store.pool import Database, OutageError
 

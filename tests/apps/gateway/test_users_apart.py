@@ -80,6 +80,7 @@ ROUTES = {
     ("GET", "/api/files/{file_id}"): GONE,
     ("DELETE", "/api/files/{file_id}"): GONE,
     ("GET", "/api/models"): NOBODYS,
+    ("GET", "/v1/models"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
 }

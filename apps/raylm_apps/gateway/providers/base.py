@@ -1,5 +1,6 @@
 """The seam between the gateway and whoever answers: a prompt in, typed events out."""
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -93,3 +94,6 @@ class Catalogue:
     cards: dict[str, ModelCard] = field(default_factory=dict)
     seen_at: float = float("-inf")
     error: ProviderError | None = None
+
+    def is_fresh(self, seconds: float) -> bool:
+        return time.monotonic() - self.seen_at < seconds

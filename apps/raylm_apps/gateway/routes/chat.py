@@ -78,7 +78,7 @@ async def _begin(allowance: Allowance, request: ChatRequest) -> StreamingRespons
     gateway, session = allowance.gateway, allowance.session
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
-    provider, model = await gateway.catalog.resolve(request.selected_chat_model)
+    provider, model = await gateway.catalog.resolve(request.selected_chat_model, session)
     refusal = await allowance.take()
     exchange = await begin_exchange(
         gateway.database, session, request, question, model.id, refusal=refusal
@@ -97,7 +97,8 @@ async def _go_on(
     chat = await own_chat(gateway, request.id, user_id)
     async with gateway.database.connection() as connection:
         answer = await messages.find(connection, chat.id, message_id)
-    provider, model = await gateway.catalog.resolve(answer.model if answer else None)
+    model_id = answer.model if answer else None
+    provider, model = await gateway.catalog.resolve(model_id, allowance.session)
     refusal = await allowance.take()
     exchange = await continue_exchange(
         gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
@@ -122,7 +123,15 @@ async def _start(
     answer_tokens = settings.max_answer_tokens
     generation = Generation(
         exchange.answer,
-        Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
+        Conversation(
+            exchange.path,
+            model,
+            user_id,
+            answer_tokens,
+            definitions,
+            attachments,
+            request.reset_step,
+        ),
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
