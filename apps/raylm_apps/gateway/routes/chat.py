@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.allowance import Allowance, Asker
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
@@ -135,7 +136,7 @@ async def _start(
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=_titling(gateway, user_id, exchange, model),
+        titling=_titling(gateway, allowance.session, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
@@ -146,11 +147,11 @@ async def _start(
 
 
 def _titling(
-    gateway: Services, user_id: str, exchange: Exchange, model: ModelCard
+    gateway: Services, session: Session, exchange: Exchange, model: ModelCard
 ) -> Titling | None:
     if exchange.new_title is None:
         return None
-    chat = NewChat(exchange.answer.chat_id, user_id, exchange.new_title)
+    chat = NewChat(exchange.answer.chat_id, session.user_id, exchange.new_title, session)
     return gateway.titles.titling(chat, exchange.path[-1].text or chat.title, model)
 
 

@@ -175,7 +175,7 @@ class Answer(Generic[T]):
             await asked.aclose()
 
     def _remember(self, item: T) -> None:
-        if self._call.goes_on:
+        if self._call.goes_on and self._route.has_others:
             self._said.append(item)
 
     async def _wait(self, seconds: float) -> None:
@@ -195,8 +195,9 @@ class Answer(Generic[T]):
             self._known.board.failed(
                 model, error.failure, asked.pool.tolerance, error.retry_after_s
             )
-        self._plan.failed(asked.deployment, Failure.MISSING if refused_tools else error.failure)
-        self._note(Attempt(model, asked.seconds, error.failure))
+        failure = Failure.REQUEST if refused_tools else error.failure
+        self._plan.failed(asked.deployment, Failure.MISSING if refused_tools else failure)
+        self._note(Attempt(model, asked.seconds, failure))
 
     def _note(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)

@@ -13,6 +13,7 @@ from raylm.core.wire.failure import Failure
 WINDOW_S = 60.0
 PROBE_S = 60.0  # after which a probe of which nothing was heard counts as lost
 LONGEST_S = 3_600.0  # whatever a provider says
+MOST_FAILS = 1_000
 # What is wrong with the question is nothing against the model.
 COUNTED = frozenset(Failure) - {Failure.REQUEST, Failure.TOO_LONG, Failure.POLICY}
 
@@ -28,6 +29,10 @@ class Tolerance:
     allowed_fails: int = 3
     """In a window; one more opens the circuit."""
     cooldown_s: float = 60.0
+
+
+# What a model does that is asked by its own name counts for the groups that have it; they decide.
+ENDLESS = Tolerance(allowed_fails=MOST_FAILS)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Circuit:
         fails = (*(at for at in self.fails if at > now - WINDOW_S), now)
         if state is State.HALF_OPEN or len(fails) > tolerance.allowed_fails:
             return self.opened(now + tolerance.cooldown_s)
-        return Circuit(fails)
+        return Circuit(fails[-MOST_FAILS:])
 
     def succeeded(self, now: float) -> "Circuit":
         """An answer has begun; one that was asked for before the circuit opened closes nothing."""

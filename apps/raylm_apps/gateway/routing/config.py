@@ -19,6 +19,7 @@ from raylm_apps.gateway.accounts.email_address import normalised
 from raylm_apps.gateway.accounts.session import UserType
 from raylm_apps.gateway.providers.base import ModelCard, Prices
 from raylm_apps.gateway.providers.registry import KINDS, Connection
+from raylm_apps.gateway.routing.circuit import MOST_FAILS
 from raylm_apps.gateway.routing.strategy import Strategy
 
 USER_TYPES = get_args(UserType)
@@ -147,7 +148,9 @@ class GroupConfig(Config):
     hedge_after_s: Seconds | None = Field(
         None, description="a second member is asked where the first has not begun by then"
     )
-    allowed_fails: int = Field(3, ge=0, description="in a minute; one more opens the circuit")
+    allowed_fails: int = Field(
+        3, ge=0, lt=MOST_FAILS, description="in a minute; one more opens the circuit"
+    )
     cooldown_s: Seconds = 60.0
     allow: Allowed | None = None
 
@@ -160,6 +163,12 @@ class ProvidersConfig(Config):
     providers: dict[ProviderId, ProviderConfig] = Field(default_factory=dict)
     models: dict[ModelId, ModelConfig] = Field(default_factory=dict)
     groups: dict[GroupName, GroupConfig] = Field(default_factory=dict)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _nothing(cls, section: object) -> object:
+        """A section all of whose lines are comments."""
+        return {} if section is None else section
 
     @classmethod
     def read(cls, path: Path) -> Self:

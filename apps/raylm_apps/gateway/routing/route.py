@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raylm_apps.gateway.providers.base import ModelCard, Provider
-from raylm_apps.gateway.routing.circuit import Tolerance
+from raylm_apps.gateway.routing.circuit import ENDLESS, Tolerance
 from raylm_apps.gateway.routing.strategy import Strategy
 
 
@@ -45,7 +45,7 @@ class Pool:
     strategy: Strategy = "ordered"
     attempts: int = 1
     patience: Patience = Patience()
-    tolerance: Tolerance = field(default_factory=Tolerance)
+    tolerance: Tolerance = ENDLESS
     obeys_circuits: bool = False
     """A model alone is asked whatever has happened: there is nobody else to ask."""
     fallbacks: tuple[str, ...] = ()
@@ -67,3 +67,8 @@ class Route:
     @property
     def name(self) -> str:
         return self.asked.name
+
+    @property
+    def has_others(self) -> bool:
+        """Whether anybody can be asked after the first."""
+        return bool(self.others) or self.asked.attempts > 1

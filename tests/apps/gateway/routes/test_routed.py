@@ -1,5 +1,6 @@
 """RAYLM_PROVIDERS in a running gateway: who sees what, how answers go on, how it is read again."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from raylm_apps.gateway.settings import Settings
 from tests.apps.gateway.harness import (
     GatewayProcess,
     User,
+    calls_of,
     environment,
     eventually,
     new_id,
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.services
 
 
 class Broken(ThreadingHTTPServer):
-    """An OpenAI-compatible server with two models, whose answers all break off."""
+    """An OpenAI-compatible server whose answers break off: `m` in a text, `caller` in a call."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -37,12 +39,18 @@ class Broken(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        model = json.loads(self.rfile.read(int(self.headers["content-length"])))["model"]
         self.send_response(200)
         self.end_headers()
-        chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "%s "}}]}\n\n'
-        for word in (b"Half", b"an"):
-            self.wfile.write(chunk % word)
+        for word in ("Half ", "an "):
+            self._write({"content": word})
+        if model == "caller":
+            call = {"index": 0, "id": "1", "function": {"name": "getWeather", "arguments": "{"}}
+            self._write({"tool_calls": [call]})
+
+    def _write(self, delta: dict[str, Any]) -> None:
+        chunk = {"choices": [{"index": 0, "delta": delta}]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
 
     def log_message(self, *line: object) -> None: ...
 
@@ -82,7 +90,7 @@ def world(stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                     "kind": "openai",
                     "base_url": f"http://127.0.0.1:{broken.server_port}/v1",
                     "api_key": "${SECRET_KEY}",
-                    "models": ["m"],
+                    "models": ["m", "caller"],
                 },
                 "other": {"kind": "mock"},
             },
@@ -95,8 +103,9 @@ def world(stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 "sure": {
                     "name": "Sure",
                     "members": ["bad/m", "mock/echo"],
-                    "allowed_fails": 1000,
+                    "allowed_fails": 999,
                 },
+                "calls": {"members": ["bad/caller", "mock/echo"], "allowed_fails": 999},
                 "staff": {"members": ["mock/echo"], "allow": ["admin"]},
             },
         )
@@ -192,6 +201,18 @@ def test_a_client_that_knows_it_sees_the_step_reset(world: World) -> None:
     answer = user.answer(chat)
     assert text_of(answer) == "Hello there"
     assert [part["type"] for part in answer["parts"]] == ["step-start", "text"]
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_half_a_call_of_a_tool_has_no_result(world: World, resets: bool) -> None:
+    user, chat = world.gateway.user(), new_id()
+    parts = parts_of(user.ask("Hello there", chat=chat, model="calls", resetStep=resets).content)
+    assert parts[-1]["type"] == "finish"
+    answer = user.answer(chat)
+    if resets:
+        assert text_of(answer) == "Hello there"
+    assert [call["state"] for call in calls_of(answer)] == ([] if resets else ["output-error"])
+    assert answer["metadata"]["status"] == "complete"
 
 
 def test_the_file_is_read_again_when_it_changes(world: World) -> None:

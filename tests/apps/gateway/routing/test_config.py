@@ -95,6 +95,12 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert "sk-secret" not in repr(connection)
 
 
+def test_a_section_of_comments_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "providers.yaml"
+    path.write_text("providers:\n  # none yet\nmodels:\ngroups:\n")
+    assert ProvidersConfig.read(path) == ProvidersConfig()
+
+
 def test_the_example_says_what_it_seems_to() -> None:
     config = ProvidersConfig.read(EXAMPLE)
     config.check_names(set(config.providers))

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from raylm.core.wire.events import Continued, Finished, Restarted, TextDelta, To
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import Image, Sampling, ToolDefinition, Turn
 from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError
+from raylm_apps.gateway.routing import watching
 from raylm_apps.gateway.routing.chat_call import GO_ON, ChatCall
 from raylm_apps.gateway.routing.circuit import State
 from tests.apps.gateway.routing.bench import PROMPT, Bench, bench, text_of
@@ -481,12 +483,31 @@ async def test_a_slow_reader_is_no_silence(tmp_path: Path) -> None:
         assert text_of(events) == "abc"
 
 
-async def test_fallbacks_are_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    behaviours = {"a": refusing(500, HTML), "b": GOOD}
-    async with bench(tmp_path, behaviours, groups=group("a", "b")) as world:
+async def test_each_fallback_is_a_line_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[dict[str, Any]] = []
+    log = SimpleNamespace(warning=lambda event, **more: lines.append({"event": event, **more}))
+    monkeypatch.setattr(watching, "logger", log)
+    behaviours = {"a": refusing(500, HTML), "b": refusing(429), "c": GOOD}
+    async with bench(tmp_path, behaviours, groups=group("a", "b", "c")) as world:
         await world.answer("g")
-    said = "".join(capsys.readouterr())
-    assert said.count("fell back") == 1
-    assert "up/a" in said
-    assert "up/b" in said
-    assert "10.1.2.3" not in said
+    assert [(line["asked"], line["model"], line["failure"], line["to"]) for line in lines] == [
+        ("g", "up/a", "server", "up/b"),
+        ("g", "up/b", "busy", "up/c"),
+    ]
+    assert "10.1.2.3" not in str(lines)
+
+
+async def test_a_model_alone_is_never_left_alone(tmp_path: Path) -> None:
+    """Its failures count for the groups that have it, by what they allow."""
+    groups = {**group("a", "b", allowed_fails=6), "strict": {"members": ["up/a", "up/b"]}}
+    async with bench(tmp_path, {"a": refusing(500), "b": GOOD}, groups=groups) as world:
+        for _ in range(5):
+            with pytest.raises(ProviderError):
+                await world.answer("up/a")
+        assert world.board.state("up/a") is State.CLOSED
+        await world.answer("g")
+        assert world.board.state("up/a") is State.CLOSED
+        await world.answer("strict")
+        assert world.board.state("up/a") is State.OPEN
