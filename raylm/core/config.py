@@ -5,7 +5,7 @@ A mistake is answered with one line that names the key, the value and the neares
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -118,7 +118,7 @@ def _without_union_tags(model: type[BaseModel], loc: tuple[int | str, ...]) -> l
         is_last = place == len(loc) - 1
         if (
             isinstance(part, int)
-            or part in _keys_at(model, kept)
+            or _values_at(model, [*kept, part])
             or (is_last and not _is_tag(part))
         ):
             kept.append(part)
@@ -131,11 +131,28 @@ def _is_tag(part: str) -> bool:
 
 def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> set[str]:
     """The names the section at `path` accepts."""
-    models = [model]
-    for part in path:
-        fields = [f for m in models for n, f in m.model_fields.items() if part in (n, f.alias)]
-        models = [m for f in fields for m in _models_in(f.annotation)]
+    models = [m for annotation in _values_at(model, path) for m in _models_in(annotation)]
     return {f.alias or n for m in models for n, f in m.model_fields.items()}
+
+
+def _values_at(model: type[BaseModel], path: Iterable[int | str]) -> list[Any]:
+    """What may stand at `path`: types, none where the path leads nowhere."""
+    types: list[Any] = [model]
+    for part in path:
+        types = [inner for outer in types for inner in _values_in(outer, part)]
+    return types
+
+
+def _values_in(annotation: Any, part: int | str) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.items()
+        return [field.annotation for name, field in fields if part in (name, field.alias)]
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return [arguments[1]]
+    if get_origin(annotation) in (list, tuple):
+        return list(arguments) if isinstance(part, int) else []
+    return [inner for argument in arguments for inner in _values_in(argument, part)]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from raylm.core.wire.events import Finished, Usage
+from raylm.core.wire.events import Continued, Finished, Restarted, Usage
 from raylm.core.wire.prompt import ToolCall
 from raylm_apps.gateway import tool_parts
 from raylm_apps.gateway.approval import decided_calls, new_approval_id
@@ -88,9 +88,19 @@ class Answering:
                     self._count(event.usage)
                 elif isinstance(event, ToolCall):
                     calls.append(event)
+                elif isinstance(event, Restarted | Continued):
+                    calls.clear()
+                    self._publish(self._change_model(event))
                 else:
                     self._publish(self._writer.write(event))
         return finished, calls
+
+    def _change_model(self, event: Restarted | Continued) -> list[Part]:
+        """Where an answer has broken off, and another model goes on or begins again."""
+        if isinstance(event, Restarted):
+            return self._writer.reset_step()
+        self._publish(self._writer.close_block())
+        return self._fold.closing_parts()
 
     def _tell(self, judged: Sequence[JudgedCall]) -> None:
         """What became of the calls' arguments."""

@@ -31,6 +31,8 @@ class Conversation:
     answer_tokens: int
     tools: Sequence[ToolDefinition] = ()
     attachments: Attachments = NO_ATTACHMENTS
+    restarts: bool = False
+    """Whether the client knows `reset-step`."""
 
     def without_tools(self) -> "Conversation":
         """Nor with the calls that were made before."""
@@ -50,6 +52,7 @@ class Conversation:
             turns,
             self.tools,
             "auto" if may_call else "none",
+            restarts=self.restarts,
             user=self.user_id,
             chat=self.path[-1].chat_id,
         )

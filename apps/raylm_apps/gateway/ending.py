@@ -16,7 +16,8 @@ class Ending:
 
     @classmethod
     def completed(cls, finished: Finished) -> "Ending":
-        return cls(Status.COMPLETE, {"finishReason": finished.reason})
+        answered = {"answeredBy": finished.model} if finished.model else {}
+        return cls(Status.COMPLETE, {"finishReason": finished.reason, **answered})
 
     @classmethod
     def failed(cls, message: str) -> "Ending":

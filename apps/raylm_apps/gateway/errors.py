@@ -32,6 +32,7 @@ MESSAGES = {
     "forbidden:auth": "Your account may not do that.",
     "forbidden:chat": "This chat belongs to another user.",
     "forbidden:document": "This document belongs to another user.",
+    "forbidden:model": "You may not use this model. Please choose another one.",
     "forbidden:password": "The current password is not right.",
     "forbidden:suggestions": "These suggestions are for another user's document.",
     "forbidden:team": "Teams are for accounts. Please sign in.",

@@ -43,6 +43,7 @@ from raylm_apps.gateway.routes import (
     teams,
     usage,
     v1_completions,
+    v1_models,
     verification,
     votes,
 )
@@ -60,7 +61,7 @@ ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
-    *(models, health, docs, landing),
+    *(models, v1_models, health, docs, landing),
 )
 logger = structlog.get_logger()
 

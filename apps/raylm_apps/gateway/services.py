@@ -1,9 +1,9 @@
 """Everything the routes use, opened in order and closed in the reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,6 @@ import aiohttp
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from raylm.core.wire.prompt import Sampling
 from raylm_apps.gateway.accounts.accounts import Accounts
 from raylm_apps.gateway.accounts.github import GitHub
 from raylm_apps.gateway.accounts.google import Google
@@ -32,14 +31,17 @@ from raylm_apps.gateway.inbound.answer_cache import AnswerCache
 from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.providers.base import Provider
-from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.exchange_log import logged
 from raylm_apps.gateway.providers.guardrails import guarded, load_guardrails
-from raylm_apps.gateway.providers.mock import MockProvider
-from raylm_apps.gateway.providers.openai import OpenAIProvider
 from raylm_apps.gateway.readers import Readers
 from raylm_apps.gateway.recovery import Recovery
 from raylm_apps.gateway.redis_client import UNAVAILABLE
+from raylm_apps.gateway.routing.catalog import Catalog
+from raylm_apps.gateway.routing.circuit_board import CircuitBoard
+from raylm_apps.gateway.routing.offer import Offer
+from raylm_apps.gateway.routing.reading import follow_file, read_offer
+from raylm_apps.gateway.routing.router import Router
+from raylm_apps.gateway.routing.watching import RoutingWatch
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.slots import Slots
 from raylm_apps.gateway.store.answers import AnswerWriter
@@ -61,8 +63,6 @@ if TYPE_CHECKING:
     from raylm_apps.gateway.tools.mcp import McpConnection
 
 FLUSH_S = 5.0
-# A small model left to itself rambles: what its makers recommend for chatting.
-LOCAL_SAMPLING = Sampling(temperature=0.2, top_p=0.9)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class Services:
     generations: Generations
     recovery: Recovery
     catalog: Catalog
+    circuits: CircuitBoard
+    read_offer: Callable[[], Offer]
     signing: Signing
     sessions: Sessions
     accounts: Accounts
@@ -129,12 +131,8 @@ async def _connect(
     client = await stack.enter_async_context(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     )
-    guardrails = load_guardrails(settings.guardrails)
-    watched = [
-        guarded(logged(tracing.watch(provider), wanted=settings.log_exchanges), guardrails)
-        for provider in _providers(settings, client)
-    ]
-    catalog = Catalog(watched, default=settings.model)
+    read = partial(read_offer, settings, client, _watching(settings, tracing))
+    catalog, circuits = _catalog(stack, settings, metrics, urls, read())
     streams = AnswerStreams(urls.redis_url)
     stack.push_async_callback(streams.close)
     answers, generations = AnswerWriter(database), Generations(tracing)
@@ -153,6 +151,8 @@ async def _connect(
         generations=generations,
         recovery=_recovery(settings, database, streams, generations),
         catalog=catalog,
+        circuits=circuits,
+        read_offer=read,
         signing=Signing.of(settings.signing_key()),
         sessions=sessions,
         accounts=accounts,
@@ -201,6 +201,26 @@ def _recovery(
 ) -> Recovery:
     lease_s, ttl_s = settings.lease_s, settings.stream_ttl_s
     return Recovery(database, streams, generations, lease_s=lease_s, stream_ttl_s=ttl_s)
+
+
+def _watching(settings: Settings, tracing: Tracing) -> Callable[[Provider], Provider]:
+    """What stands between the gateway and every provider."""
+    guardrails = load_guardrails(settings.guardrails)
+
+    def watched(provider: Provider) -> Provider:
+        seen = logged(tracing.watch(provider), wanted=settings.log_exchanges)
+        return guarded(seen, guardrails)
+
+    return watched
+
+
+def _catalog(
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics, urls: StoreUrls, offer: Offer
+) -> tuple[Catalog, CircuitBoard]:
+    watch = RoutingWatch(metrics.registry)
+    circuits = CircuitBoard(urls.redis_url, on_change=watch.circuit)
+    stack.push_async_callback(circuits.close)
+    return Catalog(Router(circuits, watch), offer, default=settings.model), circuits
 
 
 def _accounts(
@@ -265,17 +285,6 @@ def _mcp_connections(settings: Settings) -> "Sequence[McpConnection]":
     return [McpConnection(server) for server in servers]
 
 
-def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Provider]:
-    if settings.engine_url is not None:
-        sampling = replace(LOCAL_SAMPLING, max_tokens=settings.max_answer_tokens)
-        yield OpenAIProvider("raylm", settings.engine_url, client, sampling=sampling)
-    if settings.openai_api_key is not None:
-        key = settings.openai_api_key.get_secret_value()
-        yield OpenAIProvider("openai", settings.openai_base_url, client, api_key=key)
-    if settings.mock_provider:
-        yield MockProvider()
-
-
 def _oauth_providers(settings: Settings) -> Iterable[OAuthProvider]:
     github = _credentials(settings.github_client_id, settings.github_client_secret)
     if github is not None:
@@ -292,7 +301,11 @@ def _credentials(client_id: str | None, secret: SecretStr | None) -> Credentials
 
 
 def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
+    file = services.settings.providers
+    following = [follow_file(file, services.read_offer, services.catalog)] if file else []
     return [
+        *following,
+        services.circuits.run(),
         services.stream_writer.run(),
         services.stream_writer.keep_leases(),
         services.answers.run(),

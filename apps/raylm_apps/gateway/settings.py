@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     )
     model: str | None = Field(None, description="the model of a new chat; default: the first")
     mock_provider: bool = False
+    providers: Path | None = Field(None, description="YAML: more of them, models, groups")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
 

@@ -10,10 +10,11 @@ import structlog
 
 from raylm.core.wire.events import TextDelta
 from raylm.core.wire.prompt import Prompt, Sampling, Turn
+from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
-from raylm_apps.gateway.providers.catalog import Catalog
+from raylm_apps.gateway.routing.catalog import Catalog
 from raylm_apps.gateway.store import titles
 from raylm_apps.gateway.store.pool import Database, OutageError
 
@@ -37,6 +38,8 @@ class NewChat:
     user_id: str
     title: str
     """The beginning of its first question."""
+    asker: Session | None = None
+    """Whose models may name it, where the chat's own does; None: any."""
 
 
 def sanitised(text: str) -> str | None:
@@ -83,7 +86,7 @@ class Titles:
         """The title, once it is stored; None where the chat keeps the one that it has."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                title = sanitised(await self._ask(question, model_id))
+                title = sanitised(await self._ask(question, model_id, chat.asker))
                 if title is None:
                     return None
                 async with self._database.connection() as connection:
@@ -108,8 +111,9 @@ class Titles:
         if title is not None:
             show(title)
 
-    async def _ask(self, question: str, model_id: str) -> str:
-        provider, card = await self._catalog.resolve(model_id)
+    async def _ask(self, question: str, model_id: str, asker: Session | None) -> str:
+        asker = asker if self._setting is None else None  # what is set counts for everybody
+        provider, card = await self._catalog.resolve(model_id, asker)
         turn = Turn("user", f"{INSTRUCTION}\n\n{question[:QUESTION_CHARS]}")
         text = ""
         prompt = Prompt([turn], sampling=Sampling(max_tokens=MAX_TOKENS))

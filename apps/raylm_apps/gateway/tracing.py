@@ -133,7 +133,8 @@ class _Watched:
                         span.set_attribute("gen_ai.usage.input_tokens", event.usage.input_tokens)
                         span.set_attribute("gen_ai.usage.output_tokens", event.usage.output_tokens)
                     yield event
-        except ProviderError:
+        except ProviderError as error:
+            span.set_attribute("error.type", error.failure)
             span.set_status(StatusCode.ERROR)
             raise
         finally:

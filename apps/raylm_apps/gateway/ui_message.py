@@ -47,6 +47,11 @@ class UiMessageWriter:
     def finish_step(self) -> list[Part]:
         return [*self.close_block(), {"type": "finish-step"}]
 
+    def reset_step(self) -> list[Part]:
+        """Void what the step has so far; version 7 alone knows it."""
+        self._open_kind = None
+        return [{"type": "reset-step"}]
+
     def replay(self, parts: list[Part]) -> list[Part]:
         """Stored parts as a stream, step by step."""
         stream: list[Part] = []
@@ -131,6 +136,9 @@ class MessageFold:
             self._parts.append({"type": "step-start"})
         elif kind == "finish-step":
             self._open.clear()
+        elif kind == "reset-step":
+            self._open.clear()
+            del self._parts[self._step_start() + 1 :]
         elif tool_parts.is_call(part):
             stored = self._place("toolCallId", part["toolCallId"])
             self._put(
@@ -159,6 +167,11 @@ class MessageFold:
             if part.get(key) == value and kind in (None, part["type"]):
                 return place
         return None
+
+    def _step_start(self) -> int:
+        """Where the newest step begins; -1 before the first."""
+        place = self._place("type", "step-start")
+        return -1 if place is None else place
 
     def _put(self, place: int | None, part: Part) -> None:
         if place is None:

@@ -88,9 +88,19 @@ class Restarted:
 
 
 @dataclass(frozen=True)
+class Continued:
+    """Another model goes on where the answer has broken off; what was said stands, but for calls
+    that were not finished."""
+
+    model: str
+
+
+@dataclass(frozen=True)
 class Finished:
     reason: str = "stop"
     usage: Usage | None = None
+    model: str = ""
+    """Who has answered, where several could."""
 
 
 Event = (
@@ -104,5 +114,6 @@ Event = (
     | Source
     | GeneratedFile
     | Restarted
+    | Continued
     | Finished
 )

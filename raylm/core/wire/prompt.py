@@ -141,6 +141,8 @@ class Prompt:
     output: JsonOutput | None = None
     effort: Effort | None = None
     """How much a model that reasons is to think; None leaves it to the provider."""
+    restarts: bool = False
+    """Whether whoever reads the answer knows what to do where it starts again."""
     user: str = ""  # for the fairness of our own engine; others are not told
     chat: str = ""  # likewise, for the replica that holds what was said before
 

@@ -66,6 +66,8 @@ def tool_environment(
     stores: StoreUrls, weather_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("tools")
+    groups = folder / "providers.yaml"
+    groups.write_text("groups: {sure: {members: [mock/flaky, mock/echo], allowed_fails: 999}}")
     return environment(
         stores,
         folder,
@@ -73,6 +75,7 @@ def tool_environment(
         RAYLM_GEOCODING_URL=f"{weather_url}/search",
         RAYLM_MCP_CONFIG=str(mcp_config(folder)),
         RAYLM_TITLE_MODEL="mock/title",
+        RAYLM_PROVIDERS=str(groups),
     )
 
 

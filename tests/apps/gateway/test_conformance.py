@@ -87,6 +87,26 @@ def test_a_failing_model_shows_its_error(outcomes: dict[str, Any]) -> None:
     assert outcomes["fail"]["error"] == "The model stopped answering. Please try again."
 
 
+def test_an_answer_that_breaks_off_goes_on_with_another_model(outcomes: dict[str, Any]) -> None:
+    chat = outcomes["goOn"]
+    assert (chat["status"], chat["error"]) == ("ready", None)
+    answer = chat["messages"][-1]
+    assert [part["type"] for part in answer["parts"]] == ["step-start", "text", "text"]
+    assert answer["parts"][1]["text"] == "one two three four five "
+    assert answer["metadata"]["answeredBy"] == "mock/echo"
+
+
+def test_a_client_that_knows_it_lets_the_step_begin_again(outcomes: dict[str, Any]) -> None:
+    chat = outcomes["beginAgain"]
+    if outcomes["client"] != "ai-7":
+        assert chat is None
+        return
+    assert (chat["status"], chat["error"]) == ("ready", None)
+    answer = chat["messages"][-1]
+    assert [part["type"] for part in answer["parts"]] == ["step-start", "text"]
+    assert text_of(answer) == "one two three four five six seven"
+
+
 def test_a_refused_request_shows_its_error(outcomes: dict[str, Any]) -> None:
     assert outcomes["refuse"]["status"] == "error"
     assert json.loads(outcomes["refuse"]["error"])["code"] == "bad_request:api"

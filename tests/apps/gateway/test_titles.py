@@ -6,11 +6,11 @@ import pytest
 from raylm.core.wire.events import Event, TextDelta
 from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
-from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.store import chats
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.titles import NewChat, Titles, sanitised, title_model
 from tests.apps.gateway.harness import new_id
+from tests.apps.gateway.routing.bench import catalog_of
 from tests.apps.gateway.storing import store_exchange
 
 CARD = ModelCard("namer/small", "small", "namer")
@@ -104,7 +104,7 @@ async def test_a_title_is_stored_or_the_chat_keeps_its_own(
     database: Database, new_chat: NewChat, speech: Speech, title: str | None
 ) -> None:
     namer = Namer(speech)
-    titles = Titles(Catalog([namer], default=None), database, CARD.id, timeout_s=0.3)
+    titles = Titles(catalog_of(namer), database, CARD.id, timeout_s=0.3)
     shown: list[str] = []
     titling = titles.titling(new_chat, "Name two rivers " * 1_000, CARD)
     titling.begin(shown.append)
@@ -120,14 +120,14 @@ async def test_a_title_is_stored_or_the_chat_keeps_its_own(
 async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: NewChat) -> None:
     async with database.connection() as connection:
         await chats.update(connection, new_chat.id, new_chat.user_id, {"title": "Mine"})
-    titles = Titles(Catalog([Namer(short)], default=None), database, CARD.id, timeout_s=5)
+    titles = Titles(catalog_of(Namer(short)), database, CARD.id, timeout_s=5)
     assert await titles.think_of(new_chat, "Name two rivers", CARD.id) is None
     assert await title_in(database, new_chat) == "Mine"
 
 
 @pytest.mark.services
 async def test_a_silent_model_holds_nobody_up(database: Database, new_chat: NewChat) -> None:
-    titles = Titles(Catalog([Namer(silent)], default=None), database, CARD.id, timeout_s=60)
+    titles = Titles(catalog_of(Namer(silent)), database, CARD.id, timeout_s=60)
     titling = titles.titling(new_chat, "Name two rivers", CARD)
     titling.begin(lambda title: None)
     async with asyncio.timeout(5):

@@ -1,6 +1,13 @@
 import pytest
 
-from raylm.core.wire.events import Event, Finished, ReasoningDelta, TextDelta, Usage
+from raylm.core.wire.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallStarted,
+    Usage,
+)
 from raylm_apps.gateway.generation import Ending
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.tool_parts import Part
@@ -120,3 +127,19 @@ def test_a_stored_message_streams_again() -> None:
 def test_a_nul_never_reaches_the_database() -> None:
     folded = fold(stream([TextDelta("a\x00b")], ENDINGS[0]))
     assert folded.parts()[-1]["text"] == "ab"
+
+
+def test_a_step_that_begins_again_voids_nothing_of_the_steps_before() -> None:
+    writer = UiMessageWriter("answer-1")
+    parts = [*writer.start_step(), *writer.write(TextDelta("First.")), *writer.finish_step()]
+    parts += [*writer.start_step(), *writer.write(ReasoningDelta("Hm"))]
+    parts += [*writer.write(ToolCallStarted("c", "getWeather")), *writer.reset_step()]
+    parts += [*writer.write(TextDelta("Second.")), *writer.finish_step()]
+    folded = fold(parts)
+    assert folded.parts() == [
+        {"type": "step-start"},
+        {"type": "text", "text": "First."},
+        {"type": "step-start"},
+        {"type": "text", "text": "Second."},
+    ]
+    assert folded.closing_parts() == []

@@ -82,6 +82,7 @@ ROUTES = {
     ("GET", "/api/models"): NOBODYS,
     ("POST", "/v1/chat/completions"): OWN,
     ("POST", "/v1/completions"): OWN,
+    ("GET", "/v1/models"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
 }

@@ -1,5 +1,6 @@
 """The seam between the gateway and whoever answers: a prompt in, typed events out."""
 
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -109,3 +110,6 @@ class Catalogue:
     cards: dict[str, ModelCard] = field(default_factory=dict)
     seen_at: float = float("-inf")
     error: ProviderError | None = None
+
+    def is_fresh(self, seconds: float) -> bool:
+        return time.monotonic() - self.seen_at < seconds

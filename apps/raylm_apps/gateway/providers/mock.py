@@ -22,12 +22,13 @@ class MockProvider:
     it was given.
     """
 
-    name = "mock"
+    def __init__(self, name: str = "mock") -> None:
+        self.name = name
 
     async def models(self) -> Sequence[ModelCard]:
         return [
             ModelCard(
-                f"mock/{kind}",
+                f"{self.name}/{kind}",
                 f"Mock {kind}",
                 self.name,
                 reasoning=kind == "reasoning",

@@ -34,8 +34,11 @@ class OpenAIProvider:
         *,
         api_key: str | None = None,
         sampling: Sampling | None = None,
+        is_ours: bool | None = None,
     ) -> None:
+        """By default the one called `raylm` is our own engine."""
         self.name = name
+        self._is_ours = name == "raylm" if is_ours is None else is_ours
         authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._upstream = Upstream(client, base_url, authorization)
         self._sampling = sampling or Sampling()
@@ -104,10 +107,6 @@ class OpenAIProvider:
     def _affinity(self, prompt: Prompt) -> dict[str, str]:
         """By which HAProxy chooses the replica that holds what was said before."""
         return {"x-session-id": prompt.chat} if self._is_ours and prompt.chat else {}
-
-    @property
-    def _is_ours(self) -> bool:
-        return self.name == "raylm"
 
 
 def _chats(model: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.allowance import Allowance, Asker
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
@@ -78,7 +79,7 @@ async def _begin(allowance: Allowance, request: ChatRequest) -> StreamingRespons
     gateway, session = allowance.gateway, allowance.session
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
-    provider, model = await gateway.catalog.resolve(request.selected_chat_model)
+    provider, model = await gateway.catalog.resolve(request.selected_chat_model, session)
     refusal = await allowance.take()
     exchange = await begin_exchange(
         gateway.database, session, request, question, model.id, refusal=refusal
@@ -97,7 +98,8 @@ async def _go_on(
     chat = await own_chat(gateway, request.id, user_id)
     async with gateway.database.connection() as connection:
         answer = await messages.find(connection, chat.id, message_id)
-    provider, model = await gateway.catalog.resolve(answer.model if answer else None)
+    model_id = answer.model if answer else None
+    provider, model = await gateway.catalog.resolve(model_id, allowance.session)
     refusal = await allowance.take()
     exchange = await continue_exchange(
         gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
@@ -122,11 +124,19 @@ async def _start(
     answer_tokens = settings.max_answer_tokens
     generation = Generation(
         exchange.answer,
-        Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
+        Conversation(
+            exchange.path,
+            model,
+            user_id,
+            answer_tokens,
+            definitions,
+            attachments,
+            request.reset_step,
+        ),
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=_titling(gateway, user_id, exchange, model),
+        titling=_titling(gateway, allowance.session, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
@@ -137,11 +147,11 @@ async def _start(
 
 
 def _titling(
-    gateway: Services, user_id: str, exchange: Exchange, model: ModelCard
+    gateway: Services, session: Session, exchange: Exchange, model: ModelCard
 ) -> Titling | None:
     if exchange.new_title is None:
         return None
-    chat = NewChat(exchange.answer.chat_id, user_id, exchange.new_title)
+    chat = NewChat(exchange.answer.chat_id, session.user_id, exchange.new_title, session)
     return gateway.titles.titling(chat, exchange.path[-1].text or chat.title, model)
 
 

@@ -1,18 +1,22 @@
-"""The models that can be asked."""
+"""The models and groups that one may ask."""
 
 from fastapi import APIRouter
 
+from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.auth import MaybeUser
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.services import Gateway
-from raylm_apps.gateway.wire.model import Capabilities, ModelsView, ModelView
+from raylm_apps.gateway.wire.model import Capabilities, ModelsView, ModelView, PricesView
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 
 
 @router.get("")
-async def read(gateway: Gateway) -> ModelsView:
-    cards = await gateway.catalog.cards()
-    default = await gateway.catalog.default()
+async def read(gateway: Gateway, session: MaybeUser) -> ModelsView:
+    """Those that a guest may use, for whoever is nobody yet."""
+    asker = session or Session.for_new_guest()
+    cards = await gateway.catalog.cards(asker)
+    default = await gateway.catalog.default(asker)
     return ModelsView(
         default=default.id if default else None,
         models=[_view(card) for card in cards],
@@ -28,6 +32,7 @@ def _view(card: ModelCard) -> ModelView:
         capabilities=_capabilities(card),
         chat_template=card.chat_template,
         context_tokens=card.context_tokens,
+        prices=PricesView(**vars(card.prices)) if card.prices else None,
     )
 
 

@@ -1,5 +1,7 @@
 """Models on the wire."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, Field
 
 from raylm_apps.gateway.wire.base import Wire
@@ -11,6 +13,15 @@ class Capabilities(Wire):
     reasoning: bool = False
 
 
+class PricesView(Wire):
+    """In dollars for a million tokens."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    cache_write: float | None = None
+
+
 class ModelView(BaseModel):
     id: str
     name: str
@@ -18,9 +29,25 @@ class ModelView(BaseModel):
     capabilities: Capabilities
     chat_template: bool = Field(description="false: a base model, served as plain completion")
     context_tokens: int | None
+    prices: PricesView | None = None
 
 
 class ModelsView(BaseModel):
     default: str | None
     models: list[ModelView]
     capabilities: dict[str, Capabilities]
+
+
+class V1ModelView(BaseModel):
+    """As OpenAI's clients read it; `max_model_len` is ours."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    max_model_len: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
+
+
+class V1ModelsView(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[V1ModelView]

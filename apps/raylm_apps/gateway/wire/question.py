@@ -32,6 +32,9 @@ class ChatRequest(Wire):
     tool_approval: bool = Field(
         False, description="the client speaks version 6's parts about tools' approval"
     )
+    reset_step: bool = Field(
+        False, description="the client speaks version 7's `reset-step`: an answer may begin again"
+    )
 
     def question(self, max_chars: int) -> UserMessage:
         """The user's message, of either shape, checked. Raises bad_request."""

@@ -111,6 +111,12 @@ async function fail() {
   return chat.outcome;
 }
 
+async function breakOff(body = {}) {
+  const chat = new Chat({ id: newId(), model: "sure", body });
+  await chat.sendMessage({ text: "one two three four five six seven" });
+  return chat.outcome;
+}
+
 async function refuse() {
   const chat = new Chat({ id: newId(), model: "mock/unknown" });
   await chat.sendMessage({ text: "anyone there?" });
@@ -161,6 +167,8 @@ const cases = {
   stopBeforeFirstToken,
   resumeNothing,
   fail,
+  goOn: () => breakOff(),
+  beginAgain: () => (packageName === "ai-7" ? breakOff({ resetStep: true }) : null),
   refuse,
   callTools,
   stopATool,

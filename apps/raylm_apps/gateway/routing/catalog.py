@@ -1,0 +1,51 @@
+"""What can be asked, by whom, and who will answer: by the newest configuration."""
+
+from collections.abc import Sequence
+
+from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.providers.base import ModelCard
+from raylm_apps.gateway.routing.offer import Offer
+from raylm_apps.gateway.routing.routed import RoutedProvider
+from raylm_apps.gateway.routing.router import Router
+
+
+class Catalog:
+    """Everywhere: without an asker, it is the gateway itself, which may use everything."""
+
+    def __init__(self, router: Router, offer: Offer, *, default: str | None = None) -> None:
+        self._router = router
+        self._offer = offer
+        self._wanted = default
+
+    async def adopt(self, offer: Offer) -> None:
+        """From now on; answers that have been asked for go on as they began."""
+        await offer.refresh()
+        self._offer = offer
+
+    async def cards(self, asker: Session | None = None) -> list[ModelCard]:
+        """What can be asked now."""
+        offer = self._offer
+        await offer.refresh()
+        return offer.cards(asker)
+
+    async def default(self, asker: Session | None = None) -> ModelCard | None:
+        return self._default(await self.cards(asker))
+
+    async def resolve(
+        self, name: str | None, asker: Session | None = None
+    ) -> tuple[RoutedProvider, ModelCard]:
+        """Raises bad_request for an unknown name, forbidden for one that is not the asker's,
+        offline for one whose provider is away."""
+        offer = self._offer
+        if name is None:
+            await offer.refresh()
+            card = self._default(offer.cards(asker))
+        else:
+            card = await offer.card(name, asker)
+        if card is None:
+            raise offer.absence()
+        return RoutedProvider(self._router, offer.route(card, asker)), card
+
+    def _default(self, cards: Sequence[ModelCard]) -> ModelCard | None:
+        wanted = [card for card in cards if card.id in (self._wanted, f"raylm/{self._wanted}")]
+        return next(iter(wanted or cards), None)
