@@ -174,6 +174,13 @@ async def calling(
     yield event(choices=[{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]) + DONE
 
 
+async def calling_half(
+    server: OpenAIServer, request: web.Request, body: dict[str, Any]
+) -> AsyncIterator[bytes]:
+    piece = {"index": 0, "id": "call_9", "type": "function", "function": {"name": "add"}}
+    yield event(choices=[{"index": 0, "delta": {"tool_calls": [piece]}}])
+
+
 BEHAVIOURS: dict[str, Behaviour] = {
     "words": words,
     "halves": in_halves,
@@ -184,6 +191,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "failing": failing,
     "huge": huge,
     "calling": calling,
+    "calling-half": calling_half,
     "busy": words,
     "locked": words,
     "html": words,

@@ -10,9 +10,10 @@ from raylm.core.wire.events import Event, Finished, Usage
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.openai.stream_decoder import usage_of
 from raylm.core.wire.prompt import Prompt
-from raylm_apps.gateway.inbound.relayed_stream import RelayedStream
+from raylm_apps.gateway.inbound.relayed_stream import RelayedStream, text_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider, Relay, relay_of
 from raylm_apps.gateway.providers.upstream import told_as_failures
+from raylm_apps.gateway.routing.chat_call import continued
 
 
 class Encoder(Protocol):
@@ -33,6 +34,11 @@ class Translation(Protocol):
         """Raises RequestError for what only servers of OpenAI's own format can do."""
         ...
 
+    def continued(self, text: str) -> Mapping[str, Any]:
+        """What of the body changes for a model that is to go on after this text. Raises
+        ProviderError where none can."""
+        ...
+
     def encoder(self) -> Encoder: ...
 
     def whole(self, events: Sequence[Event]) -> dict[str, Any]:
@@ -51,24 +57,30 @@ class OpenAICall:
         self._translation = translation
         self.usage: Usage | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        return self.stream
+
     def start(
-        self, model: ModelCard, provider: Provider, said: Sequence[bytes] = ()
+        self, card: ModelCard, provider: Provider, said: Sequence[bytes]
     ) -> AsyncGenerator[bytes, None]:
         """Server-sent events, or the whole answer at once, as the client wants it."""
-        relay = relay_of(provider)
+        relay, text = relay_of(provider), text_of(said)
         if self.stream:
             if relay is not None:
-                return self._relayed(relay, model)
-            return self._translated(provider, model)
+                more = self._translation.continued(text) if text else {}
+                return self._relayed(relay, card, {**self.body, **more})
+            return self._translated(provider, card, text)
         if relay is not None:
-            return self._relayed_whole(relay, model)
-        return self._translated_whole(provider, model)
+            return self._relayed_whole(relay, card)
+        return self._translated_whole(provider, card)
 
-    async def _relayed(self, relay: Relay, model: ModelCard) -> AsyncGenerator[bytes, None]:
+    async def _relayed(
+        self, relay: Relay, model: ModelCard, body: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes, None]:
         stream = RelayedStream(include_usage=self._translation.include_usage)
         options = {"include_usage": True}  # which the budget wants, whatever the client does
-        body = {**self.body, "stream_options": options}
-        pieces = relay.relay(model, self.path, body)
+        pieces = relay.relay(model, self.path, {**body, "stream_options": options})
         with told_as_failures(Failure.BROKEN_OFF):
             async with aclosing(pieces):
                 async for piece in pieces:
@@ -88,10 +100,10 @@ class OpenAICall:
         yield answer
 
     async def _translated(
-        self, provider: Provider, model: ModelCard
+        self, provider: Provider, model: ModelCard, text: str
     ) -> AsyncGenerator[bytes, None]:
         encoder = self._translation.encoder()
-        async with aclosing(self._events(provider, model)) as events:
+        async with aclosing(self._events(provider, model, text)) as events:
             async for event in events:
                 if encoded := encoder.encode(event):
                     yield encoded
@@ -103,8 +115,11 @@ class OpenAICall:
             answer = self._translation.whole([event async for event in events])
         yield orjson.dumps(answer)
 
-    async def _events(self, provider: Provider, model: ModelCard) -> AsyncGenerator[Event, None]:
-        async with aclosing(provider.stream(model, self._translation.prompt())) as events:
+    async def _events(
+        self, provider: Provider, model: ModelCard, text: str = ""
+    ) -> AsyncGenerator[Event, None]:
+        prompt = continued(self._translation.prompt(), text)
+        async with aclosing(provider.stream(model, prompt)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     self.usage = event.usage

@@ -1,28 +1,36 @@
 """OpenAI's routes, each as a question to any provider and an answer from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raylm.core.errors import RequestError
 from raylm.core.wire.events import Event
+from raylm.core.wire.failure import Failure
 from raylm.core.wire.openai import CompletionRequest
 from raylm.core.wire.openai.chat_request import ChatRequest
 from raylm.core.wire.openai.completion_encoder import CompletionEncoder, whole_completion
 from raylm.core.wire.openai.request_decoder import prompt_of
 from raylm.core.wire.openai.stream_encoder import ChatStreamEncoder, whole_answer
 from raylm.core.wire.prompt import Prompt, Sampling, Turn
+from raylm_apps.gateway.providers.base import ProviderError
+from raylm_apps.gateway.routing.chat_call import GO_ON
 
 
 class ChatTranslation:
     path = "/chat/completions"
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, body: Mapping[str, Any]) -> None:
         self._request = request
+        self._messages = body["messages"]
         self.stream = request.stream
         self.include_usage = request.stream_options.include_usage
 
     def prompt(self) -> Prompt:
         return prompt_of(self._request)
+
+    def continued(self, text: str) -> dict[str, Any]:
+        begun = [{"role": "assistant", "content": text}, {"role": "user", "content": GO_ON}]
+        return {"messages": [*self._messages, *begun]}
 
     def encoder(self) -> ChatStreamEncoder:
         return ChatStreamEncoder(self._request.model, include_usage=self.include_usage)
@@ -60,6 +68,12 @@ class CompletionTranslation:
             presence_penalty=params.presence_penalty,
         )
         return Prompt([Turn("user", prompts[0])], sampling=sampling, user=request.user)
+
+    def continued(self, text: str) -> dict[str, Any]:
+        (prompt,) = self._request.prompts()
+        if not isinstance(prompt, str):
+            raise ProviderError.of(Failure.BROKEN_OFF, "its prompt was of tokens")
+        return {"prompt": prompt + text}
 
     def encoder(self) -> CompletionEncoder:
         return CompletionEncoder(self._request.model, include_usage=self.include_usage)

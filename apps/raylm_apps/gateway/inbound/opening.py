@@ -1,6 +1,6 @@
 """An answer's beginning, awaited before a status is sent: failures can still have theirs."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 
 from fastapi.responses import Response
@@ -8,24 +8,21 @@ from fastapi.responses import Response
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.inbound.answer_cache import Ticket
-from raylm_apps.gateway.providers.base import ModelCard, Provider
+from raylm_apps.gateway.routing.answer import Answer
+from raylm_apps.gateway.routing.call import Call
 from raylm_apps.gateway.sse import EventStream
 
 HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 JSON, EVENTS = "application/json", "text/event-stream"
 
 
-class Call(Protocol):
-    """`path` and `body` are what the client sent where."""
+class ProgramCall(Call[bytes], Protocol):
+    """`path` and `body` are what the client sent where; `usage` is known at the end."""
 
     path: str
     body: Mapping[str, Any]
     stream: bool
     usage: Usage | None
-
-    def start(
-        self, model: ModelCard, provider: Provider, said: Sequence[bytes] = ()
-    ) -> AsyncGenerator[bytes, None]: ...
 
 
 class Opening:
@@ -43,40 +40,37 @@ class Opening:
         self._error_frame = error_frame
         self._cache_s = cache_s
 
-    async def respond(self, model_id: str, call: Call) -> Response:
+    async def respond(self, model_id: str, call: ProgramCall) -> Response:
         """Raises ApiError, ProviderError or RequestError."""
-        provider, card = await self._allowance.gateway.catalog.resolve(model_id)
-        user_id = self._allowance.session.user_id
-        ticket = Ticket.of(user_id, call.path, call.body, self._cache_s)
+        session = self._allowance.session
+        provider, _ = await self._allowance.gateway.catalog.resolve(model_id, session)
+        ticket = Ticket.of(session.user_id, call.path, call.body, self._cache_s)
         if ticket is not None and (kept := await self._cache.find(ticket)) is not None:
             media_type = EVENTS if call.stream else JSON
             return Response(kept, media_type=media_type, headers={"x-raylm-cache": "hit"})
         if (refusal := await self._allowance.take()) is not None:
             raise refusal
-        pieces = call.start(card, provider)
-        first = await anext(pieces)
+        answer = await provider.open(call)
         give_back = self._allowance.kept()
-        headers = {"x-raylm-cache": "miss"} if ticket is not None else {}
+        headers = _told(answer) | ({"x-raylm-cache": "miss"} if ticket is not None else {})
+        body = self._body(answer, ticket)
         if call.stream:
-            response = EventStream(
-                self._body(first, pieces, ticket), headers={**HEADERS, **headers}
-            )
+            response = EventStream(body, headers={**HEADERS, **headers})
             response.when_sent = give_back
             return response
-        give_back()
-        await pieces.aclose()
-        if ticket is not None:
-            await self._cache.keep(ticket, first)
-        return Response(first, media_type=JSON, headers=headers)
+        try:
+            whole = b"".join([piece async for piece in body])
+        finally:
+            give_back()
+        return Response(whole, media_type=JSON, headers=headers)
 
     async def _body(
-        self, first: bytes, pieces: AsyncGenerator[bytes, None], ticket: Ticket | None
+        self, answer: Answer[bytes], ticket: Ticket | None
     ) -> AsyncGenerator[bytes, None]:
         """What is to be kept is kept once it is whole."""
-        sent = [first]
+        sent: list[bytes] = []
         try:
-            yield first
-            async for piece in pieces:
+            async for piece in answer:
                 if ticket is not None:
                     sent.append(piece)
                 yield piece
@@ -86,4 +80,15 @@ class Opening:
             if ticket is not None:
                 await self._cache.keep(ticket, b"".join(sent))
         finally:
-            await pieces.aclose()
+            await answer.aclose()
+
+
+def _told(answer: Answer[bytes]) -> dict[str, str]:
+    """Who answers, who was asked before, and what the gateway itself took of the time."""
+    failed = ", ".join(f"{one.model} {one.failure}" for one in answer.attempts if one.failure)
+    return {
+        "x-raylm-model": answer.model,
+        "x-raylm-attempts": str(len(answer.attempts)),
+        "x-raylm-overhead-ms": f"{1000 * answer.overhead_s:.2f}",
+        **({"x-raylm-failed": failed} if failed else {}),
+    }

@@ -1,6 +1,7 @@
 """An answer that goes through as it comes: whole events only, watched but not read."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from raylm.core.wire.events import Usage
 from raylm.core.wire.failure import Failure, WireError
 from raylm.core.wire.openai.stream_decoder import usage_of
+from raylm_apps.gateway.providers.base import ProviderError
 from raylm_apps.gateway.providers.sse import MAX_EVENT_BYTES, SseError
 
 _USAGE = re.compile(rb'"usage":\s*\{')
@@ -67,6 +69,19 @@ class RelayedStream:
             if event and (self._include_usage or chunk.get("choices") or not chunk):
                 kept.append(event + b"\n\n")
         return b"".join(kept)
+
+
+def text_of(said: Iterable[bytes]) -> str:
+    """What a reader has got of an answer. Raises ProviderError where nobody else can go on with
+    it: half a tool call, or several answers at once."""
+    text = ""
+    for event in re.split(rb"\r?\n\r?\n", b"".join(said)):
+        for choice in _chunk(event).get("choices", ()):
+            delta = choice.get("delta") or {}
+            if delta.get("tool_calls") or choice.get("index"):
+                raise ProviderError.of(Failure.BROKEN_OFF, "it had begun with more than text")
+            text += delta.get("content") or choice.get("text") or ""
+    return text
 
 
 def _chunk(event: bytes) -> dict[str, Any]:

@@ -30,7 +30,8 @@ ANSWER: dict[str, Any] = {
 async def complete(
     caller: Caller, http: Request, request: ChatRequest, cache_s: Ttl = None
 ) -> Response:
-    call = OpenAICall(ChatTranslation(request), orjson.loads(await http.body()))
+    body = orjson.loads(await http.body())
+    call = OpenAICall(ChatTranslation(request, body), body)
     async with caller as allowance:
         opening = Opening(allowance, error_frame, cache_s=cache_s)
         return await opening.respond(request.model, call)

@@ -30,10 +30,7 @@ class ChatCall:
             return provider.stream(card, prompt)
         if self.prompt.restarts:
             return _after(Restarted(card.id), provider.stream(card, prompt))
-        text = _text_of(said)
-        if text.strip():
-            begun = [Turn("assistant", text), Turn("user", GO_ON)]
-            prompt = replace(prompt, turns=[*prompt.turns, *begun])
+        prompt = continued(prompt, _text_of(said))
         return _after(Continued(card.id), provider.stream(card, prompt))
 
 
@@ -46,6 +43,14 @@ async def _after(change: Event, events: AsyncGenerator[Event, None]) -> AsyncGen
                 is_told = True
                 yield change
             yield event
+
+
+def continued(prompt: Prompt, text: str) -> Prompt:
+    """For another model, which is to go on after what the one before has said."""
+    if not text.strip():
+        return prompt
+    begun = [Turn("assistant", text), Turn("user", GO_ON)]
+    return replace(prompt, turns=[*prompt.turns, *begun])
 
 
 def fitted(prompt: Prompt, card: ModelCard) -> Prompt:

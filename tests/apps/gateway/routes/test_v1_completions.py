@@ -321,3 +321,10 @@ def test_a_wrong_time_in_the_cache_is_named(http: httpx.Client) -> None:
     answer = http.post("/v1/chat/completions", json=body("words"), headers=headers)
     assert answer.status_code == 400
     assert "86400" in answer.json()["error"]["message"]
+
+
+def test_the_headers_tell_who_has_answered(http: httpx.Client) -> None:
+    answer = http.post("/v1/chat/completions", json=body("words"))
+    assert answer.headers["x-raylm-model"] == "openai/words"
+    assert answer.headers["x-raylm-attempts"] == "1"
+    assert 0 <= float(answer.headers["x-raylm-overhead-ms"]) < 1000
