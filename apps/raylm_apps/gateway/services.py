@@ -32,8 +32,10 @@ from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
 from raylm_apps.gateway.providers.base import Provider
 from raylm_apps.gateway.providers.catalog import Catalog
+from raylm_apps.gateway.providers.google import GoogleProvider
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
+from raylm_apps.gateway.providers.openai_responses import OpenAIResponsesProvider
 from raylm_apps.gateway.readers import Readers
 from raylm_apps.gateway.recovery import Recovery
 from raylm_apps.gateway.redis_client import UNAVAILABLE
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from raylm_apps.gateway.tools.mcp import McpConnection
 
 FLUSH_S = 5.0
+OPENAI_APIS = {"chat": OpenAIProvider, "responses": OpenAIResponsesProvider}
 # A small model left to itself rambles: what its makers recommend for chatting.
 LOCAL_SAMPLING = Sampling(temperature=0.2, top_p=0.9)
 
@@ -256,7 +259,11 @@ def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Pr
         yield OpenAIProvider("raylm", settings.engine_url, client, sampling=sampling)
     if settings.openai_api_key is not None:
         key = settings.openai_api_key.get_secret_value()
-        yield OpenAIProvider("openai", settings.openai_base_url, client, api_key=key)
+        speaker = OPENAI_APIS[settings.openai_api]
+        yield speaker("openai", settings.openai_base_url, client, api_key=key)
+    if settings.google_api_key is not None:
+        key = settings.google_api_key.get_secret_value()
+        yield GoogleProvider("google", settings.google_base_url, client, api_key=key)
     if settings.mock_provider:
         yield MockProvider()
 

@@ -8,6 +8,7 @@ from raylm.core.wire.events import Event
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import Prompt
 
+HIDDEN = "(key)"
 UNREACHABLE = "The model cannot be reached at the moment. Please try again."
 MESSAGES = {
     Failure.BUSY: "The model is busy. Please try again in a moment.",
@@ -61,6 +62,9 @@ class ProviderError(Exception):
         self.cause = cause
         self.failure = failure
         self.retry_after_s = retry_after_s
+
+    def hide(self, secret: str) -> None:
+        self.cause = self.cause.replace(secret, HIDDEN)
 
     @classmethod
     def of(cls, failure: Failure, cause: str, *, retry_after_s: float | None = None) -> Self:
