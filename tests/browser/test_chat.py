@@ -178,3 +178,16 @@ def test_the_newest_words_stay_in_view_until_one_scrolls_away(open_page: OpenPag
     expect(chat.last_answer.get_by_text("Line 59")).not_to_be_in_viewport()
     chat.scroll_button.click()
     expect(chat.last_answer.get_by_text("Line 59")).to_be_in_viewport()
+
+
+def test_a_picture_is_seen_and_sources_are_named(chat: ChatPage) -> None:
+    chat.ask("A dot, please.", "mock/picture")
+    for _ in range(2):
+        expect(chat.last_answer).to_contain_text("I remember nothing.")
+        picture = chat.answers.last.get_by_test_id("message-image")
+        expect(picture).to_have_js_property("naturalWidth", 1)
+        source = chat.answers.last.get_by_test_id("message-sources").get_by_role("link")
+        expect(source).to_have_text("On dots · example.com")
+        expect(source).to_have_attribute("href", "https://example.com/dots")
+        chat.wait_for_chat_url()
+        chat.page.reload()

@@ -1,16 +1,17 @@
 """The loop between a model and its tools, from a question to the last word of its answer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 import structlog
 
-from raylm.core.wire.events import Continued, Finished, Restarted, Usage
+from raylm.core.wire.events import Continued, Finished, GeneratedFile, Restarted, Usage
 from raylm.core.wire.prompt import ToolCall
 from raylm_apps.gateway import tool_parts
 from raylm_apps.gateway.approval import decided_calls, new_approval_id
 from raylm_apps.gateway.conversation import Conversation
+from raylm_apps.gateway.provider_metadata import signed_by
 from raylm_apps.gateway.providers.base import Provider, ToolsRefusedError
 from raylm_apps.gateway.tool_parts import Part
 from raylm_apps.gateway.tools.calls import JudgedCall, ReadyCall, RefusedCall, check, judge
@@ -35,6 +36,7 @@ class Answering:
         fold: MessageFold,
         publish: Callable[[Iterable[Part]], None],
         *,
+        keep_file: Callable[[GeneratedFile], Awaitable[Part]],
         max_tool_steps: int,
         usage: Usage | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class Answering:
         self._writer = writer
         self._fold = fold
         self._publish = publish
+        self._keep_file = keep_file
         self._max_tool_steps = max_tool_steps
         self.usage = usage
 
@@ -60,7 +63,7 @@ class Answering:
             self._publish(self._writer.start_step())
             finished, calls = await self._ask(may_call=may_call)
             judged = judge(calls, self._toolbox, may_call=may_call)
-            self._tell(judged)
+            self._tell(calls, judged)
             await self._tool_run.run_all(_free(judged))
             waiting = self._request_approvals(judged)
             self._publish(self._writer.finish_step())
@@ -91,6 +94,8 @@ class Answering:
                 elif isinstance(event, Restarted | Continued):
                     calls.clear()
                     self._publish(self._change_model(event))
+                elif isinstance(event, GeneratedFile):
+                    self._publish([await self._keep_file(event)])
                 else:
                     self._publish(self._writer.write(event))
         return finished, calls
@@ -102,16 +107,18 @@ class Answering:
         self._publish(self._writer.close_block())
         return self._fold.closing_parts()
 
-    def _tell(self, judged: Sequence[JudgedCall]) -> None:
+    def _tell(self, calls: Sequence[ToolCall], judged: Sequence[JudgedCall]) -> None:
         """What became of the calls' arguments."""
         self._publish(self._writer.close_block())
-        for call in judged:
+        provider = self._conversation.model.provider
+        for made, call in zip(calls, judged, strict=True):
+            signed = signed_by(provider, made.signature)
             match call:
                 case ReadyCall():
-                    part = tool_parts.input_available(call.id, call.name, call.input)
+                    part = tool_parts.input_available(call.id, call.name, call.input, **signed)
                 case RefusedCall(call_id, name, raw, reason):
                     self._watch.count(self._known(name), "error")
-                    part = tool_parts.input_error(call_id, name, raw, reason)
+                    part = tool_parts.input_error(call_id, name, raw, reason, **signed)
             self._publish([part])
 
     def _request_approvals(self, judged: Sequence[JudgedCall]) -> bool:

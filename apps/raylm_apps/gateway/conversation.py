@@ -47,6 +47,7 @@ class Conversation:
             answer,
             tools=self.model.tools,
             attachments=self.attachments,
+            provider=self.model.provider,
         )
         return Prompt(
             turns,
@@ -66,19 +67,24 @@ def prompt_turns(
     *,
     tools: bool = False,
     attachments: Attachments = NO_ATTACHMENTS,
+    provider: str = "",
 ) -> list[Turn]:
     """The newest messages that leave room for the answer; always the last, and the answer so far.
 
     Empty answers (stopped before their first word) are left out: a chat template may refuse them.
-    Calls and results are left out where the model has no tools.
+    Calls and results are left out where the model has no tools, and thoughts where they are not
+    of its provider.
     """
     context = context_tokens or DEFAULT_CONTEXT_TOKENS
     room = max(context - answer_tokens, context // 2) * CHARS_PER_TOKEN
-    begun = shortened(turns_of(answer, tools=tools), room // 2)
+    begun = shortened(turns_of(answer, tools=tools, provider=provider), room // 2)
     room -= sum(map(_chars, begun))
     exchanges: list[list[Turn]] = []
     for message in reversed(path):
-        said = _said(message, attachments, room, tools=tools)
+        if message.role == "assistant":
+            said = turns_of(message.parts, tools=tools, provider=provider)
+        else:
+            said = _question(message, attachments, room)
         room -= sum(map(_chars, said))
         if exchanges and room < 0:
             break
@@ -87,9 +93,7 @@ def prompt_turns(
     return [turn for said in reversed(exchanges) for turn in said] + begun
 
 
-def _said(message: Message, attachments: Attachments, room: int, *, tools: bool) -> list[Turn]:
-    if message.role == "assistant":
-        return turns_of(message.parts, tools=tools)
+def _question(message: Message, attachments: Attachments, room: int) -> list[Turn]:
     text, images = attachments.text_of(message, room), attachments.images_of(message)
     return [Turn("user", text, images=images)] if text or images else []
 
@@ -108,7 +112,8 @@ def _cut(turn: Turn, chars: int) -> Turn:
 
 
 def _chars(turn: Turn) -> int:
-    return len(turn.text) + sum(len(call.name) + len(call.arguments) for call in turn.tool_calls)
+    called = sum(len(call.name) + len(call.arguments) for call in turn.tool_calls)
+    return len(turn.text) + called + sum(len(thought.text) for thought in turn.thoughts)
 
 
 def title_of(text: str) -> str:

@@ -6,13 +6,13 @@ the process cut it short, and then what there is stays.
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from raylm.core.wire.events import Usage
+from raylm.core.wire.events import GeneratedFile, Usage
 from raylm_apps.gateway.answer_log import AnswerKey, AnswerLog
 from raylm_apps.gateway.answering import Answering
 from raylm_apps.gateway.conversation import Conversation
@@ -33,7 +33,7 @@ from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, title_pa
 SAVE_PATIENCE_S = 1.0
 # Nor must a title that is still being thought of; it is stored whenever it comes.
 TITLE_PATIENCE_S = 0.5
-FIRST_TOKENS = frozenset({"text-start", "reasoning-start", "tool-input-start"})
+FIRST_TOKENS = frozenset({"text-start", "reasoning-start", "tool-input-start", "file"})
 UNEXPECTED = "Something went wrong while answering. Please try again."
 logger = structlog.get_logger()
 
@@ -53,6 +53,7 @@ class Generation:
         toolbox: Toolbox,
         limits: ToolLimits,
         *,
+        keep_file: Callable[[GeneratedFile], Awaitable[Part]],
         titling: Titling | None,
         streams: StreamWriter,
         answers: AnswerWriter,
@@ -67,7 +68,7 @@ class Generation:
         self._streams = streams
         self._answers = answers
         self._metrics = metrics
-        self._writer = UiMessageWriter(answer.id)
+        self._writer = UiMessageWriter(answer.id, conversation.model.provider)
         self._fold = MessageFold(answer.parts)
         self._answering = Answering(
             conversation,
@@ -77,6 +78,7 @@ class Generation:
             self._writer,
             self._fold,
             self._publish,
+            keep_file=keep_file,
             max_tool_steps=limits.max_steps,
             usage=usage_of(answer),
         )

@@ -18,6 +18,7 @@ from raylm_apps.gateway.ui_message import MessageFold, settled
 
 SILENCE_WITHOUT_REDIS_S = 60.0
 TOLD = frozenset({"finishReason", "usage", "error"})
+TOLD_IN_PARTS = ("input", "output", "errorText", "data", "url", "providerMetadata")
 logger = structlog.get_logger()
 
 
@@ -117,5 +118,5 @@ def richer(one: list[Part], other: list[Part]) -> list[Part]:
 
 
 def _weight(part: Part) -> int:
-    told = [part[name] for name in ("input", "output", "errorText", "data") if name in part]
+    told = [part[name] for name in TOLD_IN_PARTS if name in part]
     return len(part.get("text", "")) + len(orjson.dumps(told))

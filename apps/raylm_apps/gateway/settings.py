@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     providers: Path | None = Field(None, description="YAML: more of them, models, groups")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+    openai_api: Literal["chat", "responses"] = Field(
+        "chat", validation_alias="OPENAI_API", description="which of the server's APIs is spoken"
+    )
+    google_api_key: SecretStr | None = Field(None, validation_alias="GOOGLE_API_KEY")
+    google_base_url: str = Field(
+        "https://generativelanguage.googleapis.com", validation_alias="GOOGLE_BASE_URL"
+    )
 
     title_model: str | None = Field(
         None, description="names new chats; 'off', or by default the chat's own where it is hosted"
@@ -138,7 +145,7 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             lines = [
-                f"RAYLM_{str(mistake['loc'][0]).upper()} {mistake['input']!r}: {mistake['msg']}"
+                f"{_variable(mistake['loc'][0])} {mistake['input']!r}: {mistake['msg']}"
                 for mistake in error.errors()
             ]
             raise ConfigError("environment: " + "; ".join(lines)) from None
@@ -183,6 +190,12 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
         return _kept_secret(self.data_dir / "secret_key")
+
+
+def _variable(place: str | int) -> str:
+    """A field stands for RAYLM_..., but for those with a name that others have given."""
+    name = str(place)
+    return name if name.isupper() else f"RAYLM_{name.upper()}"
 
 
 def _kept_secret(path: Path) -> bytes:

@@ -7,6 +7,7 @@ them. `tool-<name>` is the stored part's type, its `state` tells how far the cal
 from typing import Any
 
 Part = dict[str, Any]
+METADATA = "callProviderMetadata"  # of a stored call; on the wire it is `providerMetadata`
 
 
 def input_start(call_id: str, name: str) -> Part:
@@ -17,13 +18,14 @@ def input_delta(call_id: str, text: str) -> Part:
     return {"type": "tool-input-delta", "toolCallId": call_id, "inputTextDelta": text}
 
 
-def input_available(call_id: str, name: str, arguments: Any) -> Part:
-    return {**input_start(call_id, name), "type": "tool-input-available", "input": arguments}
-
-
-def input_error(call_id: str, name: str, raw: Any, text: str) -> Part:
+def input_available(call_id: str, name: str, arguments: Any, **metadata: Any) -> Part:
     start = input_start(call_id, name)
-    return {**start, "type": "tool-input-error", "input": raw, "errorText": text}
+    return {**start, "type": "tool-input-available", "input": arguments, **metadata}
+
+
+def input_error(call_id: str, name: str, raw: Any, text: str, **metadata: Any) -> Part:
+    start = input_start(call_id, name)
+    return {**start, "type": "tool-input-error", "input": raw, "errorText": text, **metadata}
 
 
 def output_available(call_id: str, output: Any, *, preliminary: bool = False) -> Part:
@@ -89,12 +91,13 @@ def unfinished(part: Part, text: str) -> Part | None:
 def replayed(part: Part) -> list[Part]:
     """The events that make a stored part again."""
     call_id, name = part["toolCallId"], name_of(part)
+    metadata = {"providerMetadata": part[METADATA]} if METADATA in part else {}
     if "rawInput" in part:
-        raw = input_error(call_id, name, part["rawInput"], part["errorText"])
+        raw = input_error(call_id, name, part["rawInput"], part["errorText"], **metadata)
         return [input_start(call_id, name), raw]
     if "input" not in part:
         return [input_start(call_id, name)]
-    events = [input_available(call_id, name, part["input"])]
+    events = [input_available(call_id, name, part["input"], **metadata)]
     if "approval" in part:
         events.append(approval_request(part["approval"]["id"], call_id))
     match part["state"]:
@@ -109,6 +112,8 @@ def replayed(part: Part) -> list[Part]:
 
 
 def _begun(event: Part, **fields: Any) -> Part:
+    if "providerMetadata" in event:
+        fields[METADATA] = event["providerMetadata"]
     return {"type": f"tool-{event['toolName']}", "toolCallId": event["toolCallId"], **fields}
 
 

@@ -6,8 +6,17 @@ fields, so the finish reason travels in the metadata.
 
 from typing import Any
 
-from raylm.core.wire.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
+from raylm.core.wire.events import (
+    Event,
+    ReasoningDelta,
+    ReasoningSigned,
+    Source,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+)
 from raylm_apps.gateway import tool_parts
+from raylm_apps.gateway.provider_metadata import signed_by
 from raylm_apps.gateway.tool_parts import Part
 
 NOT_FINISHED = "This call was not finished."
@@ -17,10 +26,12 @@ _STREAMED = {"text-start": "text", "reasoning-start": "reasoning"}
 class UiMessageWriter:
     """Turns a provider's events into parts that obey the client's rules of order."""
 
-    def __init__(self, message_id: str) -> None:
+    def __init__(self, message_id: str, provider: str = "") -> None:
         self._message_id = message_id
+        self._provider = provider
         self._open_kind: str | None = None
         self._blocks = 0
+        self._sources: set[str] = set()
 
     def start(self, metadata: dict[str, Any], title: str | None) -> list[Part]:
         parts: list[Part] = [
@@ -34,6 +45,11 @@ class UiMessageWriter:
                 return self._delta("text", text)
             case ReasoningDelta(text):
                 return self._delta("reasoning", text)
+            case ReasoningSigned(signature):
+                opening = [] if self._open_kind == "reasoning" else self._switch("reasoning")
+                return [*opening, *self.close_block(signed_by(self._provider, signature))]
+            case Source(url, title):
+                return self._source(_without_nul(url), _without_nul(title))
             case ToolCallStarted(call_id, name):
                 return [*self.close_block(), tool_parts.input_start(call_id, name)]
             case ToolCallDelta(call_id, text):
@@ -59,19 +75,29 @@ class UiMessageWriter:
             if part["type"] == "step-start":
                 stream += [*(self.finish_step() if number else []), *self.start_step()]
             elif part["type"] in ("text", "reasoning"):
-                stream += [*self._delta(part["type"], part["text"]), *self.close_block()]
+                end = {name: part[name] for name in ("providerMetadata",) if name in part}
+                stream += [*self._delta(part["type"], part["text"]), *self.close_block(end)]
             elif tool_parts.is_call(part):
                 stream += tool_parts.replayed(part)
             else:
+                self._sources.add(part.get("url", ""))
                 stream.append(part)
         return [*stream, *self.finish_step()] if parts else []
 
-    def close_block(self) -> list[Part]:
+    def close_block(self, metadata: Part | None = None) -> list[Part]:
         if self._open_kind is None:
             return []
-        end = {"type": f"{self._open_kind}-end", "id": str(self._blocks)}
+        end = {"type": f"{self._open_kind}-end", "id": str(self._blocks), **(metadata or {})}
         self._open_kind = None
         return [end]
+
+    def _source(self, url: str, title: str) -> list[Part]:
+        """Each page once, and only what a browser may open."""
+        if url in self._sources or not url.startswith(("https://", "http://")):
+            return []
+        self._sources.add(url)
+        source = {"type": "source-url", "sourceId": f"source-{len(self._sources)}", "url": url}
+        return [{**source, "title": title} if title else source]
 
     def _delta(self, kind: str, text: str) -> list[Part]:
         parts = [] if kind == self._open_kind else self._switch(kind)
@@ -98,6 +124,10 @@ def notice_part(kind: str, text: str) -> Part:
     return {"type": "data-notice", "id": kind, "data": {"kind": kind, "text": text}}
 
 
+def file_part(media_type: str, url: str) -> Part:
+    return {"type": "file", "mediaType": media_type, "url": url}
+
+
 def finish_parts(metadata: dict[str, Any]) -> list[Part]:
     return [{"type": "finish", "messageMetadata": metadata}]
 
@@ -120,18 +150,21 @@ class MessageFold:
     def __init__(self, parts: list[Part] | None = None) -> None:
         self.metadata: dict[str, Any] = {}
         self._parts: list[Part] = list(parts or ())
-        self._open: dict[str, tuple[str, list[str]]] = {}
+        self._open: dict[str, Part] = {}
 
     def add(self, part: Part) -> None:
         kind = part["type"]
         if kind in _STREAMED:
-            chunks: list[str] = []
-            self._open[part["id"]] = (_STREAMED[kind], chunks)
-            self._parts.append({"type": _STREAMED[kind], "text": chunks})
+            self._open[part["id"]] = {"type": _STREAMED[kind], "text": []}
+            self._parts.append(self._open[part["id"]])
         elif kind in ("text-delta", "reasoning-delta"):
-            self._open[part["id"]][1].append(part["delta"])
+            self._open[part["id"]]["text"].append(part["delta"])
         elif kind in ("text-end", "reasoning-end"):
-            del self._open[part["id"]]
+            ended = self._open.pop(part["id"])
+            if "providerMetadata" in part:
+                ended["providerMetadata"] = part["providerMetadata"]
+        elif kind in ("source-url", "file"):
+            self._parts.append(part)
         elif kind == "start-step":
             self._parts.append({"type": "step-start"})
         elif kind == "finish-step":
@@ -157,7 +190,7 @@ class MessageFold:
 
     def closing_parts(self) -> list[Part]:
         """The ends that open blocks lack, and errors for the calls that will have no result."""
-        ends = [{"type": f"{kind}-end", "id": block} for block, (kind, _) in self._open.items()]
+        ends = [{"type": f"{part['type']}-end", "id": id_} for id_, part in self._open.items()]
         return [*ends, *_errors(self._parts)]
 
     def _place(self, key: str, value: str, kind: str | None = None) -> int | None:

@@ -133,6 +133,19 @@ def test_a_stopped_tool_shows_an_error(outcomes: dict[str, Any]) -> None:
     assert (call["state"], call["errorText"]) == ("output-error", "This call was not finished.")
 
 
+def test_pictures_sources_and_signatures_arrive(outcomes: dict[str, Any]) -> None:
+    chat = outcomes["drawAndCite"]
+    assert (chat["status"], chat["error"]) == ("ready", None)
+    answer = chat["messages"][-1]
+    start, thought, said, source, picture = answer["parts"]
+    assert (start["type"], said["type"]) == ("step-start", "text")
+    assert thought["providerMetadata"] == {"mock": {"signature": "thought 1"}}
+    assert (source["type"], source["url"]) == ("source-url", "https://example.com/dots")
+    assert (picture["type"], picture["mediaType"]) == ("file", "image/png")
+    assert picture["url"].startswith("/api/files/")
+    assert text_of(answer) == "I remember thought 0."
+
+
 @pytest.mark.parametrize(
     ("case", "state", "said"),
     [("allow", "output-available", "noted"), ("deny", "output-denied", "The user denied")],

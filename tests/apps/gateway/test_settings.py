@@ -29,6 +29,14 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings.from_environment()
 
 
+def test_a_variable_that_others_have_named_is_named_as_they_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API", "completions")
+    with pytest.raises(ConfigError, match="environment: OPENAI_API 'completions': Input should be"):
+        Settings.from_environment()
+
+
 def test_names_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYLM_ADMIN_EMAILS", "Boss@Example.com, ada@example.com,")
     monkeypatch.setenv("RAYLM_TRUSTED_PROXIES", "10.0.0.0/8,::1")

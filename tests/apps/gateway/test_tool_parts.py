@@ -8,8 +8,8 @@ from raylm_apps.gateway.ui_message import NOT_FINISHED, MessageFold, UiMessageWr
 FIELDS = {
     "tool-input-start": {"toolCallId", "toolName"},
     "tool-input-delta": {"toolCallId", "inputTextDelta"},
-    "tool-input-available": {"toolCallId", "toolName", "input"},
-    "tool-input-error": {"toolCallId", "toolName", "input", "errorText"},
+    "tool-input-available": {"toolCallId", "toolName", "input", "providerMetadata"},
+    "tool-input-error": {"toolCallId", "toolName", "input", "errorText", "providerMetadata"},
     "tool-output-available": {"toolCallId", "output", "preliminary"},
     "tool-output-error": {"toolCallId", "errorText"},
 }
@@ -20,6 +20,9 @@ HALF = tool_parts.output_available("c1", 50, preliminary=True)
 WHOLE = tool_parts.output_available("c1", {"degrees": 11})
 ERROR = tool_parts.output_error("c1", "no")
 DENIED = tool_parts.output_denied("c1")
+SIGNED = {"providerMetadata": {"google": {"signature": "s"}}}
+SIGNED_CALL = tool_parts.input_available("c1", "getWeather", {"city": "Paris"}, **SIGNED)
+SIGNED_NONSENSE = tool_parts.input_error("c1", "getWeather", "{bad", "not JSON", **SIGNED)
 STREAMS = {
     "whole": [START, tool_parts.input_delta("c1", "{"), AVAILABLE, HALF, WHOLE],
     "error": [START, AVAILABLE, ERROR],
@@ -37,9 +40,23 @@ def fold(events: list[Part]) -> list[Part]:
     return folded.parts()
 
 
+SIGNED_STREAMS = {
+    "whole": [START, SIGNED_CALL, HALF, WHOLE],
+    "unreadable": [START, SIGNED_NONSENSE],
+    "denied": [START, SIGNED_CALL, REQUEST, DENIED],
+}
+
+
+@pytest.mark.parametrize("name", SIGNED_STREAMS)
+def test_the_signature_of_a_call_stays_with_it(name: str) -> None:
+    stored = fold(SIGNED_STREAMS[name])
+    assert stored[1]["callProviderMetadata"] == SIGNED["providerMetadata"]
+    assert fold(UiMessageWriter("m").replay(stored)[1:]) == stored
+
+
 @pytest.mark.parametrize("name", ["whole", "error", "unreadable"])
 def test_only_what_the_strictest_client_accepts(name: str) -> None:
-    for part in STREAMS[name]:
+    for part in (*STREAMS[name], *SIGNED_STREAMS.get(name, ())):
         assert part.keys() <= {"type"} | FIELDS[part["type"]]
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from raylm.core.wire.prompt import ToolCall, Turn
+from raylm.core.wire.prompt import Thought, ToolCall, Turn
 from raylm_apps.gateway.conversation import CUT, Conversation, prompt_turns
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.store.messages import Message, Status
@@ -49,6 +49,59 @@ def test_each_step_is_a_turn_with_its_results() -> None:
 def test_a_model_without_tools_reads_the_text_alone() -> None:
     assert turns_of(PARTS, tools=False) == [Turn("assistant", "Let me see.11 degrees.")]
     assert turns_of(PARTS[2:4], tools=False) == []
+
+
+def signed(by: str, signature: str) -> dict[str, Any]:
+    return {by: {"signature": signature}}
+
+
+def test_signatures_go_back_to_whom_they_came_from() -> None:
+    parts = [
+        STEP,
+        {"type": "reasoning", "text": "Hm.", "providerMetadata": signed("google", "a")},
+        {"type": "reasoning", "text": "unsigned"},
+        {"type": "reasoning", "text": "", "providerMetadata": signed("anthropic", "b")},
+        text("Let me see."),
+        call("c1", "output-available", output=1, callProviderMetadata=signed("google", "c")),
+        STEP,
+        {
+            "type": "reasoning",
+            "text": "Nothing follows.",
+            "providerMetadata": signed("google", "d"),
+        },
+    ]
+    (turn, _) = turns_of(parts, tools=True, provider="google")
+    assert turn.thoughts == (Thought("Hm.", "a"),)
+    assert turn.tool_calls == (ToolCall("c1", "getWeather", '{"city":"Paris"}', "c"),)
+    (turn, _) = turns_of(parts, tools=True, provider="anthropic")
+    assert turn.thoughts == (Thought("", "b"),)
+    assert turn.tool_calls[0].signature == ""
+    for other in ("", "openai"):
+        (turn, _) = turns_of(parts, tools=True, provider=other)
+        assert (turn.thoughts, turn.tool_calls[0].signature) == ((), "")
+
+
+def test_a_model_without_tools_gets_the_thoughts_of_an_answer_without_calls() -> None:
+    thought = {"type": "reasoning", "text": "Hm.", "providerMetadata": signed("google", "a")}
+    assert turns_of([STEP, thought, text("Yes.")], tools=False, provider="google") == [
+        Turn("assistant", "Yes.", thoughts=(Thought("Hm.", "a"),))
+    ]
+    (turn,) = turns_of([STEP, thought, *PARTS], tools=False, provider="google")
+    assert turn == Turn("assistant", "Let me see.11 degrees.")
+
+
+def test_the_prompt_is_for_the_models_provider() -> None:
+    thought = {"type": "reasoning", "text": "Hm.", "providerMetadata": signed("google", "a")}
+    path = [message("user", [text("?")]), message("assistant", [STEP, thought, text("!")])]
+    path.append(message("user", [text("And?")]))
+    for provider, thoughts in (("google", (Thought("Hm.", "a"),)), ("openai", ())):
+        card = ModelCard(f"{provider}/m", "m", provider, tools=True)
+        begun = [STEP, thought, *PARTS[1:3]]
+        turns = Conversation(path, card, "u1", 100).prompt(begun).turns
+        assert [tuple(turn.thoughts) for turn in turns if turn.role == "assistant"] == [
+            thoughts,
+            thoughts,
+        ]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from raylm.core.wire.events import (
     Event,
     Finished,
     ReasoningDelta,
+    ReasoningSigned,
+    Source,
     TextDelta,
     ToolCallStarted,
     Usage,
@@ -22,7 +24,8 @@ FIELDS = {
     "text-end": {"id"},
     "reasoning-start": {"id"},
     "reasoning-delta": {"id", "delta"},
-    "reasoning-end": {"id"},
+    "reasoning-end": {"id", "providerMetadata"},
+    "source-url": {"sourceId", "url", "title"},
     "data-chat-title": {"data", "transient"},
     "message-metadata": {"messageMetadata"},
     "finish-step": set(),
@@ -38,10 +41,22 @@ EVENTS: list[Event] = [
     ReasoningDelta("Really?"),
     TextDelta(" Yes."),
 ]
+SIGNED: list[Event] = [
+    ReasoningDelta("Hm."),
+    ReasoningSigned("first"),
+    ReasoningSigned("secret"),
+    TextDelta("It is "),
+    Source("https://a.example", "A"),
+    Source("https://a.example", "again"),
+    Source("javascript:alert(1)", "no page"),
+    Source("http://b.example/\x00"),
+    TextDelta("blue."),
+    ReasoningSigned("last"),
+]
 
 
 def stream(events: list[Event], ending: Ending) -> list[Part]:
-    writer = UiMessageWriter("answer-1")
+    writer = UiMessageWriter("answer-1", "google")
     parts = [*writer.start({"status": "streaming"}, "A title"), *writer.start_step()]
     for event in events:
         parts += writer.write(event)
@@ -100,6 +115,41 @@ def test_folding_gives_the_stored_message() -> None:
         "finishReason": "length",
         "usage": {"inputTokens": 3, "outputTokens": 5},
     }
+
+
+def by_google(signature: str) -> Part:
+    return {"google": {"signature": signature}}
+
+
+def test_signatures_and_sources_are_kept() -> None:
+    parts = stream(SIGNED, ENDINGS[0])
+    for part in parts:
+        assert part.keys() <= {"type"} | FIELDS[part["type"]]
+    folded = fold(parts)
+    assert folded.parts() == [
+        {"type": "step-start"},
+        {"type": "reasoning", "text": "Hm.", "providerMetadata": by_google("first")},
+        {"type": "reasoning", "text": "", "providerMetadata": by_google("secret")},
+        {"type": "text", "text": "It is blue."},
+        {
+            "type": "source-url",
+            "sourceId": "source-1",
+            "url": "https://a.example",
+            "title": "A",
+        },
+        {"type": "source-url", "sourceId": "source-2", "url": "http://b.example/"},
+        {"type": "reasoning", "text": "", "providerMetadata": by_google("last")},
+    ]
+    assert fold(replay("answer-1", folded.parts(), folded.metadata)).parts() == folded.parts()
+
+
+def test_an_answer_that_goes_on_cites_no_page_again() -> None:
+    first = fold(stream([Source("https://a.example")], ENDINGS[0])).parts()
+    writer = UiMessageWriter("answer-1", "google")
+    writer.replay(first)
+    assert writer.write(Source("https://a.example")) == []
+    (part,) = writer.write(Source("https://b.example"))
+    assert part["sourceId"] not in {old.get("sourceId") for old in first}
 
 
 def test_a_fold_can_be_read_while_it_grows() -> None:

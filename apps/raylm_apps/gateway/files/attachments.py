@@ -114,7 +114,8 @@ async def load_attachments(
     uploads: Uploads, user_id: str, path: Sequence[Message], model: ModelCard
 ) -> Attachments:
     """Texts for every model, images for one that sees them."""
-    parts = [part for message in path for part in _file_parts(message)]
+    asked = [message for message in path if message.role == "user"]
+    parts = [part for message in asked for part in _file_parts(message)]
     if not parts:
         return Attachments()
     readable = [_id_of(part) for part in parts if part["mediaType"] not in RASTER]

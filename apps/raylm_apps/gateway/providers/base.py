@@ -10,6 +10,7 @@ from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.providers.redaction import redacted
 
+HIDDEN = "(key)"
 UNREACHABLE = "The model cannot be reached at the moment. Please try again."
 MESSAGES = {
     Failure.BUSY: "The model is busy. Please try again in a moment.",
@@ -63,6 +64,9 @@ class ProviderError(Exception):
         self.cause = redacted(cause)
         self.failure = failure
         self.retry_after_s = retry_after_s
+
+    def hide(self, secret: str) -> None:
+        self.cause = self.cause.replace(secret, HIDDEN)
 
     @classmethod
     def of(cls, failure: Failure, cause: str, *, retry_after_s: float | None = None) -> Self:

@@ -1,25 +1,39 @@
 """Deterministic providers for tests and demos, under RAYLM_MOCK_PROVIDER=1."""
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from raylm.core.wire.events import Event, Finished, ReasoningDelta, TextDelta, Usage
+from raylm.core.wire.events import (
+    Event,
+    Finished,
+    GeneratedFile,
+    ReasoningDelta,
+    ReasoningSigned,
+    Source,
+    TextDelta,
+    Usage,
+)
 from raylm.core.wire.prompt import Prompt, ToolCall
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.mock_tools import call_tools, sight
 
 SLOW_WORDS, SLOW_PAUSE_S = 100, 0.1
 FLAKY_WORDS = 5
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
 
 
 class MockProvider:
-    """Nine models, each good for one thing.
+    """Ten models, each good for one thing.
 
     `echo` repeats the question, `reasoning` thinks first, `tools` calls them, `slow` takes ten
     seconds, `silent` never says a word, `flaky` breaks after five words, `base` has no chat
     template, `title` names a chat, with the chatter of a small model, `vision` tells what images
-    it was given.
+    it was given, `picture` thinks, cites, draws, and tells what it was shown of earlier thoughts.
     """
 
     def __init__(self, name: str = "mock") -> None:
@@ -95,6 +109,16 @@ async def _vision(prompt: Prompt) -> AsyncIterator[Event]:
         yield TextDelta(word)
 
 
+async def _picture(prompt: Prompt) -> AsyncIterator[Event]:
+    seen = [thought.signature for turn in prompt.turns for thought in turn.thoughts]
+    yield ReasoningDelta("I think of a dot.")
+    yield ReasoningSigned(f"thought {len(seen)}")
+    for word in _words(f"I remember {', '.join(seen) or 'nothing'}."):
+        yield TextDelta(word)
+    yield Source("https://example.com/dots", "On dots")
+    yield GeneratedFile("image/png", DOT)
+
+
 _KINDS = {
     "echo": _echo,
     "reasoning": _reasoning,
@@ -105,6 +129,7 @@ _KINDS = {
     "tools": call_tools,
     "title": _title,
     "vision": _vision,
+    "picture": _picture,
 }
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +12,8 @@ from raylm.core.wire.failure import Failure
 from raylm.core.wire.openai.request_encoder import chat_request
 from raylm.core.wire.openai.stream_decoder import ChatStreamDecoder
 from raylm.core.wire.prompt import Prompt, Sampling
-from raylm_apps.gateway.providers.base import ModelCard, ProviderError, ToolsRefusedError
-from raylm_apps.gateway.providers.refusals import RefusedError
-from raylm_apps.gateway.providers.tool_refusals import ToolRefusals, refuses_tools
+from raylm_apps.gateway.providers.base import ModelCard, ProviderError
+from raylm_apps.gateway.providers.tool_refusals import ToolRefusals
 from raylm_apps.gateway.providers.upstream import Upstream
 
 _NO_CHAT = re.compile(
@@ -52,24 +50,16 @@ class OpenAIProvider:
             cause = f"a strange model list: {error!r}"
             raise ProviderError.of(Failure.UNREACHABLE, cause) from error
 
-    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        if prompt.tools and model.id in self._refusals:
-            raise _no_tools(model, "it has said so lately")
-        events = self._upstream.events(
+    def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        return self._refusals.watched(model, prompt, self._answer(model, prompt))
+
+    def _answer(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        return self._upstream.events(
             "/chat/completions",
             self._request(model, prompt),
             ChatStreamDecoder(),
             self._affinity(prompt),
         )
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    yield event
-        except RefusedError as error:
-            if prompt.tools and refuses_tools(error.status, error.body):
-                self._refusals.add(model.id)
-                raise _no_tools(model, error.cause) from error
-            raise
 
     async def relay(
         self, model: ModelCard, path: str, body: Mapping[str, Any]
@@ -119,7 +109,3 @@ def _sees_images(model: dict[str, Any]) -> bool:
     if modalities is not None:
         return "image" in modalities
     return bool(model.get("vision") or _VISION.match(model["id"]))
-
-
-def _no_tools(model: ModelCard, cause: str) -> ToolsRefusedError:
-    return ToolsRefusedError(f"{model.name} cannot use tools, so it answers without.", cause=cause)

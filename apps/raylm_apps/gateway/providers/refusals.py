@@ -6,13 +6,18 @@ import aiohttp
 import orjson
 
 from raylm.core.wire.failure import Failure
-from raylm_apps.gateway.providers.base import ProviderError
+from raylm_apps.gateway.providers.base import HIDDEN, ProviderError
 from raylm_apps.gateway.providers.redaction import redacted
 
-MOST_BYTES = 2_000
+MOST_BYTES = 4_000  # Google says last when to come again
 MOST_WORDS = 500
-_TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{1,20}tokens", re.I)
+_TOO_LONG = re.compile(
+    r"context|too long|too many tokens|maximum.{1,20}tokens|token count.{1,30}exceeds", re.I
+)
 _POLICY = re.compile(r"content.?(policy|filter|management)|moderation|safety|responsible.?ai", re.I)
+# Google's, with status 400: a wrong key, a country or a bill.
+_KEY = re.compile(r"API.key (not valid|expired)|API_KEY_INVALID|FAILED_PRECONDITION", re.I)
+_RETRY_DELAY = re.compile(r'"retryDelay":\s*"([\d.]+)s"')
 _BY_STATUS = {
     401: Failure.KEY,
     402: Failure.KEY,  # nothing left to pay with
@@ -43,6 +48,10 @@ class RefusedError(ProviderError):
             return ""
         return redacted(words[:MOST_WORDS]) if isinstance(words, str) else ""
 
+    def hide(self, secret: str) -> None:
+        super().hide(secret)
+        self.body = self.body.replace(secret, HIDDEN)
+
 
 async def read_error(response: aiohttp.ClientResponse) -> str:
     return (await response.content.read(MOST_BYTES)).decode(errors="replace")
@@ -52,7 +61,7 @@ def refusal_of(response: aiohttp.ClientResponse, body: str) -> RefusedError:
     error = RefusedError.of(
         failure_of(response.status, body),
         f"HTTP {response.status}: {body}",
-        retry_after_s=retry_after_s(response.headers.get("retry-after")),
+        retry_after_s=retry_after_s(response.headers.get("retry-after"), body),
     )
     error.status, error.body = response.status, body
     return error
@@ -63,14 +72,18 @@ def failure_of(status: int, body: str) -> Failure:
         return _BY_STATUS[status]
     if status < 400 or status >= 500:  # a redirect, too, is no answer
         return Failure.SERVER
+    if _KEY.search(body):
+        return Failure.KEY
     if _POLICY.search(body):
         return Failure.POLICY
     return Failure.TOO_LONG if _TOO_LONG.search(body) else Failure.REQUEST
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """Seconds; the header's other form, a date, is nobody's among the providers."""
+def retry_after_s(header: str | None, body: str = "") -> float | None:
+    """Seconds; the header's other form, a date, is nobody's among the providers, and Google says
+    it in the body."""
+    told = _RETRY_DELAY.search(body)
     try:
-        return max(float(header), 0.0) if header else None
+        return max(float(header or (told[1] if told else "")), 0.0)
     except ValueError:
         return None

@@ -12,8 +12,10 @@ import aiohttp
 
 from raylm.core.wire.prompt import Sampling
 from raylm_apps.gateway.providers.base import Provider
+from raylm_apps.gateway.providers.google import GoogleProvider
 from raylm_apps.gateway.providers.mock import MockProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
+from raylm_apps.gateway.providers.openai_responses import OpenAIResponsesProvider
 from raylm_apps.gateway.settings import Settings
 
 # A small model left to itself rambles: what its makers recommend for chatting.
@@ -65,6 +67,8 @@ def _mock(
 
 KINDS: dict[str, Kind] = {
     "openai": Kind(OpenAIProvider, "https://api.openai.com/v1"),
+    "openai-responses": Kind(OpenAIResponsesProvider, "https://api.openai.com/v1"),
+    "google": Kind(GoogleProvider, "https://generativelanguage.googleapis.com"),
     "raylm": Kind(_engine),
     "mock": Kind(_mock, "mock:"),
 }
@@ -95,6 +99,10 @@ def connections_of(settings: Settings) -> Iterable[Connection]:
         yield Connection("raylm", "raylm", settings.engine_url, sampling=sampling)
     if settings.openai_api_key is not None:
         key = settings.openai_api_key.get_secret_value()
-        yield Connection("openai", "openai", settings.openai_base_url, key)
+        kind = "openai" if settings.openai_api == "chat" else "openai-responses"
+        yield Connection("openai", kind, settings.openai_base_url, key)
+    if settings.google_api_key is not None:
+        key = settings.google_api_key.get_secret_value()
+        yield Connection("google", "google", settings.google_base_url, key)
     if settings.mock_provider:
         yield Connection("mock", "mock")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator
 
-MAX_EVENT_BYTES = 1_000_000
+MAX_EVENT_BYTES = 8_000_000  # pictures come whole, in base64
 
 
 class SseError(ValueError):
@@ -11,11 +11,15 @@ class SseError(ValueError):
 
 async def sse_data(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The `data:` of each event; chunks may break anywhere, even inside a character."""
-    rest = b""
+    begun, size = list[bytes](), 0  # of the line that has not ended
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > MAX_EVENT_BYTES:
+        begun.append(chunk)
+        size += len(chunk)
+        if b"\n" in chunk:
+            *lines, rest = b"".join(begun).split(b"\n")
+            begun, size = [rest], len(rest)
+            for line in lines:
+                if line.startswith(b"data:"):
+                    yield line[5:].strip()
+        if size > MAX_EVENT_BYTES:
             raise SseError(f"an event of more than {MAX_EVENT_BYTES} bytes")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()

@@ -2,7 +2,13 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from raylm.core.wire.events import Event
+from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.providers.base import ModelCard, ToolsRefusedError
+from raylm_apps.gateway.providers.refusals import RefusedError
 
 REMEMBERED_S = 900.0
 # llama.cpp answers 500, the others what a client has done wrong.
@@ -31,8 +37,28 @@ class ToolRefusals:
         self._clock = clock
         self._until: dict[str, float] = {}
 
+    async def watched(
+        self, model: ModelCard, prompt: Prompt, answer: AsyncGenerator[Event, None]
+    ) -> AsyncGenerator[Event, None]:
+        """The answer; raises ToolsRefusedError where the server will not have the tools."""
+        if prompt.tools and model.id in self:
+            raise _no_tools(model, "it has said so lately")
+        try:
+            async with aclosing(answer):
+                async for event in answer:
+                    yield event
+        except RefusedError as error:
+            if prompt.tools and refuses_tools(error.status, error.body):
+                self.add(model.id)
+                raise _no_tools(model, error.cause) from error
+            raise
+
     def add(self, model_id: str) -> None:
         self._until[model_id] = self._clock() + REMEMBERED_S
 
     def __contains__(self, model_id: str) -> bool:
         return self._until.get(model_id, float("-inf")) > self._clock()
+
+
+def _no_tools(model: ModelCard, cause: str) -> ToolsRefusedError:
+    return ToolsRefusedError(f"{model.name} cannot use tools, so it answers without.", cause=cause)

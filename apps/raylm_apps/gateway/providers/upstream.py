@@ -20,6 +20,7 @@ PATIENCE = aiohttp.ClientTimeout(
 )
 STRANGE = (SseError, orjson.JSONDecodeError, AttributeError, LookupError, TypeError, ValueError)
 DONE = b"[DONE]"
+LEAST_KEY_CHARS = 8  # servers without keys are given words like `none`
 
 
 class StreamDecoder(Protocol):
@@ -41,11 +42,13 @@ class Upstream:
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._headers = headers
+        words = [word for value in headers.values() for word in value.split()]
+        self._secrets = [word for word in words if len(word) >= LEAST_KEY_CHARS]
 
     async def get(self, path: str, **query: str) -> Any:
         """JSON. Raises ProviderError."""
         timeout = aiohttp.ClientTimeout(total=CONNECT_TIMEOUT_S)
-        with told_as_failures(Failure.UNREACHABLE):
+        with self._told_as_failures(Failure.UNREACHABLE):
             async with self._client.get(
                 self._base_url + path,
                 params=query,
@@ -83,7 +86,7 @@ class Upstream:
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer of status 200; what goes wrong while it is read is a ProviderError, too."""
-        with told_as_failures(Failure.BROKEN_OFF):
+        with self._told_as_failures(Failure.BROKEN_OFF):
             async with self._client.post(
                 self._base_url + path,
                 data=orjson.dumps(body),
@@ -93,6 +96,17 @@ class Upstream:
             ) as response:
                 await _check(response)
                 yield response
+
+    @contextmanager
+    def _told_as_failures(self, strange: Failure) -> Iterator[None]:
+        """Servers may repeat the key that they were sent, in their errors."""
+        try:
+            with told_as_failures(strange):
+                yield
+        except ProviderError as error:
+            for secret in self._secrets:
+                error.hide(secret)
+            raise
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

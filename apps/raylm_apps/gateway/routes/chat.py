@@ -14,6 +14,7 @@ from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.exchange import Exchange, begin_exchange, continue_exchange
 from raylm_apps.gateway.files.attachments import load_attachments, settle_files
+from raylm_apps.gateway.files.generated import GeneratedFiles
 from raylm_apps.gateway.following import follow, news
 from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider
@@ -122,6 +123,7 @@ async def _start(
     definitions = [offered.definition for offered in toolbox.values()]
     attachments = await load_attachments(gateway.uploads, user_id, exchange.path, model)
     answer_tokens = settings.max_answer_tokens
+    key = AnswerKey(exchange.answer.chat_id, exchange.answer.id)
     generation = Generation(
         exchange.answer,
         Conversation(
@@ -136,6 +138,7 @@ async def _start(
         provider,
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
+        keep_file=GeneratedFiles(gateway.uploads, allowance.session, key).keep,
         titling=_titling(gateway, allowance.session, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,

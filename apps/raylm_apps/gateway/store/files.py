@@ -83,6 +83,19 @@ async def add(connection: Connection, file: File, text: str | None) -> bool:
     return True
 
 
+async def attach(connection: Connection, file: File, chat_id: str, message_id: str) -> None:
+    """To a message that is there already."""
+    await connection.execute(
+        """with sent as (update files set sent_at = now() where id = $1 and user_id = $2
+                         returning id)
+           insert into message_files select $3, $4, id from sent""",
+        file.id,
+        file.user_id,
+        chat_id,
+        message_id,
+    )
+
+
 async def find(connection: Connection, file_id: str) -> File | None:
     """Whoever asks decides, by owner or by `chats.holding_file`, who may have it."""
     row = await connection.fetchrow("select * from files where id = $1", file_id)

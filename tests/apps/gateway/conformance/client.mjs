@@ -160,8 +160,16 @@ async function neverAsk() {
   return chat.outcome;
 }
 
+async function drawAndCite() {
+  const chat = new Chat({ id: newId(), model: "mock/picture" });
+  await chat.sendMessage({ text: "A dot, please." });
+  await chat.sendMessage({ text: "Another." });
+  return chat.outcome;
+}
+
 const cases = {
   send,
+  drawAndCite,
   sendTwiceAndRegenerate,
   resumeThenStop,
   stopBeforeFirstToken,

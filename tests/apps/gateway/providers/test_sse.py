@@ -23,6 +23,12 @@ async def test_chunks_may_break_anywhere(cuts: list[int]) -> None:
     assert found == ['{"a":"é"}'.encode(), b"[DONE]"]
 
 
+async def test_a_picture_may_come_in_one_event() -> None:
+    pieces = [b"x" * 65_536] * 50
+    found = [data async for data in sse_data(chunks(b"data: ", *pieces, b"\n\ndata: y\n"))]
+    assert found == [b"".join(pieces), b"y"]
+
+
 async def test_an_endless_line_is_refused() -> None:
     with pytest.raises(SseError):
         async for _ in sse_data(chunks(b"data: ", b"x" * (MAX_EVENT_BYTES + 1))):

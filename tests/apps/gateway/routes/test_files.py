@@ -392,3 +392,27 @@ def test_what_is_never_sent_goes(strict: GatewayProcess) -> None:
     eventually(lambda: eve.http.get(unsent["url"]).status_code == 404, within_s=20)
     assert eve.http.get(sent["url"]).status_code == 200
     eventually(lambda: not kept.exists())
+
+
+def test_what_a_model_draws_stays_as_long_as_its_chat(strict: GatewayProcess) -> None:
+    eve, chat = strict.user(), new_id()
+    before = set(objects(strict))
+    ask(eve, chat, "A dot, please.", model="mock/picture")
+    url = eve.answer(chat)["parts"][-1]["url"]
+    (kept,) = set(objects(strict)) - before
+    unsent = uploaded(eve, "unsent.png", png())
+    eventually(lambda: eve.http.get(unsent["url"]).status_code == 404, within_s=20)
+    assert eve.http.get(url).status_code == 200
+    eve.http.delete(f"/api/chat?id={chat}")
+    eventually(lambda: eve.http.get(url).status_code == 404)
+    eventually(lambda: not kept.exists())
+
+
+def test_what_a_model_draws_counts_and_may_be_too_much(strict: GatewayProcess) -> None:
+    eve, chat = strict.user(), new_id()
+    for _ in range(4):
+        assert ask(eve, chat, "A dot, please.", model="mock/picture").status_code == 200
+    answers = [m for m in eve.messages(chat) if m["role"] == "assistant"]
+    assert [answer["parts"][-1]["type"] for answer in answers] == ["file"] * 3 + ["data-notice"]
+    assert "could not be kept" in answers[-1]["parts"][-1]["data"]["text"]
+    assert answers[-1]["metadata"]["status"] == "complete"

@@ -11,8 +11,16 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict
 
-from raylm.core.wire.events import Event, Finished, TextDelta, ToolCallStarted, Usage
-from raylm.core.wire.prompt import Prompt, ToolCall
+from raylm.core.wire.events import (
+    Event,
+    Finished,
+    GeneratedFile,
+    ReasoningSigned,
+    TextDelta,
+    ToolCallStarted,
+    Usage,
+)
+from raylm.core.wire.prompt import Prompt, Thought, ToolCall
 from raylm_apps.gateway.answering import Answering
 from raylm_apps.gateway.conversation import Conversation
 from raylm_apps.gateway.providers.base import ModelCard
@@ -24,7 +32,7 @@ from raylm_apps.gateway.tools.registry import Registry
 from raylm_apps.gateway.tools.running import TIDY_UP_S, ToolRun
 from raylm_apps.gateway.tools.watching import UNKNOWN, ToolWatch
 from raylm_apps.gateway.tracing import Tracing
-from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter
+from raylm_apps.gateway.ui_message import MessageFold, UiMessageWriter, file_part
 
 CARD = ModelCard("mock/tools", "tools", "mock", tools=True)
 Behaviour = Callable[[ToolContext], Awaitable[Any]]
@@ -103,11 +111,15 @@ class Answer:
             self.model,
             toolbox,
             ToolRun("u", "c", "m", self.model, CARD, self.publish, max_chars, watch),
-            UiMessageWriter("m"),
+            UiMessageWriter("m", CARD.provider),
             self.fold,
             self.publish,
+            keep_file=self.keep,
             max_tool_steps=3,
         )
+
+    async def keep(self, made: GeneratedFile) -> Part:
+        return file_part(made.media_type, f"/api/files/{made.data.hex()}")
 
     def publish(self, parts: Iterable[Part]) -> None:
         for part in parts:
@@ -304,3 +316,31 @@ async def test_tools_that_a_model_invents_are_one_label() -> None:
     await answer.call()
     assert answer.counted(UNKNOWN, "error") == 1
     assert b"invented" not in generate_latest(answer.registry)
+
+
+class Signer(Caller):
+    """It draws first, and signs its thought and its call."""
+
+    async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        self.prompts.append(prompt)
+        if len(self.prompts) == 1:
+            yield GeneratedFile("image/png", b"dot")
+            yield ReasoningSigned("thought")
+            yield ToolCallStarted("c1", self._tool)
+            yield ToolCall("c1", self._tool, self._arguments, "call")
+        yield Finished("stop", None)
+
+
+@pytest.mark.parametrize("arguments", ["{}", "{bad"])
+async def test_signatures_are_back_in_the_next_step(arguments: str) -> None:
+    answer = Answer(nothing, Signer(arguments))
+    async with asyncio.timeout(10):
+        await answer.loop.run()
+    turn = answer.model.prompts[1].turns[1]
+    assert turn.thoughts == (Thought("", "thought"),)
+    assert [call.signature for call in turn.tool_calls] == ["call"]
+    assert file_part("image/png", "/api/files/646f74") in answer.fold.parts()
+
+
+async def nothing(context: ToolContext) -> str:
+    return "done"

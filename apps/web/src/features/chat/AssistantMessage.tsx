@@ -1,8 +1,10 @@
 import { type ChatMessage, messageText } from "@/lib/api/messages";
 import { memo } from "react";
+import { GeneratedFile } from "./GeneratedFile";
 import { MessageActions } from "./MessageActions";
 import { MessageText } from "./MessageText";
 import { Reasoning } from "./Reasoning";
+import { Sources } from "./Sources";
 
 interface AssistantMessageProps {
   message: ChatMessage;
@@ -27,9 +29,11 @@ export const AssistantMessage = memo(function AssistantMessage(props: AssistantM
           if (part.type === "text") {
             return <MessageText key={index} text={part.text} isStreaming={isGrowing} />;
           }
-          if (part.type === "reasoning") {
+          // Of some thoughts there is only what their provider wants to see again.
+          if (part.type === "reasoning" && (part.text || isGrowing)) {
             return <Reasoning key={index} text={part.text} isStreaming={isGrowing} />;
           }
+          if (part.type === "file") return <GeneratedFile key={index} file={part} />;
           if (part.type === "data-notice") {
             return (
               <p
@@ -43,6 +47,7 @@ export const AssistantMessage = memo(function AssistantMessage(props: AssistantM
           }
           return null;
         })}
+        <Sources sources={message.parts.filter((part) => part.type === "source-url")} />
       </div>
       {!isStreaming && messageText(message) && (
         <MessageActions

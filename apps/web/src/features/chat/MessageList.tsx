@@ -58,6 +58,8 @@ export function MessageList(props: MessageListProps) {
 function hasVisibleParts(message: ChatMessage | undefined): boolean {
   if (message?.role !== "assistant") return false;
   return message.parts.some(
-    (part) => (part.type === "text" || part.type === "reasoning") && part.text !== "",
+    (part) =>
+      part.type === "file" ||
+      ((part.type === "text" || part.type === "reasoning") && part.text !== ""),
   );
 }

@@ -1,0 +1,1 @@
+"""Google's wire format, generateContent, as a client speaks it."""
