@@ -8,7 +8,7 @@ import pytest
 from raylm_apps.gateway.providers.google import GoogleProvider
 from raylm_apps.gateway.providers.openai import OpenAIProvider
 from raylm_apps.gateway.providers.openai_responses import OpenAIResponsesProvider
-from raylm_apps.gateway.services import _providers
+from raylm_apps.gateway.providers.registry import connections_of
 from raylm_apps.gateway.settings import Settings
 
 
@@ -32,5 +32,6 @@ async def test_a_key_is_what_it_takes(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with aiohttp.ClientSession() as client:
-        found = {provider.name: type(provider) for provider in _providers(Settings(), client)}
+        opened = [connection.open(client) for connection in connections_of(Settings())]
+        found = {provider.name: type(provider) for provider in opened}
     assert found == kinds
