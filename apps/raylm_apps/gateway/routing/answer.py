@@ -16,12 +16,12 @@ from raylm_apps.gateway.routing.call import Attempt, Call
 from raylm_apps.gateway.routing.circuit import State
 from raylm_apps.gateway.routing.circuit_board import CircuitBoard
 from raylm_apps.gateway.routing.load import Load
+from raylm_apps.gateway.routing.nobody import all_resting, nobody_left
 from raylm_apps.gateway.routing.plan import Plan
 from raylm_apps.gateway.routing.route import Deployment, Pool, Route
 from raylm_apps.gateway.routing.watching import RoutingWatch
 
 BACKOFF_S = 0.25  # before a deployment is asked again, doubled each time
-FINAL = frozenset({Failure.REQUEST, Failure.TOO_LONG, Failure.POLICY})
 T = TypeVar("T")
 
 
@@ -61,7 +61,7 @@ class Answer(Generic[T]):
         """Raises ProviderError where nobody answers."""
         started = time.perf_counter()
         self._asked = await self._ask()
-        self.overhead_s = time.perf_counter() - started - self._waited_s
+        self.overhead_s = max(time.perf_counter() - started - self._waited_s, 0.0)
 
     def __aiter__(self) -> AsyncGenerator[T, None]:
         return self._items
@@ -96,7 +96,9 @@ class Answer(Generic[T]):
         while (asked := await self._next()) is not None:
             if winner := await self._begin_or_race(asked):
                 return winner
-        raise self._exhausted()
+        if not self._errors:
+            raise all_resting(self._route.asked, self._known.board)
+        raise nobody_left(self._route.name, self._errors, self.attempts)
 
     async def _next(self, *, stay: bool = False) -> Asked[T] | None:
         """Whose turn it is; of a half-open circuit only one probe gets through."""
@@ -206,35 +208,3 @@ class Answer(Generic[T]):
     def _release(self, asked: Asked[T]) -> None:
         if asked.is_probe:
             self._known.board.released(asked.model)
-
-    def _exhausted(self) -> ProviderError:
-        """One clear error, whatever has happened."""
-        if not self._errors:
-            return self._all_resting()
-        refusals = [error for error in self._errors if isinstance(error, ToolsRefusedError)]
-        last = (*self._errors, *refusals)[-1]
-        if refusals or len(self._errors) == 1 or last.failure in FINAL:
-            return last
-        waits = [error.retry_after_s for error in self._errors if error.retry_after_s]
-        return ProviderError(
-            f"None of the models behind {self._route.name} can answer at the moment. "
-            "Please try again.",
-            cause="; ".join(
-                f"{attempt.model}: {attempt.failure}"
-                for attempt in self.attempts
-                if attempt.failure
-            ),
-            failure=last.failure,
-            retry_after_s=min(waits, default=None),
-        )
-
-    def _all_resting(self) -> ProviderError:
-        models = [member.model for member in self._route.asked.members]
-        wait_s = min(self._known.board.open_for_s(model) for model in models)
-        return ProviderError(
-            f"The models behind {self._route.name} have failed lately and are left alone for "
-            f"{max(round(wait_s), 1)} s. Please try again then.",
-            cause=f"open circuits: {', '.join(models)}",
-            failure=Failure.BUSY,
-            retry_after_s=wait_s,
-        )

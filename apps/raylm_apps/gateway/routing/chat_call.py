@@ -20,12 +20,14 @@ class ChatCall:
     said so far with the request to go on."""
 
     prompt: Prompt
+    asked: str = ""
+    """The model that the prompt was made for; others may be able to take less."""
     goes_on: bool = True
 
     def start(
         self, card: ModelCard, provider: Provider, said: Sequence[Event]
     ) -> AsyncGenerator[Event, None]:
-        prompt = fitted(self.prompt, card)
+        prompt = self.prompt if card.id == self.asked else fitted(self.prompt, card)
         if not said:
             return provider.stream(card, prompt)
         if self.prompt.restarts:

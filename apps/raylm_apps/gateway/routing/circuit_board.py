@@ -1,69 +1,20 @@
 """Every model's circuit, shared in Redis by the gateway's processes.
 
-Redis has a hash of what is open until when, by its own clock; each process reads it twice a
-second, and tells it of failures. While Redis is away, each process knows its own.
+Each tells Redis of failures, and reads twice a second what is open. While it is away, each knows
+its own.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from raylm.core.wire.failure import Failure
-from raylm_apps.gateway.counter_store import CounterStore
 from raylm_apps.gateway.redis_client import UNAVAILABLE
 from raylm_apps.gateway.routing.circuit import COUNTED, PROBE_S, WINDOW_S, Circuit, State, Tolerance
+from raylm_apps.gateway.routing.circuit_store import CLAIM, CLOSE, RELEASE, TELL, CircuitStore, News
 
-HASH, FAILS, PROBE = "raylm:circuits", "raylm:circuit-fails:", "raylm:circuit-probe:"
 READ_EVERY_S = 0.5
-FORGOTTEN_MS = 3_600_000
 MOST_UNTOLD = 10_000
-_NOW = """
-local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
-"""
-# KEYS: the hash, the model's failures, its probe. ARGV: model, milliseconds that it is open for
-# or 0 for a failure to be counted, allowed failures, window, cooldown.
-TELL = f"""{_NOW}
-local open_ms = tonumber(ARGV[2])
-if open_ms == 0 then
-  local fails = redis.call('INCR', KEYS[2])
-  if fails == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[4]) end
-  if fails > tonumber(ARGV[3]) then open_ms = tonumber(ARGV[5]) end
-end
-if open_ms > 0 then
-  local before = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
-  redis.call('HSET', KEYS[1], ARGV[1], math.max(before, now + open_ms))
-  redis.call('DEL', KEYS[2], KEYS[3])
-end
-"""
-CLOSE = """
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('DEL', KEYS[2], KEYS[3])
-"""
-CLAIM = f"""{_NOW}
-local open_until = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
-if open_until > now then return 0 end
-return redis.call('SET', KEYS[3], 1, 'NX', 'PX', ARGV[2]) and 1 or 0
-"""
-RELEASE = "redis.call('DEL', KEYS[3])"
-READ = f"""{_NOW}
-local left = {{}}
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  local ms = tonumber(all[i + 1]) - now
-  if ms < -tonumber(ARGV[1]) then redis.call('HDEL', KEYS[1], all[i])
-  else table.insert(left, all[i]); table.insert(left, ms) end
-end
-return left
-"""
-
-
-@dataclass(frozen=True)
-class _News:
-    model: str
-    script: str
-    arguments: tuple[int, ...] = ()
 
 
 class CircuitBoard:
@@ -76,11 +27,11 @@ class CircuitBoard:
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str, bool], None] = lambda model, is_open: None,
     ) -> None:
-        self._store = CounterStore(redis_url)
+        self._store = CircuitStore(redis_url)
         self._clock = clock
         self._on_change = on_change
         self._circuits: dict[str, Circuit] = {}
-        self._untold: list[_News] = []
+        self._untold: list[News] = []
         self._wake = asyncio.Event()
 
     def state(self, model: str) -> State:
@@ -103,7 +54,10 @@ class CircuitBoard:
         if not self._store.is_up:
             return True
         try:
-            return bool(await self._run(_News(model, CLAIM, (_ms(PROBE_S),))))
+            is_mine = await self._store.tell(News(model, CLAIM, (_ms(PROBE_S),)))
+            if not is_mine:  # another process's; it may come back without news
+                self._set(model, self._circuit(model).released())
+            return is_mine
         except UNAVAILABLE as error:
             self._store.note_outage(error)
             return True
@@ -128,20 +82,20 @@ class CircuitBoard:
         if before.state(now) is not State.OPEN or opened_for_s:
             allowed, cooldown_s = tolerance.allowed_fails, tolerance.cooldown_s
             more = (_ms(opened_for_s), allowed, _ms(WINDOW_S), _ms(cooldown_s))
-            self._tell(_News(model, TELL, more))
+            self._tell(News(model, TELL, more))
 
     def succeeded(self, model: str) -> None:
         before = self._circuit(model)
         after = before.succeeded(self._clock())
         if after is not before:
             self._set(model, after)
-            self._tell(_News(model, CLOSE))
+            self._tell(News(model, CLOSE))
 
     def released(self, model: str) -> None:
         """Whoever was admitted has gone without news."""
         if self.state(model) is State.HALF_OPEN:
             self._set(model, self._circuit(model).released())
-            self._tell(_News(model, RELEASE))
+            self._tell(News(model, RELEASE))
 
     async def run(self) -> None:
         """Tell, then read; soon after there is news, else twice a second."""
@@ -163,14 +117,13 @@ class CircuitBoard:
     async def _exchange(self) -> None:
         try:
             while self._untold:
-                await self._run(self._untold[0])
+                await self._store.tell(self._untold[0])
                 del self._untold[0]
-            left = await self._store.run(READ, [HASH], [FORGOTTEN_MS])
+            left_ms = await self._store.left_ms()
         except UNAVAILABLE as error:
             self._store.note_outage(error)
             return
-        names = [name.decode() for name in left[::2]]
-        self._merge(dict(zip(names, left[1::2], strict=True)))
+        self._merge(left_ms)
 
     def _merge(self, left_ms: dict[str, int]) -> None:
         """What Redis says counts, but for models of which it has not heard the newest."""
@@ -196,13 +149,9 @@ class CircuitBoard:
         if is_open != was_open:
             self._on_change(model, is_open)
 
-    def _tell(self, news: _News) -> None:
+    def _tell(self, news: News) -> None:
         self._untold = [*self._untold, news][-MOST_UNTOLD:]
         self._wake.set()
-
-    async def _run(self, news: _News) -> object:
-        keys = [HASH, FAILS + news.model, PROBE + news.model]
-        return await self._store.run(news.script, keys, [news.model, *news.arguments])
 
 
 _CLOSED = Circuit()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from raylm_apps.gateway.providers.base import ModelCard, Prices
-from raylm_apps.gateway.routing.config import GroupConfig
+from raylm_apps.gateway.routing.sections import GroupConfig
 
 SEVERAL = "group"  # the provider, where members have different ones
 

@@ -6,9 +6,10 @@ from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.providers.listing import Listing
 from raylm_apps.gateway.routing.circuit import Tolerance
-from raylm_apps.gateway.routing.config import GroupConfig, ProvidersConfig
+from raylm_apps.gateway.routing.config import ProvidersConfig
 from raylm_apps.gateway.routing.group_card import group_card
 from raylm_apps.gateway.routing.route import Deployment, Patience, Pool, Route
+from raylm_apps.gateway.routing.sections import GroupConfig
 
 
 class Offer:

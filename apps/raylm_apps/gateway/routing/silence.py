@@ -26,7 +26,7 @@ async def watched(
                 except StopAsyncIteration:
                     return
                 except asyncio.CancelledError:
-                    if watch.has_expired:
+                    if watch.is_to_blame():
                         raise _too_long(patience_s) from None
                     raise
                 finally:
@@ -48,7 +48,8 @@ class _SilenceWatch:
     """
 
     def __init__(self) -> None:
-        self.has_expired = False
+        self._has_expired = False
+        self._cancelling = 0
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -57,14 +58,22 @@ class _SilenceWatch:
     def begin(self, seconds: float | None) -> None:
         if seconds is None:
             return
-        self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task()
+        assert task is not None
+        self._cancelling = task.cancelling()
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             self._arm()
 
+    def is_to_blame(self) -> bool:
+        """Whether nobody else has cancelled the task meanwhile."""
+        if not self._has_expired or self._task is None:
+            return False
+        return self._task.cancelling() <= self._cancelling + 1
+
     def pause(self) -> None:
         task, self._task = self._task, None
-        if self.has_expired and task is not None:
+        if self._has_expired and task is not None:
             task.uncancel()
 
     def end(self) -> None:
@@ -83,5 +92,5 @@ class _SilenceWatch:
         if self._loop.time() < self._deadline:
             self._arm()
         else:
-            self.has_expired = True
+            self._has_expired = True
             self._task.cancel()

@@ -111,12 +111,14 @@ async def test_a_probe_that_was_given_up_leaves_it_to_another(
         one.fail(model, 3)
         await other.until(model, State.OPEN)
         await other.until(model, State.HALF_OPEN)
+        await one.until(model, State.HALF_OPEN)
         assert await other.board.admit(model)
+        assert not await one.board.admit(model)
         other.board.released(model)
         async with asyncio.timeout(10):
-            while not await other.board.admit(model):
-                other.board.released(model)
+            while not await one.board.admit(model):
                 await asyncio.sleep(0.01)
+        assert not await other.board.admit(model)
 
 
 async def test_without_redis_each_knows_its_own(model: str) -> None:
