@@ -91,6 +91,8 @@ class Restarted:
 class Finished:
     reason: str = "stop"
     usage: Usage | None = None
+    stop_sequence: str | None = None
+    """Which of those asked for has ended the answer, where its provider tells."""
 
 
 Event = (
