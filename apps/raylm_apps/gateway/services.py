@@ -30,6 +30,7 @@ from raylm_apps.gateway.files.uploads import Uploads
 from raylm_apps.gateway.generations import Generations
 from raylm_apps.gateway.limits import Limits
 from raylm_apps.gateway.mail.outbox import Outbox, Postage
+from raylm_apps.gateway.providers.anthropic import AnthropicProvider
 from raylm_apps.gateway.providers.base import Provider
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.providers.mock import MockProvider
@@ -257,6 +258,9 @@ def _providers(settings: Settings, client: aiohttp.ClientSession) -> Iterable[Pr
     if settings.openai_api_key is not None:
         key = settings.openai_api_key.get_secret_value()
         yield OpenAIProvider("openai", settings.openai_base_url, client, api_key=key)
+    if settings.anthropic_api_key is not None:
+        key = settings.anthropic_api_key.get_secret_value()
+        yield AnthropicProvider("anthropic", settings.anthropic_base_url, client, api_key=key)
     if settings.mock_provider:
         yield MockProvider()
 

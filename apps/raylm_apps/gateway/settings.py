@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     mock_provider: bool = False
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str = Field(
+        "https://api.anthropic.com", validation_alias="ANTHROPIC_BASE_URL"
+    )
 
     title_model: str | None = Field(
         None, description="names new chats; 'off', or by default the chat's own where it is hosted"
@@ -59,6 +63,7 @@ class Settings(BaseSettings):
     limits: Literal["on", "off"] = "on"
     max_text_chars: Count = Field(8_000, description="of one message")
     max_body_bytes: Count = 1_000_000
+    max_api_body_bytes: Count = Field(32_000_000, description="of /v1, whose bodies have images")
     max_answers_per_user: Count = Field(8, description="generated at the same time")
     max_answers_per_admin: Count = Field(32, description="generated at the same time")
     max_answers_from_address: Count = Field(64, description="generated at the same time")

@@ -8,8 +8,13 @@ from raylm.core.wire.failure import Failure
 from raylm_apps.gateway.providers.base import ProviderError
 
 MOST_BYTES = 2_000
-_TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{1,20}tokens|max_tokens", re.I)
+_TOO_LONG = re.compile(
+    r"context.{0,12}(length|window|size|limit|overflow)|too long|too many tokens"
+    r"|maximum.{1,20}tokens|max_tokens\W.{0,60}(large|exceed|>|at most)",
+    re.I,
+)
 _POLICY = re.compile(r"content.?(policy|filter|management)|moderation|safety|responsible.?ai", re.I)
+_UNPAID = re.compile(r"credit balance|spend limit|API usage limit", re.I)
 _BY_STATUS = {
     401: Failure.KEY,
     402: Failure.KEY,  # nothing left to pay with
@@ -50,6 +55,8 @@ def failure_of(status: int, body: str) -> Failure:
         return _BY_STATUS[status]
     if status < 400 or status >= 500:  # a redirect, too, is no answer
         return Failure.SERVER
+    if _UNPAID.search(body):
+        return Failure.KEY
     if _POLICY.search(body):
         return Failure.POLICY
     return Failure.TOO_LONG if _TOO_LONG.search(body) else Failure.REQUEST

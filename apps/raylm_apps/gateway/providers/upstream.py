@@ -20,6 +20,7 @@ PATIENCE = aiohttp.ClientTimeout(
 )
 STRANGE = (SseError, orjson.JSONDecodeError, AttributeError, LookupError, TypeError, ValueError)
 DONE = b"[DONE]"
+KEYS = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
 
 
 class StreamDecoder(Protocol):
@@ -41,11 +42,14 @@ class Upstream:
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._headers = headers
+        self._keys = [
+            value.rpartition(" ")[2] for name, value in headers.items() if name.lower() in KEYS
+        ]
 
     async def get(self, path: str, **query: str) -> Any:
         """JSON. Raises ProviderError."""
         timeout = aiohttp.ClientTimeout(total=CONNECT_TIMEOUT_S)
-        with _told_as_failures(Failure.UNREACHABLE):
+        with self._told_as_failures(Failure.UNREACHABLE):
             async with self._client.get(
                 self._base_url + path,
                 params=query,
@@ -83,7 +87,7 @@ class Upstream:
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer of status 200; what goes wrong while it is read is a ProviderError, too."""
-        with _told_as_failures(Failure.BROKEN_OFF):
+        with self._told_as_failures(Failure.BROKEN_OFF):
             async with self._client.post(
                 self._base_url + path,
                 data=orjson.dumps(body),
@@ -93,6 +97,17 @@ class Upstream:
             ) as response:
                 await _check(response)
                 yield response
+
+    @contextmanager
+    def _told_as_failures(self, strange: Failure) -> Iterator[None]:
+        """Causes go to the log, and a server may repeat what it was sent: its key is struck out."""
+        try:
+            with _told_as_failures(strange):
+                yield
+        except ProviderError as error:
+            for key in self._keys:
+                error.cause = error.cause.replace(key, "***")
+            raise
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
