@@ -40,6 +40,7 @@ from raylm_apps.gateway.routes import (
     suggestions,
     teams,
     usage,
+    v1_messages,
     verification,
     votes,
 )
@@ -55,6 +56,7 @@ ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
+    v1_messages,
     *(models, health, docs, landing),
 )
 logger = structlog.get_logger()
@@ -89,7 +91,10 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         responses=RESPONSES,
     )
     app.add_middleware(
-        Security, max_body_bytes=settings.max_body_bytes, max_file_bytes=settings.max_file_bytes
+        Security,
+        max_body_bytes=settings.max_body_bytes,
+        max_file_bytes=settings.max_file_bytes,
+        max_api_body_bytes=settings.max_api_body_bytes,
     )
     app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(Head)

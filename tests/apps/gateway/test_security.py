@@ -46,6 +46,7 @@ def test_writes_from_elsewhere_are_refused(method: str, headers: dict[str, str])
 def test_a_program_with_a_key_may_write_from_anywhere() -> None:
     """A browser adds no such header by itself, and asks first before a page may add one."""
     assert code(origin="https://elsewhere.example", authorization="Bearer raylm_key") is None
+    assert code(origin="https://elsewhere.example", x_api_key="raylm_key") is None
     assert code(origin="https://elsewhere.example", authorization="Basic eA==") == "forbidden:api"
 
 

@@ -5,16 +5,27 @@ features); what would make another answer is refused by name.
 """
 
 import base64
-import binascii
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+MOST = 2**31 - 1
 _BY_TYPE = Field(discriminator="type")
 
 
 class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+_Positive = Annotated[int, Field(ge=1, le=MOST)]
+_Natural = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[_Positive, BeforeValidator(_whole, json_schema_input_type=_Positive)]
+Natural = Annotated[_Natural, BeforeValidator(_whole, json_schema_input_type=_Natural)]
 
 
 class CacheControl(Wire):
@@ -45,7 +56,7 @@ def _decoded(text: Any) -> Any:
         raise ValueError("it must be a string of base64")
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError("it is not base64") from None
 
 
@@ -184,7 +195,7 @@ class ToolChoice(Wire):
 
 class ThinkingBudget(Wire):
     type: Literal["enabled"]
-    budget_tokens: int = Field(ge=1)
+    budget_tokens: Positive
 
 
 class ThinkingMode(Wire):
@@ -205,7 +216,7 @@ class MessagesRequest(Wire):
     """Source: https://platform.claude.com/docs/en/api/messages"""
 
     model: str
-    max_tokens: int = Field(ge=1)
+    max_tokens: Positive
     messages: list[
         Annotated[UserMessage | AssistantMessage | SystemMessage, Field(discriminator="role")]
     ] = Field(min_length=1)
@@ -213,7 +224,7 @@ class MessagesRequest(Wire):
     stream: bool = False
     temperature: float | None = Field(None, ge=0, le=1)
     top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0)
+    top_k: Natural | None = None
     stop_sequences: list[str] | None = None
     tools: list[Tool] = []
     tool_choice: Annotated[AnyChoice | ToolChoice, _BY_TYPE] | None = None

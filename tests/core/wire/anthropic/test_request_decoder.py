@@ -163,7 +163,7 @@ def test_json_is_asked_for_in_the_new_way_and_in_the_old() -> None:
 
 
 def test_sampling() -> None:
-    sampling = prompt(temperature=1, top_p=0.5, top_k=3, stop_sequences=["END"]).sampling
+    sampling = prompt(temperature=1, top_p=0.5, top_k=3.0, stop_sequences=["END"]).sampling
     assert (sampling.temperature, sampling.top_p, sampling.top_k) == (1, 0.5, 3)
     assert sampling.stop == ("END",)
 
@@ -176,6 +176,8 @@ IMAGE = {"type": "image", "source": PNG}
     [
         ({"max_tokens": 0}, ("max_tokens",), "greater than or equal to 1"),
         ({"max_tokens": None}, ("max_tokens",), "valid integer"),
+        ({"max_tokens": 1e300}, ("max_tokens",), "less than or equal"),
+        ({"top_k": 1.5}, ("top_k",), "valid integer"),
         ({"temperature": 1.1}, ("temperature",), "less than or equal to 1"),
         ({"messages": []}, ("messages",), "at least 1"),
         ({"messages": [{"role": "tool", "content": "x"}]}, ("messages", 0), "'tool'"),
@@ -196,6 +198,7 @@ def test_a_wrong_field_is_named(wrong: Any, where: tuple[Any, ...], why: str) ->
     ("block", "where", "why"),
     [
         ({"type": "image", "source": {**PNG, "data": "=?"}}, "data", "not base64"),
+        ({"type": "image", "source": {**PNG, "data": "ZG9ü"}}, "data", "not base64"),
         ({"type": "image", "source": {**PNG, "media_type": "image/tiff"}}, "media_type", "webp"),
         ({"type": "image", "source": {"type": "url", "url": "file:///x"}}, "url", "pattern"),
         ({"type": "image", "source": {"type": "file", "file_id": "f"}}, "source", "'file'"),
