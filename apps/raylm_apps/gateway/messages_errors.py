@@ -1,5 +1,6 @@
 """Failures in the shape that clients of Anthropic's API read."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ def failure_body(error: ProviderError) -> dict[str, Any]:
 
 def _show_failure(error: ProviderError) -> JSONResponse:
     seconds = error.retry_after_s
-    headers = {} if seconds is None else {"retry-after": str(max(1, round(seconds)))}
+    headers = {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}
     return JSONResponse(failure_body(error), _status(error), headers)
 
 

@@ -10,7 +10,7 @@ from raylm_apps.gateway.providers.base import ProviderError
 MOST_BYTES = 2_000
 _TOO_LONG = re.compile(
     r"context.{0,12}(length|window|size|limit|overflow)|too long|too many tokens"
-    r"|maximum.{1,20}tokens|max_tokens\W.{0,60}(large|exceed|>|at most)",
+    r"|maximum.{1,20}tokens|max_(completion_)?tokens\W.{0,60}(large|exceed|>|at most)",
     re.I,
 )
 _POLICY = re.compile(r"content.?(policy|filter|management)|moderation|safety|responsible.?ai", re.I)

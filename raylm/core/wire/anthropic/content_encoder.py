@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -38,7 +38,7 @@ class ContentEncoder:
             messages.append({"role": role, "content": content})
         return messages
 
-    def _blocks(self, wanted: Any) -> Iterable[tuple[Turn, list[Block]]]:
+    def _blocks(self, wanted: Callable[[Turn], bool]) -> Iterable[tuple[Turn, list[Block]]]:
         for place, turn in enumerate(self._turns):
             if wanted(turn) and (blocks := _blocks(turn)):
                 yield turn, _marked(blocks) if place in self._cached else blocks

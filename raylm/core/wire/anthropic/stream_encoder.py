@@ -144,11 +144,11 @@ class MessageStreamEncoder:
         return [*opening, self._delta("signature_delta", signature=signature), *self._close()]
 
     def _result(self, call_id: str, name: str, content: Any) -> list[Chunk]:
+        if isinstance(content, list):
+            content = [{**page, "encrypted_content": ""} for page in content]
         call = self._whole("server_tool_use", id=call_id, name=name, input={})
-        found = [{**one, "encrypted_content": ""} for one in content if isinstance(one, dict)]
-        result = found if isinstance(content, list) else content
-        kind = f"{name}_tool_result"
-        return [*call, *self._whole(kind, tool_use_id=call_id, content=result)]
+        result = self._whole(f"{name}_tool_result", tool_use_id=call_id, content=content)
+        return [*call, *result]
 
     def _cite(self) -> list[Chunk]:
         sources, self._sources = self._sources, []

@@ -14,6 +14,7 @@ from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import File, Prompt, Sampling, Turn
 from raylm_apps.gateway.providers.anthropic import AnthropicProvider
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
+from raylm_apps.gateway.providers.refusals import failure_of
 from tests.apps.gateway.providers.anthropic_server import (
     KEY,
     AnthropicServer,
@@ -266,12 +267,37 @@ async def test_refusals(
         await provider.models()
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("This model's maximum context length is 8192 tokens", Failure.TOO_LONG),
+        ('{"code": "context_length_exceeded"}', Failure.TOO_LONG),
+        ("the request exceeds the available context size", Failure.TOO_LONG),
+        ("max_tokens is too large: 5000. This model supports at most 4096", Failure.TOO_LONG),
+        ("'max_tokens' or 'max_completion_tokens' is too large", Failure.TOO_LONG),
+        ("input token count (9) exceeds the maximum number of tokens allowed", Failure.TOO_LONG),
+        ("context_management: Extra inputs are not permitted", Failure.REQUEST),
+        ("max_tokens: Input should be a valid integer", Failure.REQUEST),
+        ("You have reached your specified API usage limits", Failure.KEY),
+    ],
+)
+def test_what_a_bad_request_means_in_anybodys_words(body: str, expected: Failure) -> None:
+    assert failure_of(400, body) is expected
+
+
 async def test_nobody_listens() -> None:
     async with aiohttp.ClientSession() as client:
         provider = AnthropicProvider("anthropic", "http://127.0.0.1:1", client, api_key=KEY)
         assert (await failure(provider)).failure is Failure.UNREACHABLE
         with pytest.raises(ProviderError, match="cannot be reached"):
             await provider.models()
+
+
+async def test_somebody_listens_who_knows_no_tls(address: str) -> None:
+    async with aiohttp.ClientSession() as client:
+        secure = address.replace("http:", "https:")
+        provider = AnthropicProvider("anthropic", secure, client, api_key=KEY)
+        assert (await failure(provider)).failure is Failure.UNREACHABLE
 
 
 async def test_a_file_that_anthropic_does_not_read(provider: AnthropicProvider) -> None:

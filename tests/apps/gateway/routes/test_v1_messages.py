@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,10 @@ import httpx
 import pytest
 from anthropic.types import ToolUseBlock
 
+from raylm.core.wire.events import Event, Finished, Restarted, TextDelta
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.opening import OpenedAnswer
+from raylm_apps.gateway.routes import v1_messages
 from tests.apps.gateway.harness import GatewayProcess, User, environment, eventually
 from tests.apps.gateway.providers.anthropic_server import (
     KEY,
@@ -468,6 +471,27 @@ async def test_models_of_others_answer_in_the_same_words(
     with pytest.raises(anthropic.APIStatusError, match="stopped answering"):
         async with client.messages.stream(**{**ASKED, "model": "mock/flaky"}) as stream:
             await stream.get_final_message()
+
+
+async def begun_anew() -> OpenedAnswer:
+    async def events() -> AsyncGenerator[Event, None]:
+        for event in (TextDelta("half"), Restarted("another"), TextDelta("whole"), Finished()):
+            yield event
+
+    rest = events()
+    return OpenedAnswer(await anext(rest), rest)
+
+
+async def test_of_an_answer_begun_anew_the_new_one_is_told() -> None:
+    message = await v1_messages._whole(await begun_anew(), "m")
+    assert [block["text"] for block in message["content"]] == ["whole"]
+
+
+async def test_in_a_stream_there_is_no_way_to_begin_anew() -> None:
+    frames = [frame async for frame in v1_messages._frames(await begun_anew(), "m")]
+    assert b"half" in frames[1]
+    assert frames[2].startswith(b"event: error\n")
+    assert len(frames) == 3
 
 
 def test_no_key_is_in_the_log(gateway: GatewayProcess, api_key: str) -> None:
