@@ -17,7 +17,7 @@ from raylm.core.wire.events import Event, Finished, Restarted, TextDelta
 from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.opening import OpenedAnswer
 from raylm_apps.gateway.routes import v1_messages
-from tests.apps.gateway.harness import GatewayProcess, User, environment, eventually
+from tests.apps.gateway.harness import GatewayProcess, User, environment, eventually, text_of
 from tests.apps.gateway.providers.anthropic_server import (
     KEY,
     AnthropicServer,
@@ -98,7 +98,7 @@ def asked_of(server: AnthropicServer) -> dict[str, Any]:
     return next(request for request in server.requests if "messages" in request)
 
 
-WHOLE = [
+SPOKEN = [
     begun(cache_read_input_tokens=100),
     *block(
         0,
@@ -111,6 +111,9 @@ WHOLE = [
     ),
     *block(1, "redacted_thinking", data="ZGF0YQ=="),
     *said("Let me ", "see. 🦆", index=2),
+]
+WHOLE = [
+    *SPOKEN,
     *block(
         3,
         "tool_use",
@@ -494,7 +497,21 @@ async def test_in_a_stream_there_is_no_way_to_begin_anew() -> None:
     assert len(frames) == 3
 
 
+def test_the_chat_asks_anthropics_models_too(
+    gateway: GatewayProcess, server: AnthropicServer, chat: str
+) -> None:
+    server.behave = sending(*SPOKEN, *ended())
+    user = gateway.user()
+    user.ask("Hi", chat=chat, model="anthropic/claude-x")
+    assert text_of(user.answer(chat)) == "Let me see. 🦆"
+    assert user.answer(chat)["metadata"]["status"] == "complete"
+    assert any("tools" in request for request in server.requests)  # the other asks for a title
+
+
 def test_no_key_is_in_the_log(gateway: GatewayProcess, api_key: str) -> None:
+    """Nor any failure that nobody has foreseen."""
     eventually(lambda: "provider failed" in gateway.said, what=lambda: gateway.said)
+    assert "Traceback" not in gateway.said
+    assert "never retrieved" not in gateway.said
     assert KEY not in gateway.said
     assert api_key not in gateway.said
