@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 from raylm_apps.gateway.accounts.session import LIFETIME_S, Session
 from raylm_apps.gateway.client_address import address_of, parse_networks
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.security import bearer_token
+from raylm_apps.gateway.security import api_key
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.settings import Settings
 
@@ -33,7 +33,7 @@ def set_cookie(request: Request, response: Response, settings: Settings, token: 
 
 async def read_session(request: Request, gateway: Gateway) -> Session | None:
     """A key that is wrong is an error; a cookie that has ended is nobody's."""
-    key = bearer_token(request.headers)
+    key = api_key(request.headers)
     if key is not None:
         return await user_of_api_key(gateway, key)
     return await session_of_cookie(gateway, request.cookies.get(COOKIE))

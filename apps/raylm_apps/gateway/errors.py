@@ -42,6 +42,7 @@ MESSAGES = {
     "not_found:file": "This file does not exist. It may have been deleted.",
     "not_found:folder": "This folder does not exist. It may have been deleted.",
     "not_found:mail": "This server sends no mail. Please ask whoever runs it.",
+    "not_found:model": "There is no such model here.",
     "not_found:message": "This message does not exist. It may have been deleted.",
     "not_found:suggestions": "This suggestion does not exist. Its version may be gone.",
     "not_found:team": "You are in no such team.",

@@ -43,6 +43,7 @@ from raylm_apps.gateway.routes import (
     teams,
     usage,
     v1_completions,
+    v1_messages,
     v1_models,
     verification,
     votes,
@@ -57,7 +58,7 @@ from raylm_apps.gateway.wire.error import RESPONSES, explain
 
 # Looked through in this order: what is asked most comes first.
 ROUTERS = (
-    v1_completions,
+    *(v1_completions, v1_messages),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage),
     *(document, suggestions, files),
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None, tracing: Tracing | None = None)
         Security,
         max_body_bytes=settings.max_body_bytes,
         max_file_bytes=settings.max_file_bytes,
+        max_api_body_bytes=settings.max_api_body_bytes,
         respond=error_response,
     )
     app.add_middleware(RequestLog, metrics=metrics)

@@ -44,11 +44,17 @@ class Security:
     """ASGI middleware. Bodies are JSON, but for a form with a file at one address."""
 
     def __init__(
-        self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int, respond: Respond
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_file_bytes: int,
+        max_api_body_bytes: int,
+        respond: Respond,
     ) -> None:
         self._app = app
         self._respond = respond
         self._rule = BodyRule(max_body_bytes)
+        self._api_rule = BodyRule(max_api_body_bytes)
         upload = BodyRule(max_file_bytes + FORM_BYTES, "multipart/form-data", FileError, "file")
         self._rules = {"/api/files/upload": upload}
 
@@ -64,13 +70,17 @@ class Security:
                     headers.setdefault(name, value)
             await send(message)
 
-        rule = self._rules.get(scope["path"], self._rule)
+        rule = self._rule_of(scope["path"])
         error = refusal(scope["method"], Headers(scope=scope), rule)
         if error is not None:
             response = self._respond(scope["path"], error)
             await response(scope, receive, guarded_send)
             return
         await self._app(scope, _bounded(receive, rule.max_bytes), guarded_send)
+
+    def _rule_of(self, path: str) -> BodyRule:
+        default = self._api_rule if path.startswith("/v1/") else self._rule
+        return self._rules.get(path, default)
 
 
 def _bounded(receive: Receive, left: int) -> Receive:
@@ -94,8 +104,8 @@ def refusal(method: str, headers: Headers, rule: BodyRule) -> ApiError | None:
         return rule.error(f"too_large:{rule.surface}", f"at most {rule.max_bytes} bytes")
     if method in SAFE_METHODS:
         return None
-    if bearer_token(headers) is None and not _is_same_origin(headers):
-        return ApiError("forbidden:api")
+    if api_key(headers) is None and not _is_same_origin(headers):
+        return rule.error("forbidden:api")
     has_body = length != "0" or "transfer-encoding" in headers
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and content_type != rule.content_type:
@@ -104,8 +114,12 @@ def refusal(method: str, headers: Headers, rule: BodyRule) -> ApiError | None:
     return None
 
 
-def bearer_token(headers: Headers) -> str | None:
-    """Browsers never add one by themselves; where there is one, the cookie counts for nothing."""
+def api_key(headers: Headers) -> str | None:
+    """As a bearer token, or as Anthropic's clients send it. Browsers never add one by themselves;
+    where there is one, the cookie counts for nothing."""
+    key = headers.get("x-api-key")
+    if key is not None:
+        return key.strip()
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     openai_api: Literal["chat", "responses"] = Field(
         "chat", validation_alias="OPENAI_API", description="which of the server's APIs is spoken"
     )
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str = Field(
+        "https://api.anthropic.com", validation_alias="ANTHROPIC_BASE_URL"
+    )
     google_api_key: SecretStr | None = Field(None, validation_alias="GOOGLE_API_KEY")
     google_base_url: str = Field(
         "https://generativelanguage.googleapis.com", validation_alias="GOOGLE_BASE_URL"
@@ -76,6 +80,7 @@ class Settings(BaseSettings):
     limits: Literal["on", "off"] = "on"
     max_text_chars: Count = Field(8_000, description="of one message")
     max_body_bytes: Count = 1_000_000
+    max_api_body_bytes: Count = Field(32_000_000, description="of /v1, whose bodies have images")
     max_answers_per_user: Count = Field(8, description="generated at the same time")
     max_answers_per_admin: Count = Field(32, description="generated at the same time")
     max_answers_per_key: Count = Field(128, description="of an API key, at the same time")

@@ -101,6 +101,8 @@ class Finished:
     usage: Usage | None = None
     model: str = ""
     """Who has answered, where several could."""
+    stop_sequence: str | None = None
+    """Which of those asked for has ended the answer, where its provider tells."""
 
 
 Event = (

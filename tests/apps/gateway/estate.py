@@ -59,6 +59,11 @@ class Estate:
             ("POST", "/v1/completions"): {"model": "mock/echo", "prompt": "Me"},
             ("PATCH", "/api/chat/{chat_id}"): {"title": "Stolen", "visibility": "public"},
             ("POST", "/api/chat/{chat_id}/branch"): {"messageId": message},
+            ("POST", "/v1/messages"): {
+                "model": "mock/echo",
+                "max_tokens": 9,
+                "messages": [{"role": "user", "content": "Me"}],
+            },
             ("PATCH", "/api/vote"): {"chatId": chat, "messageId": message, "type": "down"},
             ("POST", "/api/folders"): {"name": "Mine"},
             ("PATCH", "/api/folders/{folder_id}"): {"name": "Stolen"},

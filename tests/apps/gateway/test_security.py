@@ -1,8 +1,12 @@
+import json
+from typing import Any
+
 import pytest
 from starlette.datastructures import Headers
 
 from raylm_apps.gateway.errors import FileError
-from raylm_apps.gateway.security import BodyRule, refusal
+from raylm_apps.gateway.inbound.error_shapes import error_response
+from raylm_apps.gateway.security import BodyRule, Security, refusal
 
 JSON = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
 
@@ -46,6 +50,7 @@ def test_writes_from_elsewhere_are_refused(method: str, headers: dict[str, str])
 def test_a_program_with_a_key_may_write_from_anywhere() -> None:
     """A browser adds no such header by itself, and asks first before a page may add one."""
     assert code(origin="https://elsewhere.example", authorization="Bearer raylm_key") is None
+    assert code(origin="https://elsewhere.example", x_api_key="raylm_key") is None
     assert code(origin="https://elsewhere.example", authorization="Basic eA==") == "forbidden:api"
 
 
@@ -90,3 +95,44 @@ def test_a_form_is_let_in_from_here_alone(headers: dict[str, str], refused: str 
         "POST", Headers({"host": "chat.example", "content-length": "9", **headers}), rule
     )
     assert (error.code if error else None) == refused
+
+
+@pytest.mark.parametrize(
+    ("path", "most_bytes", "shape"),
+    [
+        ("/api/chat", 1, "code"),
+        ("/v1/chat/completions", 3, "error"),
+        ("/v1/messages", 3, "type"),
+        ("/v1", 1, "code"),
+    ],
+)
+async def test_bodies_of_programs_may_be_larger(path: str, most_bytes: int, shape: str) -> None:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    security = Security(
+        _accept,
+        max_body_bytes=1,
+        max_file_bytes=2,
+        max_api_body_bytes=3,
+        respond=error_response,
+    )
+    headers = [(b"content-type", b"application/json"), (b"host", b"x")]
+    for length, refused in ((most_bytes, False), (most_bytes + 1, True)):
+        told.clear()
+        given = [*headers, (b"content-length", str(length).encode())]
+        scope = {"type": "http", "method": "POST", "path": path, "headers": given}
+        await security(scope, _receive, send)
+        assert bool(told) is refused
+    assert told[0]["status"] == 413
+    assert shape in json.loads(told[1]["body"])
+
+
+async def _accept(scope: Any, receive: Any, send: Any) -> None:
+    pass
+
+
+async def _receive() -> Any:
+    return {"type": "http.request", "body": b""}

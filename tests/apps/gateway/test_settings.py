@@ -13,6 +13,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYLM_REDIS_URL", "")
     monkeypatch.setenv("RAYLM_MOCK_PROVIDER", "1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://anthropic.example")
     monkeypatch.setenv("RAYLM_TOOL_APPROVAL", "getWeather, demo_note")
     settings = Settings.from_environment()
     assert settings.database_url == "postgresql://db/raylm"
@@ -20,7 +22,9 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.mock_provider is True
     assert settings.tool_approval == {"getWeather", "demo_note"}
     assert settings.openai_api_key is not None
+    assert settings.anthropic_base_url == "http://anthropic.example"
     assert "sk-secret" not in repr(settings)
+    assert "sk-ant-secret" not in repr(settings)
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.auth import client_address, read_session, require_session
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.security import bearer_token
+from raylm_apps.gateway.security import api_key
 from raylm_apps.gateway.services import services_of
 
 ADDRESSES = uuid.UUID("5d0c7d62-53a5-4e0a-9d0f-6f4f1c7a2f10")
@@ -33,7 +33,7 @@ async def caller_of(request: Request) -> Allowance:
 
 
 def _has_key_of_ours(request: Request) -> bool:
-    return (bearer_token(request.headers) or "").startswith(KEY_MARK)
+    return (api_key(request.headers) or "").startswith(KEY_MARK)
 
 
 Caller = Annotated[Allowance, Depends(caller_of)]

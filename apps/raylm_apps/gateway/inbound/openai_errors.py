@@ -50,7 +50,8 @@ def error_frame(error: Exception) -> bytes:
 def of_api(error: ApiError) -> tuple[int, ErrorBody]:
     body = error.body()
     message = body["message"] if body["cause"] is None else f"{body['message']} ({body['cause']})"
-    return error.status, ErrorBody.of(message, _type(error.status), code=error.code)
+    code = "model_not_found" if error.code == "not_found:model" else error.code
+    return error.status, ErrorBody.of(message, _type(error.status), code=code)
 
 
 def of_request(error: RequestError) -> tuple[int, ErrorBody]:

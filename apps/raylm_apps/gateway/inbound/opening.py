@@ -1,15 +1,20 @@
 """An answer's beginning, awaited before a status is sent: failures can still have theirs."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
+from fastapi import Request
 from fastapi.responses import Response
 
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
+from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.inbound.answer_cache import Ticket
+from raylm_apps.gateway.inbound.presence import while_there
 from raylm_apps.gateway.routing.answer import Answer
 from raylm_apps.gateway.routing.call import Call
+from raylm_apps.gateway.routing.routed import RoutedProvider
 from raylm_apps.gateway.sse import EventStream
 
 HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
@@ -40,17 +45,18 @@ class Opening:
         self._error_frame = error_frame
         self._cache_s = cache_s
 
-    async def respond(self, model_id: str, call: ProgramCall) -> Response:
-        """Raises ApiError, ProviderError or RequestError."""
+    async def respond(self, http: Request, model_id: str, call: ProgramCall) -> Response:
+        """Who leaves ends the answer. Raises ApiError, ProviderError or RequestError, and
+        ClientDisconnect where nobody waits any more."""
         session = self._allowance.session
-        provider, _ = await self._allowance.gateway.catalog.resolve(model_id, session)
+        provider = await self._resolve(model_id)
         ticket = Ticket.of(session.user_id, call.path, call.body, self._cache_s)
         if ticket is not None and (kept := await self._cache.find(ticket)) is not None:
             media_type = EVENTS if call.stream else JSON
             return Response(kept, media_type=media_type, headers={"x-raylm-cache": "hit"})
         if (refusal := await self._allowance.take()) is not None:
             raise refusal
-        answer = await provider.open(call)
+        answer = await while_there(http, provider.open(call))
         give_back = self._allowance.kept()
         headers = _told(answer) | ({"x-raylm-cache": "miss"} if ticket is not None else {})
         body = self._body(answer, ticket)
@@ -59,10 +65,21 @@ class Opening:
             response.when_sent = give_back
             return response
         try:
-            whole = b"".join([piece async for piece in body])
+            whole = await while_there(http, _joined(body))
         finally:
             give_back()
         return Response(whole, media_type=JSON, headers=headers)
+
+    async def _resolve(self, model_id: str) -> RoutedProvider:
+        """Programs look for a status that says so, where there is no such model."""
+        try:
+            catalog = self._allowance.gateway.catalog
+            provider, _ = await catalog.resolve(model_id, self._allowance.session)
+        except ApiError as error:
+            if error.code != "bad_request:api":
+                raise
+            raise ApiError("not_found:model", error.cause) from error
+        return provider
 
     async def _body(
         self, answer: Answer[bytes], ticket: Ticket | None
@@ -81,6 +98,11 @@ class Opening:
                 await self._cache.keep(ticket, b"".join(sent))
         finally:
             await answer.aclose()
+
+
+async def _joined(pieces: AsyncGenerator[bytes, None]) -> bytes:
+    async with aclosing(pieces):
+        return b"".join([piece async for piece in pieces])
 
 
 def _told(answer: Answer[bytes]) -> dict[str, str]:

@@ -12,9 +12,13 @@ from raylm_apps.gateway.providers.redaction import redacted
 MOST_BYTES = 4_000  # Google says last when to come again
 MOST_WORDS = 500
 _TOO_LONG = re.compile(
-    r"context|too long|too many tokens|maximum.{1,20}tokens|token count.{1,30}exceeds", re.I
+    r"context.{0,12}(length|window|size|limit|overflow)|too long|too many tokens"
+    r"|maximum.{1,20}tokens|max_(completion_)?tokens\W.{0,60}(large|exceed|>|at most)"
+    r"|token count.{1,30}exceeds",
+    re.I,
 )
 _POLICY = re.compile(r"content.?(policy|filter|management)|moderation|safety|responsible.?ai", re.I)
+_UNPAID = re.compile(r"credit balance|spend limit|API usage limit", re.I)
 # Google's, with status 400: a wrong key, a country or a bill.
 _KEY = re.compile(r"API.key (not valid|expired)|API_KEY_INVALID|FAILED_PRECONDITION", re.I)
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"([\d.]+)s"')
@@ -72,7 +76,7 @@ def failure_of(status: int, body: str) -> Failure:
         return _BY_STATUS[status]
     if status < 400 or status >= 500:  # a redirect, too, is no answer
         return Failure.SERVER
-    if _KEY.search(body):
+    if _KEY.search(body) or _UNPAID.search(body):
         return Failure.KEY
     if _POLICY.search(body):
         return Failure.POLICY

@@ -11,6 +11,7 @@ from typing import Protocol
 import aiohttp
 
 from raylm.core.wire.prompt import Sampling
+from raylm_apps.gateway.providers.anthropic import AnthropicProvider
 from raylm_apps.gateway.providers.base import Provider
 from raylm_apps.gateway.providers.google import GoogleProvider
 from raylm_apps.gateway.providers.mock import MockProvider
@@ -68,6 +69,7 @@ def _mock(
 KINDS: dict[str, Kind] = {
     "openai": Kind(OpenAIProvider, "https://api.openai.com/v1"),
     "openai-responses": Kind(OpenAIResponsesProvider, "https://api.openai.com/v1"),
+    "anthropic": Kind(AnthropicProvider, "https://api.anthropic.com"),
     "google": Kind(GoogleProvider, "https://generativelanguage.googleapis.com"),
     "raylm": Kind(_engine),
     "mock": Kind(_mock, "mock:"),
@@ -101,6 +103,9 @@ def connections_of(settings: Settings) -> Iterable[Connection]:
         key = settings.openai_api_key.get_secret_value()
         kind = "openai" if settings.openai_api == "chat" else "openai-responses"
         yield Connection("openai", kind, settings.openai_base_url, key)
+    if settings.anthropic_api_key is not None:
+        key = settings.anthropic_api_key.get_secret_value()
+        yield Connection("anthropic", "anthropic", settings.anthropic_base_url, key)
     if settings.google_api_key is not None:
         key = settings.google_api_key.get_secret_value()
         yield Connection("google", "google", settings.google_base_url, key)

@@ -34,7 +34,7 @@ async def complete(
     call = OpenAICall(ChatTranslation(request, body), body)
     async with caller as allowance:
         opening = Opening(allowance, error_frame, cache_s=cache_s)
-        return await opening.respond(request.model, call)
+        return await opening.respond(http, request.model, call)
 
 
 @router.post("/completions", responses={200: ANSWER})
@@ -44,4 +44,4 @@ async def complete_text(
     call = OpenAICall(CompletionTranslation(request), orjson.loads(await http.body()))
     async with caller as allowance:
         opening = Opening(allowance, error_frame, cache_s=cache_s)
-        return await opening.respond(request.model, call)
+        return await opening.respond(http, request.model, call)

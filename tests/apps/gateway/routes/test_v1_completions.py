@@ -247,7 +247,7 @@ def test_what_has_no_translation_is_refused_by_name(
 
 def test_an_unknown_model_is_named(http: httpx.Client) -> None:
     answer = http.post("/v1/chat/completions", json=body("wrds"))
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
     assert "openai/words" in answer.json()["error"]["message"]
 
 

@@ -104,3 +104,24 @@ def test_half_a_call_is_not_gone_on_with(http: httpx.Client) -> None:
     (error,) = [part for part in parts_of(answer.content) if "error" in part]
     assert "broke off" in error["error"]["message"]
     assert b"[DONE]" not in answer.content
+
+
+def test_another_goes_on_in_anthropic_s_format(http: httpx.Client) -> None:
+    """In the same block of the same message, whose events stay in their order."""
+    asked = {"model": "reset-then-words", "max_tokens": 50, "messages": QUESTION, "stream": True}
+    answer = http.post("/v1/messages", json=asked)
+    events = parts_of(answer.content)
+    assert [event["type"] for event in events] == [
+        *("message_start", "content_block_start"),
+        *["content_block_delta"] * (1 + len(WORDS)),
+        *("content_block_stop", "message_delta", "message_stop"),
+    ]
+    told = "".join(e["delta"]["text"] for e in events if e["type"] == "content_block_delta")
+    assert told == "half" + "".join(WORDS)
+
+
+def test_half_a_call_is_an_error_in_anthropic_s_format_too(http: httpx.Client) -> None:
+    asked = {"model": "calling-half-then-words", "max_tokens": 50, "messages": QUESTION}
+    events = parts_of(http.post("/v1/messages", json={**asked, "stream": True}).content)
+    assert events[-1]["type"] == "error"
+    assert "broke off" in events[-1]["error"]["message"]

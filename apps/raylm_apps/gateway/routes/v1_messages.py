@@ -1,0 +1,37 @@
+"""Anthropic's messages API, of any model."""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from raylm.core.wire.anthropic.requests import MessagesRequest
+from raylm_apps.gateway.inbound.answer_cache import Ttl
+from raylm_apps.gateway.inbound.caller import Caller
+from raylm_apps.gateway.inbound.messages_call import MessagesCall
+from raylm_apps.gateway.inbound.messages_errors import (
+    MessagesErrorView,
+    MessagesRoute,
+    error_frame,
+)
+from raylm_apps.gateway.inbound.opening import Opening
+
+ANSWER = {"description": "a message, or its events", "content": {"text/event-stream": {}}}
+FAILURE: dict[str, Any] = {"model": MessagesErrorView}
+router = APIRouter(
+    prefix="/v1/messages",
+    tags=["v1"],
+    route_class=MessagesRoute,
+    responses={200: ANSWER, "4XX": FAILURE, "5XX": FAILURE},
+)
+
+
+@router.post("", response_model=None)
+async def create(
+    http: Request, caller: Caller, body: MessagesRequest, cache_s: Ttl = None
+) -> Response:
+    """The status is sent with the first event; who leaves ends the answer."""
+    call = MessagesCall(body, orjson.loads(await http.body()), caller.session.user_id)
+    async with caller as allowance:
+        opening = Opening(allowance, error_frame, cache_s=cache_s)
+        return await opening.respond(http, body.model, call)
