@@ -7,7 +7,16 @@ from pathlib import Path
 from subprocess import run
 
 from benchmarks.infer.contender import Contender
-from benchmarks.infer.decode_rows import INT4, INT4_PAIR, INT8, Q4_0, Q8_0, TRANSFORMERS, VLLM
+from benchmarks.infer.decode_rows import (
+    INT4,
+    INT4_HEAD,
+    INT4_PAIR,
+    INT8,
+    Q4_0,
+    Q8_0,
+    TRANSFORMERS,
+    VLLM,
+)
 from benchmarks.train.ranks import peers_python
 from raylm.checkpoint.gguf_writer import write_gguf
 from raylm.models.hf_weights import save_hf_folder
@@ -29,12 +38,14 @@ def starts(
     model: str, source: ModelSource, wanted: tuple[str, ...]
 ) -> Iterator[tuple[str, Start] | Missing]:
     """How to start each contender, and which of the wanted peers are not installed."""
-    for name, quantization, threads in (
-        (INT4, "int4", 1),
-        (INT8, "int8", 1),
-        (INT4_PAIR, "int4", 2),
+    for name, layers, head, threads in (
+        (INT4, "int4", "int8", 1),
+        (INT4_HEAD, "int4", "int4", 1),
+        (INT8, "int8", "int8", 1),
+        (INT4_PAIR, "int4", "int8", 2),
     ):
-        words = ("--model", model, "--quantization", quantization, "--threads", str(threads))
+        formats = ("--quantization", layers, "--head", head)
+        words = ("--model", model, *formats, "--threads", str(threads))
         yield name, _start("raylm_turns", words)
     if "transformers" in wanted:
         yield TRANSFORMERS, _start("transformers_turns", ("--model", model))

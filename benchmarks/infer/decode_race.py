@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from benchmarks.infer.contender import Contender
 from benchmarks.infer.decode_rows import (
     INT4,
+    INT4_HEAD,
     INT4_PAIR,
     INT8,
     Q4_0,
@@ -71,6 +72,7 @@ def turns(size: Size) -> list[Turn]:
     return [
         decode(INT4, 1, size.steps),
         decode(Q4_0, 1, size.steps),
+        decode(INT4_HEAD, 1, size.steps),
         decode(INT4_PAIR, 1, size.steps),
         decode(INT8, 1, size.steps),
         decode(Q8_0, 1, size.steps),
@@ -112,7 +114,7 @@ class Race:
         starts = range(0, length * self._size.windows, length)
         windows = [list(tokens[start : start + length]) for start in starts]
         predicted = sum(len(window) - 1 for window in windows)
-        for name in (INT4, INT8, Q4_0, Q8_0):
+        for name in (INT4, INT4_HEAD, INT8, Q4_0, Q8_0):
             if name in self._contenders:
                 self._say(f"perplexity of {name}")
                 nats = self._contenders[name].take("negative_log_likelihood", windows=windows)

@@ -69,12 +69,14 @@ def left_out(figures: Figures) -> Iterable[Row]:
 
 
 INT4, INT8, INT4_PAIR = "raylm int4", "raylm int8", "raylm int4, 2 threads"
+INT4_HEAD = "raylm int4, int4 head"
 Q4_0, Q8_0 = "llama.cpp Q4_0", "llama.cpp Q8_0"
 TRANSFORMERS, VLLM = "transformers bf16", "vLLM bf16"
 
 ROWS = (
     Row("decode, batch 1, int4", f"{INT4} decode 1", (f"{Q4_0} decode 1",), 2.5),
     Row("decode, batch 1, int4", f"{INT4} decode 1", (f"{TRANSFORMERS} decode 1",), 10.0),
+    Row("decode, int4 with int4 head", f"{INT4_HEAD} decode 1", (f"{Q4_0} decode 1",), 2.9),
     Row("decode, batch 1, int8", f"{INT8} decode 1", (f"{Q8_0} decode 1",), 2.0),
     Row("decode, batch 8, int4", f"{INT4} decode 8", (f"{Q4_0} decode 8", f"{VLLM} decode 8"), 3.0),
     Row(
@@ -106,6 +108,14 @@ ROWS = (
     Row(
         "perplexity, int4",
         f"{INT4} perplexity",
+        (f"{Q4_0} perplexity",),
+        1.01,
+        unit="",
+        at_most=True,
+    ),
+    Row(
+        "perplexity, int4 with int4 head",
+        f"{INT4_HEAD} perplexity",
         (f"{Q4_0} perplexity",),
         1.01,
         unit="",

@@ -20,8 +20,9 @@ Prompts = Sequence[Sequence[int]]
 
 
 class EngineTurns:
-    def __init__(self, model: str, quantization: str, threads: int) -> None:
-        loaded = load(model, {"quantization": quantization, "threads": threads})
+    def __init__(self, model: str, quantization: str, head: str, threads: int) -> None:
+        formats = {"quantization": quantization, "head_quantization": head}
+        loaded = load(model, formats | {"threads": threads})
         fallback = loaded.engine._runner
         assert isinstance(fallback, FallbackRunner)
         runner = fallback.runner
@@ -142,9 +143,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.infer.raylm_turns")
     parser.add_argument("--model", required=True)
     parser.add_argument("--quantization", choices=("int4", "int8"), required=True)
+    parser.add_argument("--head", choices=("int4", "int8"), default="int8")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    serve(lambda: EngineTurns(options.model, options.quantization, options.threads).by_name())
+    formats = options.quantization, options.head
+    serve(lambda: EngineTurns(options.model, *formats, options.threads).by_name())
 
 
 if __name__ == "__main__":

@@ -261,6 +261,10 @@ class ModelConfig(Config):
     quantization: Literal["auto", "none", "int8", "int4"] = Field(
         "auto", description="auto: int8 where the CPU kernels are available, else none"
     )
+    head_quantization: Literal["auto", "int8", "int4"] = Field(
+        "auto",
+        description="of the matrix that makes logits; auto: int8. With int8 or int4 weights",
+    )
     threads: Positive | None = Field(
         None, description="default: the cores less one, at least 1; each worker's share of them"
     )

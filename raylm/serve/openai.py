@@ -11,6 +11,7 @@ from raylm.serve.body_limit import BodyLimit
 from raylm.serve.loader import EngineLoader, Loader
 from raylm.serve.models import Models
 from raylm.serve.seam import Engine
+from raylm.serve.turnstile import Turnstile
 
 DRAIN_S = 5.0
 STREAM_S = 600.0
@@ -43,6 +44,7 @@ def app_of(models: Models, admin_key: str | None) -> FastAPI:
     app.state.models = models
     app.state.admin_key = admin_key
     app.add_middleware(BodyLimit)
+    app.add_middleware(Turnstile)
     errors.install(app)
     app.include_router(routes.router)
     app.include_router(admin.router)

@@ -24,7 +24,7 @@ from raylm.serve.prompts import chat_prompt, text_prompt
 router = APIRouter(responses={"default": {"model": ErrorBody}})
 
 
-def models_of(request: Request) -> Models:
+async def models_of(request: Request) -> Models:
     models: Models = request.app.state.models
     return models
 

@@ -10,6 +10,7 @@ import pytest
 from raylm_kernels.cpu import build
 from tests.tiny_model import TEXTS, write_tiny_model
 
+KINDS = ("int8", "int4", "int4, int4 head")
 RAYLM = Path(sys.executable).parent / "raylm"
 
 
@@ -35,5 +36,7 @@ def test_a_quick_run_measures_every_row_that_needs_no_peer(tmp_path):
         "two threads, cores busy, int4",
     }
     assert all(row["ratio"] > 0 and row["ours"] > 0 for row in rows.values())
-    assert 1 < told["figures"]["raylm int8 perplexity"][0] < 10_000
+    perplexities = {told["figures"][f"raylm {kind} perplexity"][0] for kind in KINDS}
+    assert len(perplexities) == len(KINDS)
+    assert all(1 < perplexity < 10_000 for perplexity in perplexities)
     assert "left out: decode, batch 8, int4" in result.stdout

@@ -14,6 +14,8 @@ from raylm.infer.sampling.outputs import RequestOutput
 from raylm.models.hf_config import hf_config
 from raylm.models.source import ModelSource, open_model
 from raylm_kernels.cpu import build
+from raylm_kernels.quantize import dequantize_weight, quantize_weight
+from tests.infer.conftest import MemoryWeights
 
 GREEDY = SamplingParams(max_tokens=24, temperature=0)
 
@@ -93,12 +95,36 @@ def assert_answers_of_transformers(smollm2: ModelSource, answers: list[RequestOu
 
 @pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
 @pytest.mark.parametrize(
-    ("quantization", "cache"), [("int8", "auto"), ("int4", "auto"), ("int8", "int8")]
+    "options",
+    [
+        {"quantization": "int8"},
+        {"quantization": "int4"},
+        {"quantization": "int8", "kv_cache_dtype": "int8"},
+    ],
+    ids=str,
 )
 def test_quantised_weights_nearly_always_choose_the_same_token(
-    smollm2: ModelSource, answers: list[RequestOutput], quantization: str, cache: str
+    smollm2: ModelSource, answers: list[RequestOutput], options: dict[str, str]
 ) -> None:
-    llm = LLM(smollm2, quantization=quantization, threads=1, kv_cache_dtype=cache)
+    assert share_of_same_tokens(LLM(smollm2, threads=1, **options), answers) > 0.85
+
+
+@pytest.mark.skipif(not build.available()[0], reason=build.available()[1])
+def test_an_int4_head_chooses_the_tokens_of_its_rounded_matrix(
+    smollm2: ModelSource, prompts: list[list[int]], answers: list[RequestOutput]
+) -> None:
+    name = "model.embed_tokens.weight"
+    head = dequantize_weight(quantize_weight(smollm2.weights[name], 4))
+    plain = replace(smollm2, weights=MemoryWeights(dict(smollm2.weights) | {name: head}))
+    expected = LLM(plain, threads=1).generate(prompts[:10], replace(GREEDY, max_tokens=6))
+    llm = LLM(smollm2, threads=1, quantization="int4", head_quantization="int4")
+    share = share_of_same_tokens(llm, expected)
+    assert share > 0.85
+    assert share > share_of_same_tokens(llm, answers[:10])  # of a head that is not rounded
+
+
+def share_of_same_tokens(llm: LLM, answers: list[RequestOutput]) -> float:
+    """Where `llm` has said what the answers have said so far."""
     forced = [
         (answer.prompt_token_ids + answer.token_ids[:place], token)
         for answer in answers
@@ -108,7 +134,7 @@ def test_quantised_weights_nearly_always_choose_the_same_token(
     same = sum(
         output.token_ids == [token] for output, (_, token) in zip(found, forced, strict=True)
     )
-    assert same / len(forced) > 0.85
+    return same / len(forced)
 
 
 @pytest.fixture(scope="module")

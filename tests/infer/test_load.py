@@ -93,6 +93,7 @@ def test_what_the_kernels_cannot_run_is_named(
     ("options", "message"),
     [
         ({"quantization": "int9"}, "key 'quantization' \\(value 'int9'\\)"),
+        ({"head_quantization": "int3"}, "key 'head_quantization' \\(value 'int3'\\).*'int4'"),
         ({"treads": 2}, "did you mean 'threads'"),
         ({"max_model_len": 5000}, "max_model_len 5000 is more than the model's context of 1024"),
         ({"kv_cache_bytes": 4096, "max_model_len": 512}, "kv_cache_bytes 4096 is too little"),
@@ -117,15 +118,36 @@ def test_an_int8_cache_holds_nearly_twice_the_tokens(tiny_source: ModelSource) -
     assert blocks == 400_000 // (16 * PackedRunner.token_bytes(spec, 8))
 
 
-def test_an_int8_cache_needs_quantised_weights(tiny_source: ModelSource) -> None:
-    with pytest.raises(ConfigError, match="kv_cache_dtype int8 comes with int8 or int4 weights"):
-        load(tiny_source, {"quantization": "none", "kv_cache_dtype": "int8"})
+@pytest.mark.parametrize(
+    ("key", "value"), [("kv_cache_dtype", "int8"), ("head_quantization", "int4")]
+)
+def test_what_only_the_kernels_have_needs_quantised_weights(
+    tiny_source: ModelSource, key: str, value: str
+) -> None:
+    message = f"{key} {value} comes with int8 or int4 weights; quantization is none.*{key} auto"
+    with pytest.raises(ConfigError, match=message):
+        load(tiny_source, {"quantization": "none", key: value})
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_an_int8_cache_has_no_fallback(tiny_source: ModelSource) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [("kv_cache_dtype", "int8"), ("head_quantization", "int4")]
+)
+def test_what_only_the_kernels_have_has_no_fallback(
+    tiny_source: ModelSource, key: str, value: str
+) -> None:
     with pytest.raises(MissingDependencyError, match=r"no C\+\+ compiler"):
-        load(tiny_source, {"kv_cache_dtype": "int8"})
+        load(tiny_source, {key: value})
+
+
+@needs_kernels
+@pytest.mark.parametrize(("head", "bits"), [("auto", 8), ("int8", 8), ("int4", 4)])
+def test_the_head_is_int8_unless_asked_for(
+    tiny_source: ModelSource, built: list[Runner], head: str, bits: int
+) -> None:
+    load(tiny_source, {"quantization": "int4", "head_quantization": head})
+    (fallback,) = built
+    assert fallback.runner._decoder.head_bits == bits  # type: ignore[attr-defined]
 
 
 def test_int8_on_a_gpu_is_an_error(tiny_source: ModelSource) -> None:

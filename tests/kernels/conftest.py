@@ -84,18 +84,22 @@ class Toy:
         starts = torch.tensor([0, 38], dtype=torch.int32)
         return self.packed(**options).forward(tokens, places, starts, blocks, places)
 
-    def logits(self, tokens: torch.Tensor, *, weight_bits: int) -> torch.Tensor:
+    def logits(self, tokens: torch.Tensor, *, weight_bits: int, head_bits: int = 8) -> torch.Tensor:
         """fp32 logits_NV of one sequence over the weights that a packed decoder would hold."""
-        return plain_forward(self.dims, self.dequantized(weight_bits), tokens)
+        return plain_forward(self.dims, self.dequantized(weight_bits, head_bits), tokens)
 
-    def dequantized(self, weight_bits: int) -> dict[str, torch.Tensor]:
+    def dequantized(self, weight_bits: int, head_bits: int) -> dict[str, torch.Tensor]:
+        embedding_bits = head_bits if self.dims.tie_embeddings else 8
+        bits = {"model.embed_tokens.weight": embedding_bits, "lm_head.weight": head_bits}
+
         def rounded(name: str, weight: torch.Tensor) -> torch.Tensor:
             if weight.ndim == 1:
                 return weight
-            bits = 8 if "embed" in name or "lm_head" in name else weight_bits
             extra = -weight.shape[1] % 32
             padded = torch.nn.functional.pad(weight, (0, extra))
-            return dequantize_weight(quantize_weight(padded, bits))[:, : weight.shape[1]]
+            return dequantize_weight(quantize_weight(padded, bits.get(name, weight_bits)))[
+                :, : weight.shape[1]
+            ]
 
         return {name: rounded(name, weight) for name, weight in self.weights.items()}
 

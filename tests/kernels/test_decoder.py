@@ -57,12 +57,13 @@ def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize(("bits", "head_bits"), [(4, 8), (8, 8), (4, 4)])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_agrees_with_plain_pytorch(toy, isa, shape, bits):
+def test_agrees_with_plain_pytorch(toy, isa, shape, bits, head_bits):
     model, tokens = toy(**shape), random_tokens(40)
-    expected = model.logits(tokens, weight_bits=bits)
-    found = run(model.packed(weight_bits=bits, isa=isa), tokens)
+    options = {"weight_bits": bits, "head_bits": head_bits}
+    expected = model.logits(tokens, **options)
+    found = run(model.packed(**options, isa=isa), tokens)
     assert relative(found, expected) < 0.02  # int8 activations
     assert (found.argmax(-1) == expected.argmax(-1)).float().mean() > 0.9
 
@@ -117,11 +118,14 @@ def test_a_bias_on_the_output_projection_is_used(toy, isa):
     assert relative(found, without) > 0.1
 
 
-@pytest.mark.parametrize(("bits", "kv_bits"), [(4, 16), (8, 16), (4, 8)])
-def test_chunks_batches_and_threads_do_not_change_a_bit(toy, isa, bits, kv_bits):
+@pytest.mark.parametrize(
+    ("bits", "head_bits", "kv_bits"), [(4, 8, 16), (8, 8, 16), (4, 8, 8), (4, 4, 16)]
+)
+def test_chunks_batches_and_threads_do_not_change_a_bit(toy, isa, bits, head_bits, kv_bits):
     model = toy(head_dim=64)
     prompts = [random_tokens(count, seed) for seed, count in enumerate((37, 300, 1, 12))]
-    options = {"weight_bits": bits, "kv_bits": kv_bits, "isa": isa, "num_blocks": 100}
+    options = {"weight_bits": bits, "head_bits": head_bits, "kv_bits": kv_bits}
+    options |= {"isa": isa, "num_blocks": 100}
     alone = [run(model.packed(**options), prompt) for prompt in prompts]
 
     together = run(model.packed(**options, threads=2), *prompts)
@@ -183,6 +187,15 @@ def test_int4_halves_the_layers(toy):
     assert four < 0.65 * eight
 
 
+@pytest.mark.parametrize(("tied", "matrices"), [(True, 1), (False, 2)])
+def test_an_int4_head_leaves_the_other_matrices_alone(toy, tied, matrices):
+    model = toy(hidden_size=256, vocab_size=4096, num_layers=1, tie_embeddings=tied)
+    eight, four = (model.packed(head_bits=bits).weight_bytes for bits in (8, 4))
+    vocabulary = 4096 * 256
+    assert eight > matrices * vocabulary
+    assert eight - four == vocabulary * (8.5 - 5) / 8  # with scales, and the minima of int4
+
+
 FAULTS = {
     "tokens: expected dtype torch.int32, found torch.int64": {"tokens": torch.tensor([1, 2, 3])},
     r"tokens: expected 1 dimension\(s\), found \[1, 3\]": {"tokens": i32([[1, 2, 3]])},
@@ -237,6 +250,8 @@ def test_wrong_weights_and_sizes_are_named(toy):
         model.packed(threads=0)
     with pytest.raises(ValueError, match="weight_bits is 5"):
         model.packed(weight_bits=5)
+    with pytest.raises(ValueError, match="head_bits is 6; it must be 4 or 8"):
+        model.packed(head_bits=6)
     with pytest.raises(ValueError, match="hidden_size is 100; it must be a multiple of 32"):
         toy(hidden_size=100)
     with pytest.raises(ValueError, match=r"num_heads is 5; .* num_kv_heads \(2\)"):

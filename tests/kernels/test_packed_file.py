@@ -22,10 +22,13 @@ def _alone(packed_files):
 
 
 @pytest.mark.parametrize("threads", [(1, 1), (1, 2), (2, 1), (3, 2)], ids=str)
-@pytest.mark.parametrize(("bits", "kv_bits"), [(4, 16), (4, 8), (8, 16), (8, 8)])
+@pytest.mark.parametrize(
+    ("bits", "head_bits", "kv_bits"), [(4, 8, 16), (4, 8, 8), (8, 8, 16), (8, 8, 8), (4, 4, 16)]
+)
 @pytest.mark.parametrize("tied", [True, False])
-def test_what_is_read_is_what_was_packed(toy, tied, bits, kv_bits, threads):
-    model, options = toy(tie_embeddings=tied), {"weight_bits": bits, "kv_bits": kv_bits}
+def test_what_is_read_is_what_was_packed(toy, tied, bits, head_bits, kv_bits, threads):
+    model = toy(tie_embeddings=tied)
+    options = {"weight_bits": bits, "head_bits": head_bits, "kv_bits": kv_bits}
     expected = model.answer(**options)
     first, second = ({**options, "threads": count, "fingerprint": "x"} for count in threads)
     assert torch.equal(model.answer(**first), expected)
@@ -57,9 +60,11 @@ def test_other_weights_bits_and_shapes_have_files_of_their_own(toy):
     toy().packed(fingerprint="x")
     toy().packed(fingerprint="y")
     toy().packed(fingerprint="x", weight_bits=4)
+    toy().packed(fingerprint="x", head_bits=4)
+    toy().packed(fingerprint="x", weight_bits=4, head_bits=4)
     toy(rope_attention_factor=1.3).packed(fingerprint="x")
     toy(inv_freq=torch.ones(16)).packed(fingerprint="x")
-    assert len(PackedFolder().sizes()) == 5
+    assert len(PackedFolder().sizes()) == 7
 
 
 def flipped(at):

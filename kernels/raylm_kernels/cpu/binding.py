@@ -47,6 +47,7 @@ class ShapeStruct(Structure):
         ("head_dim", c_int32),
         ("padded_head_dim", c_int32),
         ("weight_bits", c_int32),
+        ("head_bits", c_int32),
         ("tied", c_int32),
         ("norm_eps", c_float),
         ("rope_factor", c_float),

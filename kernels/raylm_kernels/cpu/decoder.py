@@ -33,8 +33,9 @@ class PackedDecoder:
     """The whole forward pass of a Llama-family model on `threads` threads (the caller is one).
 
     `weights` maps Hugging Face names to tensors and is read one matrix at a time; layers are
-    kept at `weight_bits`, embedding and head at 8. With a `fingerprint`, which stands for what
-    they hold, they are read the first time only: once packed, they are kept in a file.
+    kept at `weight_bits`, the head at `head_bits`, an embedding that is not the head at 8. With a
+    `fingerprint`, which stands for what they hold, they are read the first time only: once
+    packed, they are kept in a file.
 
     Activations are int8 with a scale per 32; the cache is bf16, or int8 with such scales at
     `kv_bits` of 8. A token's result does not depend, to the bit, on what else is in the batch, on
@@ -51,25 +52,28 @@ class PackedDecoder:
         threads: int,
         num_blocks: int,
         block_size: int,
+        head_bits: WeightBits = 8,
         kv_bits: KvBits = 16,
         isa: str | None = None,
         fingerprint: str | None = None,
     ) -> None:
         _at_least_one(threads=threads, num_blocks=num_blocks, block_size=block_size)
-        if weight_bits not in (4, 8):
-            raise ValueError(f"weight_bits is {weight_bits}; it must be 4 or 8")
+        for name, bits in (("weight_bits", weight_bits), ("head_bits", head_bits)):
+            if bits not in (4, 8):
+                raise ValueError(f"{name} is {bits}; it must be 4 or 8")
         if kv_bits not in (8, 16):
             raise ValueError(f"kv_bits is {kv_bits}; it must be 8 or 16")
         if block_size % 16:
             raise ValueError(f"block_size is {block_size}; it must be a multiple of 16")
         self.dims = dims
         self.weight_bits = weight_bits
+        self.head_bits = head_bits
         self.num_blocks = num_blocks
         self.block_size = block_size
         self.isa = isa or best_isa()
         self._library = library(self.isa)
         self._handle = self._library.raylm_decoder_create(
-            byref(_shape(dims, weight_bits)), threads, num_blocks, block_size, kv_bits
+            byref(_shape(dims, weight_bits, head_bits)), threads, num_blocks, block_size, kv_bits
         )
         self._finalizer = weakref.finalize(self, self._library.raylm_decoder_free, self._handle)
         self._lock = threading.Lock()
@@ -78,7 +82,7 @@ class PackedDecoder:
         if fingerprint is None:
             self._load_vectors(pack())
         else:
-            known_as = identity(fingerprint, dims, weight_bits)
+            known_as = identity(fingerprint, dims, weight_bits, head_bits)
             self._load_vectors(PackedFolder().fill(known_as, self._matrices(threads), pack))
 
     @property
@@ -165,9 +169,12 @@ class PackedDecoder:
 
     def _pack(self, weights: Mapping[str, torch.Tensor]) -> list[Vector]:
         """Fills the matrices; the vectors are returned."""
+        bits: dict[MatrixKind, WeightBits] = {
+            MatrixKind.HEAD: self.head_bits,
+            MatrixKind.EMBEDDING: 8,
+        }
         for kind, layer, first_row, rows in matrices(self.dims, weights):
-            is_vocabulary = kind in (MatrixKind.HEAD, MatrixKind.EMBEDDING)
-            packed = quantize_weight(rows, 8 if is_vocabulary else self.weight_bits)
+            packed = quantize_weight(rows, bits.get(kind, self.weight_bits))
             self._library.raylm_decoder_load_rows(
                 self._handle,
                 kind,
@@ -188,7 +195,7 @@ class PackedDecoder:
             )
 
 
-def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
+def _shape(dims: DecoderDims, weight_bits: WeightBits, head_bits: WeightBits) -> ShapeStruct:
     return ShapeStruct(
         vocab_size=dims.vocab_size,
         hidden_size=dims.hidden_size,
@@ -199,6 +206,7 @@ def _shape(dims: DecoderDims, weight_bits: int) -> ShapeStruct:
         head_dim=dims.head_dim,
         padded_head_dim=dims.padded_head_dim,
         weight_bits=weight_bits,
+        head_bits=head_bits,
         tied=dims.tie_embeddings,
         norm_eps=dims.norm_eps,
         rope_factor=dims.rope_attention_factor,

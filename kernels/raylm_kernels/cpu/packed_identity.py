@@ -22,11 +22,13 @@ _PACKING = (
 )
 
 
-def identity(fingerprint: str, dims: DecoderDims, weight_bits: WeightBits) -> str:
+def identity(
+    fingerprint: str, dims: DecoderDims, weight_bits: WeightBits, head_bits: WeightBits
+) -> str:
     """`fingerprint` stands for the weights."""
     shape = [getattr(dims, field.name) for field in fields(dims)]
     plain = [value.tolist() if isinstance(value, torch.Tensor) else value for value in shape]
-    known = (fingerprint, plain, weight_bits, sys.byteorder, _packing_digest())
+    known = (fingerprint, plain, weight_bits, head_bits, sys.byteorder, _packing_digest())
     return hashlib.sha256(repr(known).encode()).hexdigest()
 
 

@@ -41,6 +41,7 @@ def local_runner(config: ModelConfig, source: ModelSource, device: str, limit: i
         num_blocks=num_blocks,
         block_size=config.block_size,
         threads=threads,
+        head_bits=4 if config.head_quantization == "int4" else 8,
         kv_bits=kv_bits,
     )
     return FallbackRunner(
@@ -69,18 +70,18 @@ def _torch_runner(
 def choose_quantization(config: ModelConfig, spec: ModelSpec, device: str = "cpu") -> str:
     """`auto` is int8 where that can run, else none; what is asked for by name has no fallback, nor
     has what needs it."""
-    asked = config.quantization
+    asked, needs_packing = config.quantization, _needs_packing(config)
     if asked == "none":
-        if config.kv_cache_dtype == "int8":
+        if needs_packing is not None:
             raise ConfigError(
-                "kv_cache_dtype int8 comes with int8 or int4 weights; quantization is none: "
-                "choose one of them, or kv_cache_dtype auto"
+                f"{needs_packing} {getattr(config, needs_packing)} comes with int8 or int4 "
+                f"weights; quantization is none: choose one of them, or {needs_packing} auto"
             )
         return asked
     obstacle = _obstacle_to_packing(config, spec, device)
     if obstacle is None:
         return "int8" if asked == "auto" else asked
-    if asked != "auto" or config.kv_cache_dtype == "int8":
+    if asked != "auto" or needs_packing is not None:
         raise obstacle
     log.warning("serving %s without quantization: %s", config.model, obstacle)
     return "none"
@@ -102,6 +103,12 @@ def num_blocks_for(config: ModelConfig, token_bytes: int, limit: int) -> int:
             f"which needs {per_sequence * config.block_size * token_bytes}; raise it"
         )
     return min(affordable, per_sequence * config.max_running)
+
+
+def _needs_packing(config: ModelConfig) -> str | None:
+    """A key that asks for what only the packed runner has."""
+    keys = ("head_quantization", "kv_cache_dtype")
+    return next((key for key in keys if getattr(config, key) != "auto"), None)
 
 
 def _obstacle_to_packing(config: ModelConfig, spec: ModelSpec, device: str) -> UsageError | None:

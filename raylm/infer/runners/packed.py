@@ -23,6 +23,7 @@ class PackedRunner:
         num_blocks: int,
         block_size: int,
         threads: int,
+        head_bits: WeightBits = 8,
         kv_bits: KvBits = 16,
     ) -> None:
         self.num_blocks = num_blocks
@@ -33,6 +34,7 @@ class PackedRunner:
             decoder_dims(source.spec),
             source.weights,
             weight_bits=weight_bits,
+            head_bits=head_bits,
             threads=threads,
             num_blocks=num_blocks,
             block_size=block_size,

@@ -73,6 +73,17 @@ def test_a_second_start_reads_no_tensor(
     assert reads == []
 
 
+def test_an_int4_head_has_a_file_of_its_own(folder: Path, reads: list[str]) -> None:
+    eight = answer(folder)
+    reads.clear()
+    four = answer(folder, head_quantization="int4")
+    assert reads
+    reads.clear()
+    assert answer(folder, head_quantization="int4") == four
+    assert answer(folder, head_quantization="int8") == answer(folder) == eight
+    assert reads == []
+
+
 def test_a_change_of_the_weights_is_noticed(
     folder: Path, reads: list[str], tiny_source: ModelSource
 ) -> None:

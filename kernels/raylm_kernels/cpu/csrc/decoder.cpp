@@ -43,7 +43,7 @@ void Decoder::place_weights() {
         layer.down = packed(hidden, shape_.intermediate_size, bits, 1);
         order_.insert(order_.end(), {&layer.qkv, &layer.out, &layer.gate_up, &layer.down});
     }
-    head_ = packed(shape_.vocab_size, hidden, 8, 1);
+    head_ = packed(shape_.vocab_size, hidden, shape_.head_bits, 1);
     order_.push_back(&head_);
     if (!shape_.tied) {
         embedding_ = packed(shape_.vocab_size, hidden, 8, 1);

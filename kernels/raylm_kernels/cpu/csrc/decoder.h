@@ -22,7 +22,8 @@ struct DecoderShape {
     std::int32_t kv_heads;
     std::int32_t head_dim;
     std::int32_t padded_head_dim;  // a multiple of 32; weights arrive padded with zeros
-    std::int32_t weight_bits;      // of the layers; embedding and head are int8
+    std::int32_t weight_bits;      // of the layers; an embedding that is not the head is int8
+    std::int32_t head_bits;
     std::int32_t tied;
     float norm_eps;
     float rope_factor;
