@@ -20,20 +20,27 @@ class ChatCall:
     said so far with the request to go on."""
 
     prompt: Prompt
-    asked: str = ""
+    asked: ModelCard | None = None
     """The model that the prompt was made for; others may be able to take less."""
     goes_on: bool = True
 
     def start(
         self, card: ModelCard, provider: Provider, said: Sequence[Event]
     ) -> AsyncGenerator[Event, None]:
-        prompt = self.prompt if card.id == self.asked else fitted(self.prompt, card)
+        prompt = self._prompt_for(card)
         if not said:
             return provider.stream(card, prompt)
         if self.prompt.restarts:
             return _after(Restarted(card.id), provider.stream(card, prompt))
         prompt = continued(prompt, _text_of(said))
         return _after(Continued(card.id), provider.stream(card, prompt))
+
+    def _prompt_for(self, card: ModelCard) -> Prompt:
+        if self.asked is not None and card.id == self.asked.id:
+            return self.prompt
+        prompt = fitted(self.prompt, card)
+        is_signer = self.asked is not None and card.provider == self.asked.provider
+        return prompt if is_signer else unsigned(prompt)
 
 
 async def _after(change: Event, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
@@ -65,6 +72,19 @@ def fitted(prompt: Prompt, card: ModelCard) -> Prompt:
     spoken = [replace(turn, tool_calls=()) for turn in turns if turn.role != "tool"]
     said = [turn for turn in spoken if turn.text or turn.images]
     return replace(prompt, turns=said, tools=(), tool_choice="auto")
+
+
+def unsigned(prompt: Prompt) -> Prompt:
+    """Without what another provider has signed, which this one would refuse."""
+    turns = [
+        replace(
+            turn,
+            thoughts=(),
+            tool_calls=[replace(call, signature="") for call in turn.tool_calls],
+        )
+        for turn in prompt.turns
+    ]
+    return replace(prompt, turns=turns)
 
 
 def _text_of(said: Sequence[Event]) -> str:

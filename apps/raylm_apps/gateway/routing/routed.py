@@ -34,7 +34,7 @@ class RoutedProvider:
 
     async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """Finished names who has answered, where that is not who was asked."""
-        async with aclosing(await self.open(ChatCall(prompt, model.id))) as answer:
+        async with aclosing(await self.open(ChatCall(prompt, model))) as answer:
             async for event in answer:
                 if isinstance(event, Finished) and answer.model != model.id:
                     event = replace(event, model=answer.model)
