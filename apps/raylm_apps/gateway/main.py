@@ -23,6 +23,7 @@ from raylm_apps.gateway.routes import (
     accounts,
     auth,
     branch,
+    budgets,
     chat,
     docs,
     document,
@@ -53,7 +54,7 @@ from raylm_apps.gateway.wire.error import RESPONSES, explain
 
 ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
-    *(auth, accounts, oauth, passwords, verification, keys, account, usage),
+    *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files),
     *(models, health, docs, landing),
 )

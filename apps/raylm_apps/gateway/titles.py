@@ -10,11 +10,14 @@ import structlog
 
 from raylm.core.wire.events import TextDelta
 from raylm.core.wire.prompt import Prompt, Sampling, Turn
+from raylm_apps.gateway.budgets.budgets import Budgets
+from raylm_apps.gateway.budgets.metered import Metered
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.catalog import Catalog
 from raylm_apps.gateway.store import titles
+from raylm_apps.gateway.store.ledger import Payer
 from raylm_apps.gateway.store.pool import Database, OutageError
 
 OFF = "off"
@@ -34,9 +37,13 @@ logger = structlog.get_logger()
 @dataclass(frozen=True)
 class NewChat:
     id: str
-    user_id: str
+    payer: Payer
     title: str
     """The beginning of its first question."""
+
+    @property
+    def user_id(self) -> str:
+        return self.payer.user_id
 
 
 def sanitised(text: str) -> str | None:
@@ -59,10 +66,16 @@ def title_model(setting: str | None, answering: ModelCard) -> str | None:
 
 class Titles:
     def __init__(
-        self, catalog: Catalog, database: Database, setting: str | None, timeout_s: float
+        self,
+        catalog: Catalog,
+        database: Database,
+        budgets: Budgets,
+        setting: str | None,
+        timeout_s: float,
     ) -> None:
         self._catalog = catalog
         self._database = database
+        self._budgets = budgets
         self._setting = setting
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +96,7 @@ class Titles:
         """The title, once it is stored; None where the chat keeps the one that it has."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                title = sanitised(await self._ask(question, model_id))
+                title = sanitised(await self._ask(chat.payer, question, model_id))
                 if title is None:
                     return None
                 async with self._database.connection() as connection:
@@ -108,17 +121,19 @@ class Titles:
         if title is not None:
             show(title)
 
-    async def _ask(self, question: str, model_id: str) -> str:
+    async def _ask(self, payer: Payer, question: str, model_id: str) -> str:
         provider, card = await self._catalog.resolve(model_id)
         turn = Turn("user", f"{INSTRUCTION}\n\n{question[:QUESTION_CHARS]}")
         text = ""
         prompt = Prompt([turn], sampling=Sampling(max_tokens=MAX_TOKENS))
-        async with aclosing(provider.stream(card, prompt)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    text += event.text
-                if len(text) > MAX_CHARS and "<think>" not in text:
-                    break
+        with self._budgets.beside(payer, card) as reservation:
+            stream = Metered(provider, reservation).stream(card, prompt)
+            async with aclosing(stream) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        text += event.text
+                    if len(text) > MAX_CHARS and "<think>" not in text:
+                        break
         return text
 
 

@@ -20,6 +20,7 @@ from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import STREAM, batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats, messages
+from raylm_apps.gateway.store.ledger import Payer
 from raylm_apps.gateway.store.messages import Status
 from raylm_apps.gateway.streams import BEGINNING, BLOCK_MS
 from raylm_apps.gateway.titles import NewChat, Titling
@@ -79,7 +80,7 @@ async def _begin(allowance: Allowance, request: ChatRequest) -> StreamingRespons
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model)
-    refusal = await allowance.take()
+    refusal = await allowance.take(model, request.id, question)
     exchange = await begin_exchange(
         gateway.database, session, request, question, model.id, refusal=refusal
     )
@@ -98,7 +99,7 @@ async def _go_on(
     async with gateway.database.connection() as connection:
         answer = await messages.find(connection, chat.id, message_id)
     provider, model = await gateway.catalog.resolve(answer.model if answer else None)
-    refusal = await allowance.take()
+    refusal = await allowance.take(model, chat.id)
     exchange = await continue_exchange(
         gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
     )
@@ -123,10 +124,10 @@ async def _start(
     generation = Generation(
         exchange.answer,
         Conversation(exchange.path, model, user_id, answer_tokens, definitions, attachments),
-        provider,
+        allowance.metered(provider),
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
-        titling=_titling(gateway, user_id, exchange, model),
+        titling=_titling(gateway, allowance.payer, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
@@ -137,11 +138,11 @@ async def _start(
 
 
 def _titling(
-    gateway: Services, user_id: str, exchange: Exchange, model: ModelCard
+    gateway: Services, payer: Payer, exchange: Exchange, model: ModelCard
 ) -> Titling | None:
     if exchange.new_title is None:
         return None
-    chat = NewChat(exchange.answer.chat_id, user_id, exchange.new_title)
+    chat = NewChat(exchange.answer.chat_id, payer, exchange.new_title)
     return gateway.titles.titling(chat, exchange.path[-1].text or chat.title, model)
 
 
