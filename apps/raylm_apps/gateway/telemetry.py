@@ -86,6 +86,7 @@ class Metrics:
         self._spent_micros = Counter(
             "raylm_spent_micros", "Millionths of a dollar", ("model",), registry=self.registry
         )
+        self._used_of: dict[str, tuple[Counter, Counter, Counter]] = {}
         self._budget_refusals = Counter(
             "raylm_budget_refusals",
             "Requests refused by a budget, by the limit that was reached",
@@ -113,9 +114,15 @@ class Metrics:
         self._uploads.labels(content_type).inc(size_bytes)
 
     def used(self, model: str, input_tokens: int, output_tokens: int, micros: int) -> None:
-        self._used_tokens.labels(model, "input").inc(input_tokens)
-        self._used_tokens.labels(model, "output").inc(output_tokens)
-        self._spent_micros.labels(model).inc(micros)
+        counters = self._used_of.get(model)
+        if counters is None:
+            counters = self._used_of[model] = (
+                self._used_tokens.labels(model, "input"),
+                self._used_tokens.labels(model, "output"),
+                self._spent_micros.labels(model),
+            )
+        for counter, count in zip(counters, (input_tokens, output_tokens, micros), strict=True):
+            counter.inc(count)
 
     def budget_refused(self, kind: str) -> None:
         self._budget_refusals.labels(kind).inc()

@@ -24,6 +24,7 @@ class BudgetBook:
         self._state: tuple[int, datetime | None] | None = None
         self._by_subject: dict[str | None, list[Budget]] = {}
         self._has_teams = False
+        self.version = 0
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self._teams: OrderedDict[str, tuple[str, float]] = OrderedDict()
@@ -79,6 +80,7 @@ class BudgetBook:
         return self._clock() - self._read_at < FRESH_S
 
     def _shelve(self, found: Sequence[Budget]) -> None:
+        self.version += 1
         by_subject = defaultdict[str | None, list[Budget]](list)
         for budget in found:
             by_subject[budget.subject_id].append(budget)

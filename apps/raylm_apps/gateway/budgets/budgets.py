@@ -16,7 +16,7 @@ from raylm_apps.gateway.budgets.counter import Amount, Counter, counter_of
 from raylm_apps.gateway.budgets.estimate import expected_usage
 from raylm_apps.gateway.budgets.journal import Journal
 from raylm_apps.gateway.budgets.reservation import NOTHING, Reservation
-from raylm_apps.gateway.budgets.tally import BudgetFullError, End, Tally
+from raylm_apps.gateway.budgets.tally import PATIENCE_S, BudgetFullError, End, Tally
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.redis_client import UNAVAILABLE
@@ -28,7 +28,6 @@ from raylm_apps.gateway.telemetry import Metrics
 
 LEASE_S = 15.0
 POLL_S = 0.5
-PATIENCE_S = 3.0
 MOST_UNTOLD = 10_000
 AWAY = (*UNAVAILABLE, OutageError)
 logger = structlog.get_logger()
@@ -77,6 +76,7 @@ class Budgets:
             now,
             expected_usage(card, prompt_chars, images, max_tokens),
             [counter_of(budget, payer, now) for budget in applying],
+            self.book.version,
         )
         if reservation.counters:
             await self._grant(reservation)
@@ -170,6 +170,7 @@ class Budgets:
         seen_at = swept_at = float("-inf")
         while True:
             now = time.monotonic()
+            self._journal.nudge()
             try:
                 if self._journal.is_used and now - seen_at > self._lease_s / 4:
                     seen_at = now
@@ -203,9 +204,10 @@ class Budgets:
 
     async def _grant(self, reservation: Reservation) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self._journal.be_seen()
-                await self._reserve(reservation)
+            if not self._journal.is_seen:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._journal.flush()
+            await self._reserve(reservation)
         except BudgetFullError as error:
             self._metrics.budget_refused(LIMITS[error.kind])
             raise error.refusal from None
@@ -224,8 +226,7 @@ class Budgets:
         except BudgetFullError:
             if not self._journal.has_ends and self._all_told.is_set():
                 raise
-            await self._journal.flush()
-            await self._all_told.wait()
+            await self.flush()
             await self._tally.reserve(reservation, reservation.begun_at)
 
     def _take_back(self, reservation: Reservation) -> None:
@@ -240,15 +241,17 @@ class Budgets:
         self._to_tell.set()
 
     async def _ends(self, xid: int, ended: Sequence[Reservation]) -> list[End]:
-        ends = [End(each.id, xid, each.spent, await self._counters_now(each)) for each in ended]
-        return [end for end in ends if end.counters]
-
-    async def _counters_now(self, reservation: Reservation) -> list[Counter]:
-        """Those it was granted by, and those that have come to apply since."""
-        payer, model = reservation.payer, reservation.card.id
-        counters = {counter.key: counter for counter in reservation.counters}
         with suppress(OutageError):
             await self.book.refresh()
+        ends = [End(each.id, xid, each.spent, self._counters_now(each)) for each in ended]
+        return [end for end in ends if end.counters]
+
+    def _counters_now(self, reservation: Reservation) -> Sequence[Counter]:
+        """Those it was granted by, and those that have come to apply since."""
+        if reservation.book_version == self.book.version:
+            return reservation.counters
+        payer, model = reservation.payer, reservation.card.id
+        counters = {counter.key: counter for counter in reservation.counters}
         for budget in self.book.known(payer, model):
             counter = counter_of(budget, payer, reservation.begun_at)
             counters.setdefault(counter.key, counter)

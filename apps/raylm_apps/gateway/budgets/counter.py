@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from raylm_apps.gateway.budgets.window import Window, window_of
 from raylm_apps.gateway.errors import ApiError
@@ -39,9 +40,10 @@ class Counter:
     scope_id: str
     window: Window
 
-    @property
+    @cached_property
     def key(self) -> str:
-        return f"budget:{self.budget.id}:{self.scope_id}:{self.window.first:%Y%m%d%H}"
+        first = self.window.first
+        return f"budget:{self.budget.id}:{self.scope_id}:{first.timestamp():.0f}"
 
     def left(self, used: Amount) -> dict[str, int | None]:
         return {

@@ -1,7 +1,8 @@
 """What is granted and what has ended on its way to the ledger, in batches.
 
 An answer that ends within one turn is written once; a longer one leaves its reservation in between,
-so that a killed process forgets nothing that is older than a turn.
+so that a killed process forgets nothing that is older than a turn, or, where no budget asks for it,
+than a second.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from raylm_apps.gateway.store.ledger import Ended, Opened
 from raylm_apps.gateway.store.pool import Database, OutageError
 
 TURN_S = 0.05
+UNASKED_S = 1.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
 log = structlog.get_logger()
 
@@ -32,7 +34,7 @@ class Journal:
         self._database = database
         self._lease_s = lease_s
         self._written = written
-        self._new: dict[str, Reservation] = {}
+        self._new: dict[str, tuple[Reservation, float]] = {}
         self._open: dict[str, Reservation] = {}
         self._ended: dict[str, Reservation] = {}
         self._closing: list[Reservation] = []
@@ -42,8 +44,9 @@ class Journal:
         self._wake, self._hurry = asyncio.Event(), asyncio.Event()
 
     def open(self, reservation: Reservation) -> None:
-        self._new[reservation.id] = reservation
-        self._wake.set()
+        self._new[reservation.id] = (reservation, time.monotonic())
+        if reservation.counters:
+            self._wake.set()
 
     def end(self, reservation: Reservation) -> bool:
         """False where it has ended before."""
@@ -71,10 +74,15 @@ class Journal:
         self._wake.set()
         await written.wait()
 
-    async def be_seen(self) -> None:
+    def nudge(self) -> None:
+        """Now and then, for what waits for its turn unasked."""
+        if self._new:
+            self._wake.set()
+
+    @property
+    def is_seen(self) -> bool:
         """Whoever grants must be known to all who would otherwise forget what it has granted."""
-        if time.monotonic() - self._seen_at > self._lease_s / 2:
-            await self.flush()
+        return time.monotonic() - self._seen_at < self._lease_s / 2
 
     async def run(self) -> None:
         while True:
@@ -85,15 +93,26 @@ class Journal:
             self._wake.clear()
             self._hurry.clear()
             waiting, self._waiting = self._waiting, []
-            await self._write_all()
+            await self._write_all(self._take(everything=bool(waiting)))
             for written in waiting:
                 written.set()
 
-    async def _write_all(self) -> None:
-        new, self._new = self._new, {}
-        self._open |= new
+    def _take(self, *, everything: bool) -> list[Reservation]:
+        """Those whose turn it is to be written as reserved."""
+        old = time.monotonic() - UNASKED_S
+        taken = [
+            reservation
+            for reservation, since in self._new.values()
+            if everything or reservation.counters or since < old
+        ]
+        for reservation in taken:
+            del self._new[reservation.id]
+            self._open[reservation.id] = reservation
+        return taken
+
+    async def _write_all(self, new: Sequence[Reservation]) -> None:
         self._closing, self._ended = list(self._ended.values()), {}
-        opened = [reservation.opened() for reservation in new.values()]
+        opened = [reservation.opened() for reservation in new]
         closed = [
             reservation.ended(was_opened=self._open.pop(reservation.id, None) is not None)
             for reservation in self._closing

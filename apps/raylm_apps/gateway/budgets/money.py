@@ -1,5 +1,7 @@
 """What tokens cost, in whole millionths of a dollar."""
 
+from functools import lru_cache
+
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.providers.base import Prices
 
@@ -22,6 +24,7 @@ def cost_micros(usage: Usage, prices: Prices | None) -> int:
     return -(-parts // PARTS)
 
 
+@lru_cache(maxsize=256)
 def _parts(price: float) -> int:
     """An integer, so that a sum is exact."""
     return round(price * PARTS)

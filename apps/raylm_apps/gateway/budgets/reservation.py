@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.budgets.counter import Amount, Counter
@@ -25,6 +26,8 @@ class Reservation:
     begun_at: datetime
     expected: Usage
     counters: Sequence[Counter] = ()
+    book_version: int = -1
+    """Of the budgets that it was granted by."""
     is_request: bool = True
     """Not of what is asked besides, such as a title."""
     usage: Usage = NOTHING
@@ -48,7 +51,7 @@ class Reservation:
         if self._chars:
             self.used(Usage(self.expected.input_tokens, tokens_of(self._chars)))
 
-    @property
+    @cached_property
     def reserved(self) -> Amount:
         expected = self.expected
         tokens = expected.input_tokens + expected.output_tokens

@@ -34,6 +34,7 @@ from raylm_apps.gateway.store.pool import Database
 
 EPOCH, RECOVERY = "budget:epoch", "budget:recovery"
 AGAIN_S = 0.02
+PATIENCE_S = 3.0
 KEEP_S = 24 * 3600
 GRANTED, LOST, ABSENT, FULL = range(4)
 
@@ -84,10 +85,10 @@ class Tally:
                 case [0]:
                     return
                 case [1]:
-                    await self.recover()
+                    await self._patiently(self.recover())
                 case [2, *places]:
                     for place in places:
-                        await self._load(counters[place])
+                        await self._patiently(self._load(counters[place]))
                 case [_, place, kind, used, open_count]:
                     refusal = counters[place].refusal(
                         kind, used, needed.counts[kind], open_count, now
@@ -166,6 +167,10 @@ class Tally:
             given += [word for reservation in found.open for word in reservation]
             if await self._run(INSTALL, [EPOCH, missed_key, counter.key], given):
                 return
+
+    async def _patiently(self, work: Coroutine[Any, Any, None]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await work
 
     async def _once(self, key: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """However many wait for the same, it is done once; whoever gives up stops nobody else."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from raylm_apps.gateway.store.budgets import Period
 
@@ -30,7 +31,11 @@ def hour_of(now: datetime) -> datetime:
 
 def window_of(period: Period, now: datetime) -> Window:
     """The one that `now` is in."""
-    hour = hour_of(now)
+    return _of_hour(period, hour_of(now))
+
+
+@lru_cache(maxsize=64)
+def _of_hour(period: Period, hour: datetime) -> Window:
     match period:
         case "hour":
             return Window(hour, hour + timedelta(hours=1))
