@@ -67,10 +67,12 @@ class Reservation:
 
     def ended(self, *, was_opened: bool) -> Ended:
         entry = self._entry(self.usage, self._requests, self.micros)
+        if not was_opened:
+            return Ended(self.id, [entry])
         expected = self.expected
         taken_back = Usage(-expected.input_tokens, -expected.output_tokens)
         undo = self._entry(taken_back, -1, -self.reserved.micros)
-        return Ended(self.id, [entry], was_opened, undo)
+        return Ended(self.id, [entry], undo)
 
     @property
     def _requests(self) -> int:

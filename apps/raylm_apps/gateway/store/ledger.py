@@ -46,10 +46,9 @@ class Opened:
 class Ended:
     id: str
     entries: Sequence[Entry]
-    was_opened: bool
-    """Its reservation was written before."""
-    undo: Entry
-    """Takes back what was entered for it, if its process was believed to be dead."""
+    undo: Entry | None = None
+    """Where its reservation was written before: takes back what was entered for it, if its process
+    was believed to be dead."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,9 @@ async def write(
         [
             {
                 "id": each.id,
-                "was_opened": each.was_opened,
+                "was_opened": each.undo is not None,
                 "entries": [vars(entry) for entry in each.entries],
-                "undo": vars(each.undo),
+                "undo": each.undo and vars(each.undo),
             }
             for each in ended
         ],

@@ -367,7 +367,7 @@ async def test_a_batch_is_entered_once_however_often_it_is_written(
 ) -> None:
     hour, holder = datetime(2026, 5, 1, tzinfo=UTC), new_id()
     entry = Entry(hour, case.user_id, "", "", case.card.id, 1, 2, 3, 0, 4)
-    ended = [Ended(new_id(), [entry], False, entry)]
+    ended = [Ended(new_id(), [entry])]
     async with database.connection() as connection:
         xids = [await ledger.write(connection, holder, 1, [], ended) for _ in range(3)]
         assert len(set(xids)) == 1

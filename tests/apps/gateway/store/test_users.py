@@ -115,7 +115,7 @@ async def spend(database: Database, user_id: str) -> None:
     hour = datetime(2026, 1, 31, 23, tzinfo=UTC)
     entry = Entry(hour, user_id, "", "", "mock/echo", 1, 10, 2, 0, 5)
     async with database.transaction() as connection:
-        await ledger.write(connection, new_id(), 1, [], [Ended(new_id(), [entry], False, entry)])
+        await ledger.write(connection, new_id(), 1, [], [Ended(new_id(), [entry])])
         await asyncio.sleep(0.002)
 
 
