@@ -25,6 +25,7 @@ from raylm_apps.gateway.routes import (
     accounts,
     auth,
     branch,
+    budgets,
     chat,
     docs,
     document,
@@ -60,7 +61,7 @@ from raylm_apps.gateway.wire.error import RESPONSES, explain
 ROUTERS = (
     *(v1_completions, v1_messages),
     *(chat, stream, branch, messages, votes, history, folders, teams),
-    *(auth, accounts, oauth, passwords, verification, keys, account, usage),
+    *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files),
     *(models, v1_models, health, docs, landing),
 )

@@ -21,6 +21,7 @@ from raylm_apps.gateway.accounts.proofs import Proofs
 from raylm_apps.gateway.accounts.session import Signing
 from raylm_apps.gateway.accounts.sessions import Sessions
 from raylm_apps.gateway.background import background
+from raylm_apps.gateway.budgets.budgets import Budgets
 from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.entitlements import Entitlements
 from raylm_apps.gateway.files.extraction import Extractor
@@ -85,6 +86,7 @@ class Services:
     proofs: Proofs
     limits: Limits
     slots: Slots
+    budgets: Budgets
     readers: Readers
     entitlements: Entitlements
     oauth: dict[ProviderName, OAuthProvider]
@@ -113,6 +115,7 @@ async def open_services(
         services = await _connect(stack, settings, metrics, tracing, urls)
         await migrate_patiently(services.database)
         await stack.enter_async_context(background(_loops(services)))
+        stack.push_async_callback(services.budgets.drain, FLUSH_S)
         stack.push_async_callback(services.stream_writer.drain, FLUSH_S)
         stack.push_async_callback(services.answers.drain, FLUSH_S)
         stack.push_async_callback(services.titles.close)
@@ -140,6 +143,8 @@ async def _connect(
     metrics.answers_unsaved.set_function(lambda: answers.backlog)
     sessions, accounts, proofs, outbox = _accounts(stack, settings, metrics, database)
     limits, slots = _limits(stack, settings, urls)
+    budgets = Budgets(urls.redis_url, database, metrics, enforced=settings.limits == "on")
+    stack.push_async_callback(budgets.close)
     tools, mcp_connections = _tools(settings, client, database)
     return Services(
         settings=settings,
@@ -160,10 +165,11 @@ async def _connect(
         proofs=proofs,
         limits=limits,
         slots=slots,
+        budgets=budgets,
         readers=Readers(enforced=settings.limits == "on"),
         entitlements=Entitlements(settings),
         oauth={provider.name: provider for provider in _oauth_providers(settings)},
-        titles=Titles(catalog, database, settings.title_model, settings.title_timeout_s),
+        titles=Titles(catalog, database, budgets, settings.title_model, settings.title_timeout_s),
         tools=tools,
         tool_watch=ToolWatch(metrics.registry, tracing),
         mcp_connections=mcp_connections,
@@ -314,6 +320,9 @@ def _loops(services: Services) -> list[Coroutine[Any, Any, None]]:
         services.recovery.sweep_every(2 * services.settings.lease_s),
         services.slots.run(),
         services.slots.keep(),
+        services.budgets.run(),
+        services.budgets.tell(),
+        services.budgets.keep(),
         services.sessions.sweep(),
         _obey_stops(services),
         *(connection.run() for connection in services.mcp_connections),

@@ -77,6 +77,23 @@ class Metrics:
             "raylm_answers_unsaved", "States that wait for PostgreSQL", registry=self.registry
         )
 
+        self._used_tokens = Counter(
+            "raylm_used_tokens",
+            "Tokens that models have read and written",
+            ("model", "kind"),
+            registry=self.registry,
+        )
+        self._spent_micros = Counter(
+            "raylm_spent_micros", "Millionths of a dollar", ("model",), registry=self.registry
+        )
+        self._used_of: dict[str, tuple[Counter, Counter, Counter]] = {}
+        self._budget_refusals = Counter(
+            "raylm_budget_refusals",
+            "Requests refused by a budget, by the limit that was reached",
+            ("kind",),
+            registry=self.registry,
+        )
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
@@ -95,6 +112,20 @@ class Metrics:
 
     def upload(self, content_type: str, size_bytes: int) -> None:
         self._uploads.labels(content_type).inc(size_bytes)
+
+    def used(self, model: str, input_tokens: int, output_tokens: int, micros: int) -> None:
+        counters = self._used_of.get(model)
+        if counters is None:
+            counters = self._used_of[model] = (
+                self._used_tokens.labels(model, "input"),
+                self._used_tokens.labels(model, "output"),
+                self._spent_micros.labels(model),
+            )
+        for counter, count in zip(counters, (input_tokens, output_tokens, micros), strict=True):
+            counter.inc(count)
+
+    def budget_refused(self, kind: str) -> None:
+        self._budget_refusals.labels(kind).inc()
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)

@@ -11,11 +11,14 @@ import structlog
 from raylm.core.wire.events import TextDelta
 from raylm.core.wire.prompt import Prompt, Sampling, Turn
 from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.budgets.budgets import Budgets
+from raylm_apps.gateway.budgets.metered import Metered
 from raylm_apps.gateway.conversation import title_of
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.routing.catalog import Catalog
 from raylm_apps.gateway.store import titles
+from raylm_apps.gateway.store.ledger import Payer
 from raylm_apps.gateway.store.pool import Database, OutageError
 
 OFF = "off"
@@ -35,11 +38,15 @@ logger = structlog.get_logger()
 @dataclass(frozen=True)
 class NewChat:
     id: str
-    user_id: str
+    payer: Payer
     title: str
     """The beginning of its first question."""
     asker: Session | None = None
     """Whose models may name it, where the chat's own does; None: any."""
+
+    @property
+    def user_id(self) -> str:
+        return self.payer.user_id
 
 
 def sanitised(text: str) -> str | None:
@@ -62,10 +69,16 @@ def title_model(setting: str | None, answering: ModelCard) -> str | None:
 
 class Titles:
     def __init__(
-        self, catalog: Catalog, database: Database, setting: str | None, timeout_s: float
+        self,
+        catalog: Catalog,
+        database: Database,
+        budgets: Budgets,
+        setting: str | None,
+        timeout_s: float,
     ) -> None:
         self._catalog = catalog
         self._database = database
+        self._budgets = budgets
         self._setting = setting
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,7 +99,7 @@ class Titles:
         """The title, once it is stored; None where the chat keeps the one that it has."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                title = sanitised(await self._ask(question, model_id, chat.asker))
+                title = sanitised(await self._ask(chat, question, model_id))
                 if title is None:
                     return None
                 async with self._database.connection() as connection:
@@ -111,18 +124,20 @@ class Titles:
         if title is not None:
             show(title)
 
-    async def _ask(self, question: str, model_id: str, asker: Session | None) -> str:
-        asker = asker if self._setting is None else None  # what is set counts for everybody
+    async def _ask(self, chat: NewChat, question: str, model_id: str) -> str:
+        asker = chat.asker if self._setting is None else None  # what is set counts for everybody
         provider, card = await self._catalog.resolve(model_id, asker)
         turn = Turn("user", f"{INSTRUCTION}\n\n{question[:QUESTION_CHARS]}")
         text = ""
         prompt = Prompt([turn], sampling=Sampling(max_tokens=MAX_TOKENS))
-        async with aclosing(provider.stream(card, prompt)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    text += event.text
-                if len(text) > MAX_CHARS and "<think>" not in text:
-                    break
+        with self._budgets.beside(chat.payer, card) as reservation:
+            stream = Metered(provider, reservation).stream(card, prompt)
+            async with aclosing(stream) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        text += event.text
+                    if len(text) > MAX_CHARS and "<think>" not in text:
+                        break
         return text
 
 

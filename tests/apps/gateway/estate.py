@@ -39,7 +39,7 @@ class Estate:
         ids["file_id"] = upload.json()["id"]
         key = user.http.post("/api/keys", json={"name": SECRET}).json()["id"]
         session = user.http.get("/api/auth/sessions").json()["sessions"][0]["id"]
-        ids |= {"key_id": key, "session_id": session}
+        ids |= {"key_id": key, "session_id": session, "budget_id": new_id()}
         ids |= {"message_id": message, "messageId": message, "leaf": message, "before": message}
         return cls(ids, email)
 
@@ -71,6 +71,13 @@ class Estate:
             ("POST", "/api/document"): {"title": "Stolen", "kind": "text", "content": "Stolen"},
             ("PATCH", "/api/suggestions/{suggestion_id}"): {"status": "resolved"},
             ("POST", "/api/keys"): {"name": "Mine"},
+            ("PATCH", "/api/keys/{key_id}"): {"budget": None},
+            ("POST", "/api/admin/budgets"): {
+                "subject": "user",
+                "subjectId": self.ids["user_id"],
+                "requests": 0,
+            },
+            ("PATCH", "/api/admin/budgets/{budget_id}"): {"requests": 0},
             ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/teams/{team_id}/members"): {"email": self.email},

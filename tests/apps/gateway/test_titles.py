@@ -5,9 +5,13 @@ import pytest
 
 from raylm.core.wire.events import Event, TextDelta
 from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.budgets.budgets import Budgets
+from raylm_apps.gateway.embedded import StoreUrls
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.store import chats
+from raylm_apps.gateway.store.ledger import Payer
 from raylm_apps.gateway.store.pool import Database
+from raylm_apps.gateway.telemetry import Metrics
 from raylm_apps.gateway.titles import NewChat, Titles, sanitised, title_model
 from tests.apps.gateway.harness import new_id
 from tests.apps.gateway.routing.bench import catalog_of
@@ -85,7 +89,16 @@ async def new_chat(database: Database) -> NewChat:
     async with database.transaction() as connection:
         user_id = new_id()
         stored = await store_exchange(connection, user_id, new_id(), title="Name two")
-    return NewChat(stored.answer.chat_id, user_id, "Name two")
+    return NewChat(stored.answer.chat_id, Payer(user_id), "Name two")
+
+
+@pytest.fixture
+async def budgets(database: Database, stores: StoreUrls) -> AsyncIterator[Budgets]:
+    budgets = Budgets(stores.redis_url, database, Metrics())
+    loop = asyncio.create_task(budgets.run())
+    yield budgets
+    loop.cancel()
+    await budgets.close()
 
 
 async def title_in(database: Database, chat: NewChat) -> str:
@@ -101,10 +114,10 @@ async def title_in(database: Database, chat: NewChat) -> str:
     [(short, "Two rivers"), (endless, None), (silent, None), (broken, None)],
 )
 async def test_a_title_is_stored_or_the_chat_keeps_its_own(
-    database: Database, new_chat: NewChat, speech: Speech, title: str | None
+    database: Database, budgets: Budgets, new_chat: NewChat, speech: Speech, title: str | None
 ) -> None:
     namer = Namer(speech)
-    titles = Titles(catalog_of(namer), database, CARD.id, timeout_s=0.3)
+    titles = Titles(catalog_of(namer), database, budgets, CARD.id, timeout_s=0.3)
     shown: list[str] = []
     titling = titles.titling(new_chat, "Name two rivers " * 1_000, CARD)
     titling.begin(shown.append)
@@ -117,17 +130,21 @@ async def test_a_title_is_stored_or_the_chat_keeps_its_own(
 
 
 @pytest.mark.services
-async def test_a_name_that_a_person_gave_stays(database: Database, new_chat: NewChat) -> None:
+async def test_a_name_that_a_person_gave_stays(
+    database: Database, budgets: Budgets, new_chat: NewChat
+) -> None:
     async with database.connection() as connection:
         await chats.update(connection, new_chat.id, new_chat.user_id, {"title": "Mine"})
-    titles = Titles(catalog_of(Namer(short)), database, CARD.id, timeout_s=5)
+    titles = Titles(catalog_of(Namer(short)), database, budgets, CARD.id, timeout_s=5)
     assert await titles.think_of(new_chat, "Name two rivers", CARD.id) is None
     assert await title_in(database, new_chat) == "Mine"
 
 
 @pytest.mark.services
-async def test_a_silent_model_holds_nobody_up(database: Database, new_chat: NewChat) -> None:
-    titles = Titles(catalog_of(Namer(silent)), database, CARD.id, timeout_s=60)
+async def test_a_silent_model_holds_nobody_up(
+    database: Database, budgets: Budgets, new_chat: NewChat
+) -> None:
+    titles = Titles(catalog_of(Namer(silent)), database, budgets, CARD.id, timeout_s=60)
     titling = titles.titling(new_chat, "Name two rivers", CARD)
     titling.begin(lambda title: None)
     async with asyncio.timeout(5):

@@ -47,6 +47,13 @@ ROUTES = {
     ("POST", "/api/teams/{team_id}/members"): GONE,
     ("DELETE", "/api/teams/{team_id}/members/{user_id}"): GONE,
     ("GET", "/api/usage"): OWN,
+    ("GET", "/api/budgets"): OWN,
+    # Of admins alone: routes/test_budgets.py.
+    ("GET", "/api/admin/usage"): FORBIDDEN,
+    ("GET", "/api/admin/budgets"): FORBIDDEN,
+    ("POST", "/api/admin/budgets"): FORBIDDEN,
+    ("PATCH", "/api/admin/budgets/{budget_id}"): FORBIDDEN,
+    ("DELETE", "/api/admin/budgets/{budget_id}"): FORBIDDEN,
     ("GET", "/api/account/export"): OWN,
     ("DELETE", "/api/account"): OWN,
     ("GET", "/api/auth/session"): OWN,
@@ -66,6 +73,7 @@ ROUTES = {
     ("POST", "/api/auth/verify/mail"): FORBIDDEN,
     ("GET", "/api/keys"): FORBIDDEN,
     ("POST", "/api/keys"): FORBIDDEN,
+    ("PATCH", "/api/keys/{key_id}"): FORBIDDEN,
     ("DELETE", "/api/keys/{key_id}"): FORBIDDEN,
     ("GET", "/api/auth/oauth"): NOBODYS,
     ("GET", "/api/auth/oauth/{provider}"): GONE,
@@ -99,7 +107,7 @@ REACHING = {
 }
 # Parameters that are no id of anybody's.
 PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
-PLAIN |= {"link", "state", "code", "format"}
+PLAIN |= {"link", "state", "code", "format", "by"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from raylm_apps.gateway.accounts.secret import KEY_MARK
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.auth import client_address, read_session, require_session
-from raylm_apps.gateway.errors import ApiError
+from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.security import api_key
 from raylm_apps.gateway.services import services_of
 
@@ -19,7 +20,7 @@ ADDRESSES = uuid.UUID("5d0c7d62-53a5-4e0a-9d0f-6f4f1c7a2f10")
 class Free(Allowance):
     """Where every program may ask, nothing is counted."""
 
-    async def take(self) -> ApiError | None:
+    async def take_for(self, model: ModelCard, size: Size) -> None:
         return None
 
 

@@ -13,6 +13,7 @@ from raylm.core.wire.anthropic.requests import MessagesRequest
 from raylm.core.wire.anthropic.stream_encoder import MessageStreamEncoder, as_sse
 from raylm.core.wire.events import Event, Finished, TextDelta, ToolCallStarted, Usage
 from raylm.core.wire.failure import Failure
+from raylm_apps.gateway.budgets.estimate import Size, size_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError
 from raylm_apps.gateway.routing.chat_call import continued
 
@@ -32,6 +33,10 @@ class MessagesCall:
         self._has_begun = False
         self._has_called = False
         self._text = ""
+
+    @property
+    def size(self) -> Size:
+        return size_of(self._prompt)
 
     @property
     def goes_on(self) -> bool:

@@ -10,6 +10,7 @@ from raylm.core.wire.events import Event, Finished, Usage
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.openai.stream_decoder import usage_of
 from raylm.core.wire.prompt import Prompt
+from raylm_apps.gateway.budgets.estimate import Size
 from raylm_apps.gateway.inbound.relayed_stream import RelayedStream, text_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider, Relay, relay_of
 from raylm_apps.gateway.providers.upstream import told_as_failures
@@ -29,6 +30,9 @@ class Translation(Protocol):
     """Of the same route at a provider."""
     stream: bool
     include_usage: bool
+
+    @property
+    def size(self) -> Size: ...
 
     def prompt(self) -> Prompt:
         """Raises RequestError for what only servers of OpenAI's own format can do."""
@@ -56,6 +60,10 @@ class OpenAICall:
         self.stream = translation.stream
         self._translation = translation
         self.usage: Usage | None = None
+
+    @property
+    def size(self) -> Size:
+        return self._translation.size
 
     @property
     def goes_on(self) -> bool:

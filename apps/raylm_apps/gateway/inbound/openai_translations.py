@@ -7,11 +7,13 @@ from raylm.core.errors import RequestError
 from raylm.core.wire.events import Event
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.openai import CompletionRequest
-from raylm.core.wire.openai.chat_request import ChatRequest
+from raylm.core.wire.openai.chat_request import ChatRequest, FilePart, ImagePart, TextPart
 from raylm.core.wire.openai.completion_encoder import CompletionEncoder, whole_completion
 from raylm.core.wire.openai.request_decoder import prompt_of
 from raylm.core.wire.openai.stream_encoder import ChatStreamEncoder, whole_answer
 from raylm.core.wire.prompt import Prompt, Sampling, Turn
+from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.conversation import CHARS_PER_TOKEN
 from raylm_apps.gateway.providers.base import ProviderError
 from raylm_apps.gateway.routing.chat_call import GO_ON
 
@@ -24,6 +26,16 @@ class ChatTranslation:
         self._messages = body["messages"]
         self.stream = request.stream
         self.include_usage = request.stream_options.include_usage
+
+    @property
+    def size(self) -> Size:
+        request = self._request
+        parts = [part for message in request.messages for part in message.content]
+        chars = sum(len(part.text) for part in parts if isinstance(part, TextPart))
+        chars += sum(len(str(tool.function.parameters)) for tool in request.tools)
+        images = sum(isinstance(part, ImagePart | FilePart) for part in parts)
+        most = request.most_tokens
+        return Size(chars, images, most and most * request.n)
 
     def prompt(self) -> Prompt:
         return prompt_of(self._request)
@@ -48,6 +60,16 @@ class CompletionTranslation:
         self._request = request
         self.stream = request.stream
         self.include_usage = request.stream_options.include_usage
+
+    @property
+    def size(self) -> Size:
+        """A token of a prompt of tokens is as much as one that must be guessed."""
+        prompts = self._request.prompts()
+        chars = sum(
+            len(prompt) if isinstance(prompt, str) else CHARS_PER_TOKEN * len(prompt)
+            for prompt in prompts
+        )
+        return Size(chars, max_tokens=self._request.max_tokens)
 
     def prompt(self) -> Prompt:
         request, prompts = self._request, self._request.prompts()

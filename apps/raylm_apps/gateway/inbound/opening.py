@@ -9,9 +9,13 @@ from fastapi.responses import Response
 
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
+from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.budgets.reservation import Reservation
+from raylm_apps.gateway.conversation import CHARS_PER_TOKEN
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.inbound.answer_cache import Ticket
 from raylm_apps.gateway.inbound.presence import while_there
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.routing.answer import Answer
 from raylm_apps.gateway.routing.call import Call
 from raylm_apps.gateway.routing.routed import RoutedProvider
@@ -28,6 +32,9 @@ class ProgramCall(Call[bytes], Protocol):
     body: Mapping[str, Any]
     stream: bool
     usage: Usage | None
+
+    @property
+    def size(self) -> Size: ...
 
 
 class Opening:
@@ -49,45 +56,49 @@ class Opening:
         """Who leaves ends the answer. Raises ApiError, ProviderError or RequestError, and
         ClientDisconnect where nobody waits any more."""
         session = self._allowance.session
-        provider = await self._resolve(model_id)
+        provider, card = await self._resolve(model_id)
         ticket = Ticket.of(session.user_id, call.path, call.body, self._cache_s)
         if ticket is not None and (kept := await self._cache.find(ticket)) is not None:
             media_type = EVENTS if call.stream else JSON
             return Response(kept, media_type=media_type, headers={"x-raylm-cache": "hit"})
-        if (refusal := await self._allowance.take()) is not None:
-            raise refusal
+        reservation = await self._allowance.take_for(card, call.size)
         answer = await while_there(http, provider.open(call))
-        give_back = self._allowance.kept()
+        end = self._allowance.kept()
         headers = _told(answer) | ({"x-raylm-cache": "miss"} if ticket is not None else {})
-        body = self._body(answer, ticket)
+        body = self._body(call, answer, reservation, ticket)
         if call.stream:
             response = EventStream(body, headers={**HEADERS, **headers})
-            response.when_sent = give_back
+            response.when_sent = end
             return response
         try:
             whole = await while_there(http, _joined(body))
         finally:
-            give_back()
+            end()
         return Response(whole, media_type=JSON, headers=headers)
 
-    async def _resolve(self, model_id: str) -> RoutedProvider:
+    async def _resolve(self, model_id: str) -> tuple[RoutedProvider, ModelCard]:
         """Programs look for a status that says so, where there is no such model."""
         try:
             catalog = self._allowance.gateway.catalog
-            provider, _ = await catalog.resolve(model_id, self._allowance.session)
+            return await catalog.resolve(model_id, self._allowance.session)
         except ApiError as error:
             if error.code != "bad_request:api":
                 raise
             raise ApiError("not_found:model", error.cause) from error
-        return provider
 
     async def _body(
-        self, answer: Answer[bytes], ticket: Ticket | None
+        self,
+        call: ProgramCall,
+        answer: Answer[bytes],
+        reservation: Reservation | None,
+        ticket: Ticket | None,
     ) -> AsyncGenerator[bytes, None]:
-        """What is to be kept is kept once it is whole."""
+        """What is to be kept is kept once it is whole; what was used is known then, too."""
         sent: list[bytes] = []
         try:
             async for piece in answer:
+                if reservation is not None:
+                    reservation.came(_chars(piece) if call.stream else len(piece))
                 if ticket is not None:
                     sent.append(piece)
                 yield piece
@@ -98,6 +109,13 @@ class Opening:
                 await self._cache.keep(ticket, b"".join(sent))
         finally:
             await answer.aclose()
+            if reservation is not None and call.usage is not None:
+                reservation.used(call.usage)
+
+
+def _chars(events: bytes) -> int:
+    """An event is a token, more or less: it counts where the provider does not tell."""
+    return CHARS_PER_TOKEN * events.count(b"data:")
 
 
 async def _joined(pieces: AsyncGenerator[bytes, None]) -> bytes:

@@ -39,6 +39,7 @@ async def export(
     `raylm-export.json`, beside `files/{id}-{name}`."""
     name = f"raylm-export-{datetime.now(UTC):%Y-%m-%d}.{kind}"
     is_archive = kind == "zip"
+    await gateway.budgets.flush()
     return StreamingResponse(
         archive_of(gateway.uploads, session.user_id)
         if is_archive

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.allowance import Allowance, Asker
 from raylm_apps.gateway.answer_log import AnswerKey
 from raylm_apps.gateway.approval import Continuation, Decision, decisions_of
@@ -81,7 +80,7 @@ async def _begin(allowance: Allowance, request: ChatRequest) -> StreamingRespons
     question = request.question(gateway.settings.max_text_chars)
     question = await settle_files(gateway.uploads, session, question)
     provider, model = await gateway.catalog.resolve(request.selected_chat_model, session)
-    refusal = await allowance.take()
+    refusal = await allowance.take(model, request.id, question)
     exchange = await begin_exchange(
         gateway.database, session, request, question, model.id, refusal=refusal
     )
@@ -101,7 +100,7 @@ async def _go_on(
         answer = await messages.find(connection, chat.id, message_id)
     model_id = answer.model if answer else None
     provider, model = await gateway.catalog.resolve(model_id, allowance.session)
-    refusal = await allowance.take()
+    refusal = await allowance.take(model, chat.id)
     exchange = await continue_exchange(
         gateway.database, user_id, chat.id, message_id, decisions, refusal=refusal
     )
@@ -135,11 +134,11 @@ async def _start(
             attachments,
             request.reset_step,
         ),
-        provider,
+        allowance.metered(provider),
         toolbox,
         ToolLimits(settings.max_tool_steps, settings.max_tool_result_chars),
         keep_file=GeneratedFiles(gateway.uploads, allowance.session, key).keep,
-        titling=_titling(gateway, allowance.session, exchange, model),
+        titling=_titling(allowance, exchange, model),
         streams=gateway.stream_writer,
         answers=gateway.answers,
         metrics=gateway.metrics,
@@ -149,12 +148,11 @@ async def _start(
     return sse_response(generation.log.follow(settings.heartbeat_s, news_only=is_continued))
 
 
-def _titling(
-    gateway: Services, session: Session, exchange: Exchange, model: ModelCard
-) -> Titling | None:
+def _titling(allowance: Allowance, exchange: Exchange, model: ModelCard) -> Titling | None:
     if exchange.new_title is None:
         return None
-    chat = NewChat(exchange.answer.chat_id, session.user_id, exchange.new_title, session)
+    gateway, session = allowance.gateway, allowance.session
+    chat = NewChat(exchange.answer.chat_id, allowance.payer, exchange.new_title, session)
     return gateway.titles.titling(chat, exchange.path[-1].text or chat.title, model)
 
 

@@ -122,6 +122,7 @@ async def add_member(
         if added is None:
             raise ApiError("not_found:user", request.email)
         found = await teams.members(connection, team_id, session.user_id)
+    gateway.budgets.book.forget()
     return MembersView(members=[_member(member) for member in found])
 
 
@@ -135,6 +136,7 @@ async def remove_member(
         removed = await teams.remove_member(connection, team_id, user_id, session.user_id)
     if not removed:
         raise ApiError("not_found:user", "not a member whom you can remove")
+    gateway.budgets.book.forget()
     return {"success": True}
 
 

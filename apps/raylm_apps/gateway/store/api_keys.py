@@ -70,6 +70,13 @@ async def of_user(connection: Connection, user_id: str) -> list[ApiKey]:
     return [_key(row) for row in rows]
 
 
+async def find(connection: Connection, user_id: str, key_id: str) -> ApiKey | None:
+    row = await connection.fetchrow(
+        "select * from api_keys where id = $1 and user_id = $2", key_id, user_id
+    )
+    return None if row is None else _key(row)
+
+
 async def delete(connection: Connection, user_id: str, key_id: str) -> ApiKey | None:
     row = await connection.fetchrow(
         "delete from api_keys where id = $1 and user_id = $2 returning *", key_id, user_id

@@ -21,7 +21,9 @@ SECTIONS = {
     "teams": """select teams.*, m.joined_at from teams
                 join team_members m on m.team_id = teams.id
                 where m.user_id = $1 order by teams.id""",
-    "usage": "select * from usage where user_id = $1 order by day, model",
+    "ledger": """select hour, key_id, team_id, model, requests, input_tokens, output_tokens,
+                        cached_tokens, micros
+                 from ledger where user_id = $1 order by hour, model, key_id, team_id""",
 }
 # Those that may be large: how many rows at a time, in the order of their ids.
 PAGES = {

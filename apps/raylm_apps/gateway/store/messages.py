@@ -53,6 +53,18 @@ async def find(connection: Connection, chat_id: str, message_id: str) -> Message
     return None if row is None else message_of(row)
 
 
+async def chars_of_chat(connection: Connection, chat_id: str, user_id: str) -> int:
+    """No more than this is in a prompt of the user's own chat, branches and all."""
+    chars: int = await connection.fetchval(
+        """select coalesce(sum(length(parts::text)), 0)::bigint
+           from messages m join chats on chats.id = m.chat_id
+           where m.chat_id = $1 and chats.user_id = $2""",
+        chat_id,
+        user_id,
+    )
+    return chars
+
+
 async def path(
     connection: Connection,
     chat_id: str,

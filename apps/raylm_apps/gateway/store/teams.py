@@ -36,6 +36,12 @@ async def of_member(connection: Connection, user_id: str) -> list[Team]:
     return [_team(row) for row in rows]
 
 
+async def first_of(connection: Connection, user_id: str) -> str | None:
+    """The team that the user's spending counts for: the one that they joined first."""
+    found: str | None = await connection.fetchval("select nullif(team_of($1, ''), '')", user_id)
+    return found
+
+
 async def find(connection: Connection, team_id: str, member_id: str) -> Team | None:
     row = await connection.fetchrow(
         """select teams.* from teams join team_members m on m.team_id = teams.id

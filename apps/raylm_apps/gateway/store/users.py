@@ -10,21 +10,24 @@ Role = Literal["user", "admin"]
 GONE = "this guest has an account now, or the account is deleted; please reload"
 
 # What a guest has made, and an account takes over: every table with a user's own rows. Folders go
-# first, for a chat stays in none that is not its owner's; usage last, for it is counted for whoever
-# has the chat.
+# first, for a chat stays in none that is not its owner's. What is entered into the ledger later is
+# the account's by itself.
 MOVED = {
     "folders": "update folders set user_id = $2 where user_id = $1",
     "chats": "update chats set user_id = $2 where user_id = $1",
     "files": "update files set user_id = $2 where user_id = $1",
     "documents": "update documents set user_id = $2 where user_id = $1",
     "suggestions": "update suggestions set user_id = $2 where user_id = $1",
-    "usage": """with moved as (delete from usage where user_id = $1 returning *)
-                insert into usage
-                select $2, day, model, requests, input_tokens, output_tokens from moved
-                on conflict (user_id, day, model) do update
-                set requests = usage.requests + excluded.requests,
-                    input_tokens = usage.input_tokens + excluded.input_tokens,
-                    output_tokens = usage.output_tokens + excluded.output_tokens""",
+    "ledger": """with moved as (delete from ledger where user_id = $1 returning *)
+                 insert into ledger as old
+                 select hour, $2, key_id, team_id, model, requests, input_tokens, output_tokens,
+                        cached_tokens, micros from moved
+                 on conflict (hour, user_id, key_id, team_id, model) do update
+                 set requests = old.requests + excluded.requests,
+                     input_tokens = old.input_tokens + excluded.input_tokens,
+                     output_tokens = old.output_tokens + excluded.output_tokens,
+                     cached_tokens = old.cached_tokens + excluded.cached_tokens,
+                     micros = old.micros + excluded.micros""",
 }
 
 

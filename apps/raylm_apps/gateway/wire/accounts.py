@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from raylm_apps.gateway.accounts.email_address import Email
 from raylm_apps.gateway.wire.base import Wire
+from raylm_apps.gateway.wire.budget import OwnBudget, OwnBudgetView
 
 # A longer one adds nothing but work.
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
@@ -66,12 +67,17 @@ class NewKey(Wire):
     name: Name
 
 
+class KeyPatch(Wire):
+    budget: OwnBudget | None = Field(description="what the key may use at most; null for no more")
+
+
 class ApiKeyView(Wire):
     id: str
     name: str
     prefix: str = Field(description="how the key begins")
     created_at: datetime
     last_used_at: datetime | None
+    budget: OwnBudgetView | None = Field(None, description="that its owner has set")
 
 
 class NewKeyView(ApiKeyView):

@@ -38,7 +38,7 @@ def test_everything_of_one_user_is_exported(ada: User, babbage: User, chat: str)
     assert [user["email"] for user in told["users"]] == [email]
     assert [folder["name"] for folder in told["folders"]] == ["Rivers"]
     assert [team["name"] for team in told["teams"]] == ["Engines"]
-    assert told["usage"][0]["requests"] == 25
+    assert told["ledger"][0]["requests"] == 25
     assert len(told["chats"]) == 23
     forked = next(one for one in told["chats"] if one["id"] == chat)
     questions = [text_of(one) for one in forked["messages"] if one["role"] == "user"]

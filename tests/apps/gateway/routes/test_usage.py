@@ -33,7 +33,8 @@ def test_a_stopped_answer_is_a_request(ada: User, chat: str) -> None:
         stream.read_until(b"text-delta")
         ada.http.post(f"/api/chat/{chat}/stop")
     (row,) = ada.http.get("/api/usage").json()["usage"]
-    assert (row["model"], row["requests"], row["outputTokens"]) == ("mock/slow", 1, 0)
+    assert (row["model"], row["requests"]) == ("mock/slow", 1)
+    assert 0 < row["outputTokens"] < 100  # by the length of what came
 
 
 def test_days_that_are_asked_for(ada: User, chat: str) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,75 +81,48 @@ async def test_an_answer_that_moved_is_not_settled(database: Database) -> None:
     assert (await stored(database, answer)).status is Status.INTERRUPTED
 
 
-async def test_words_and_usage_come_with_the_end_in_one_commit(
+async def test_words_come_with_the_end_in_one_commit(
     database: Database, writer: AnswerWriter
 ) -> None:
     answer = await new_answer(database)
     await writer.save(state(answer, "a growing text")).wait()
-    assert await counted(database, answer) == []
+    assert await words(database, answer) == []
     ended = state(answer, "the whole text", Status.COMPLETE)
-    usage = {"usage": {"inputTokens": 3, "outputTokens": 7}}
-    ended = replace(ended, details=usage)
     for _ in range(2):  # the second time as after an outage that hid a commit
         await writer.save(ended).wait()
-    (row,) = await counted(database, answer)
-    assert (row["requests"], row["input_tokens"], row["output_tokens"]) == (1, 3, 7)
+    (row,) = await words(database, answer)
+    assert row["answer_xmin"] == row["words_xmin"]
     assert "whole" in row["words"]
     assert "growing" not in row["words"]
 
 
-async def test_a_commit_holds_the_answer_its_words_and_its_usage(
-    database: Database, writer: AnswerWriter
-) -> None:
-    answer = await new_answer(database)
-    await writer.save(state(answer, "whole", Status.COMPLETE)).wait()
-    (row,) = await counted(database, answer)
-    assert row["answer_xmin"] == row["words_xmin"] == row["usage_xmin"]
-
-
-async def test_usage_that_is_no_number_costs_no_answer(
-    database: Database, writer: AnswerWriter
-) -> None:
-    answer = await new_answer(database)
-    odd = {"usage": {"inputTokens": "many", "outputTokens": 2.5}}
-    await writer.save(replace(state(answer, "whole", Status.COMPLETE), details=odd)).wait()
-    (row,) = await counted(database, answer)
-    assert (row["requests"], row["input_tokens"], row["output_tokens"]) == (1, 0, 2)
-
-
 async def test_a_deadlock_costs_no_answer(database: Database, writer: AnswerWriter) -> None:
-    answer = await new_answer(database)
+    first, second = await new_answer(database), await new_answer(database)
+    lock = "select from messages where chat_id = $1 for update"
     async with database.transaction() as connection:
         await connection.execute("set local deadlock_timeout = '30s'")  # the writer gives way
-        await connection.execute(
-            "select from users where id = (select user_id from chats where id = $1) for update",
-            answer.chat_id,
-        )
-        saved = writer.save(state(answer, "whole", Status.COMPLETE))
+        await connection.execute(lock, second.chat_id)
+        saved = [writer.save(state(each, "whole", Status.COMPLETE)) for each in (first, second)]
         async with asyncio.timeout(20):
             while not await connection.fetchval(
                 "select exists (select from pg_locks where not granted)"
             ):
                 await asyncio.sleep(0.01)
-        await connection.execute(
-            "update messages set updated_at = now() where chat_id = $1 and id = $2",
-            answer.chat_id,
-            answer.id,
-        )
+        await connection.execute(lock, first.chat_id)
     async with asyncio.timeout(20):
-        await saved.wait()
-    assert (await stored(database, answer)).status is Status.COMPLETE
+        await asyncio.gather(*(event.wait() for event in saved))
+    for answer in (first, second):
+        assert (await stored(database, answer)).status is Status.COMPLETE
 
 
-async def counted(database: Database, answer: Message) -> list[Any]:
+async def words(database: Database, answer: Message) -> list[Any]:
     """What was written beside an answer."""
     async with database.connection() as connection:
         return await connection.fetch(
-            """select usage.*, words.words::text, m.xmin::text as answer_xmin,
-                      words.xmin::text as words_xmin, usage.xmin::text as usage_xmin
-               from messages m join chats on chats.id = m.chat_id
+            """select words.words::text, m.xmin::text as answer_xmin,
+                      words.xmin::text as words_xmin
+               from messages m
                join message_words words on words.chat_id = m.chat_id and words.seq = m.seq
-               join usage on usage.user_id = chats.user_id
                where m.chat_id = $1 and m.id = $2""",
             answer.chat_id,
             answer.id,

@@ -1,13 +1,14 @@
 """What a guest has becomes the account's, whatever happens at the same moment."""
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from raylm_apps.gateway.store import chats, folders, history, search, usage, users
+from raylm_apps.gateway.store import chats, folders, history, ledger, search, usage, users
 from raylm_apps.gateway.store.exchanges import RefusedError
 from raylm_apps.gateway.store.history import Shelf
+from raylm_apps.gateway.store.ledger import Ended, Entry
 from raylm_apps.gateway.store.pool import Database
 from raylm_apps.gateway.store.users import MOVED, User
 from tests.apps.gateway.harness import new_email, new_id
@@ -76,30 +77,33 @@ async def test_chats_stay_in_their_folders_and_are_found(database: Database) -> 
     assert [hit.chat.id for hit in hits] == [chat]
 
 
-async def test_usage_is_added_to_the_accounts(database: Database) -> None:
+async def test_spending_is_added_to_the_accounts(database: Database) -> None:
     account = await upgrade(database, new_id())
     guests = [new_id() for _ in range(3)]
     for user_id in (*guests, account.id):
-        await end_answer(database, await store_answer(database, user_id))
+        assert await store_chat(database, user_id)
+        await spend(database, user_id)
     async with database.transaction() as connection:
         for guest in guests:
             await users.take_over(connection, guest, account.id)
-    assert await counted(database, account.id) == (4, 40, 8)
+    assert await spent(database, account.id) == (4, 40, 8, 20)
     for guest in guests:
-        assert await counted(database, guest) == (0, 0, 0)
+        assert await spent(database, guest) == (0, 0, 0, 0)
 
 
-async def test_usage_is_counted_whoever_ends_an_answer_while_a_guest_signs_in(
+async def test_spending_is_the_accounts_whoever_enters_it_while_a_guest_signs_in(
     database: Database,
 ) -> None:
     account = await upgrade(database, new_id())
     for number in range(1, 11):
         guest = new_id()
-        answers = [await store_answer(database, guest) for _ in range(6)]
-        ends = [end_answer(database, answer) for answer in answers]
-        await asyncio.gather(*ends[:3], take_over(database, guest, account.id), *ends[3:])
-        assert await counted(database, guest) == (0, 0, 0)
-        assert await counted(database, account.id) == (6 * number, 60 * number, 12 * number)
+        assert await store_chat(database, guest)
+        writes = [spend(database, guest) for _ in range(6)]
+        await asyncio.gather(*writes[:3], take_over(database, guest, account.id), *writes[3:])
+        assert await spent(database, guest) == (0, 0, 0, 0)
+        assert await spent(database, account.id) == tuple(
+            6 * number * count for count in (1, 10, 2, 5)
+        )
 
 
 async def take_over(database: Database, guest: str, user_id: str) -> None:
@@ -107,32 +111,20 @@ async def take_over(database: Database, guest: str, user_id: str) -> None:
         await users.take_over(connection, guest, user_id)
 
 
-async def store_answer(database: Database, user_id: str) -> str:
-    """The chat that it grows in."""
-    chat = new_id()
+async def spend(database: Database, user_id: str) -> None:
+    hour = datetime(2026, 1, 31, 23, tzinfo=UTC)
+    entry = Entry(hour, user_id, "", "", "mock/echo", 1, 10, 2, 0, 5)
     async with database.transaction() as connection:
-        await store_exchange(connection, user_id, chat, answer_id="answer")
-    return chat
-
-
-async def end_answer(database: Database, chat: str) -> None:
-    async with database.transaction() as connection:
-        await connection.execute(
-            """update messages set status = 'complete',
-                 details = '{"usage": {"inputTokens": 10, "outputTokens": 2}}'
-               where chat_id = $1 and id = 'answer'""",
-            chat,
-        )
+        await ledger.write(connection, new_id(), 1, [], [Ended(new_id(), [entry])])
         await asyncio.sleep(0.002)
 
 
-async def counted(database: Database, user_id: str) -> tuple[int, int, int]:
+async def spent(database: Database, user_id: str) -> tuple[int, ...]:
     async with database.connection() as connection:
-        rows = await usage.of_user(connection, user_id, date.min, date.max)
-    return (
-        sum(row.requests for row in rows),
-        sum(row.input_tokens for row in rows),
-        sum(row.output_tokens for row in rows),
+        rows = await usage.read(connection, date.min, date.max, [], user_id)
+    return tuple(
+        sum(getattr(row, name) for row in rows)
+        for name in ("requests", "input_tokens", "output_tokens", "micros")
     )
 
 

@@ -1,0 +1,1 @@
+"""Budgets in requests, tokens and money: reserved before, settled after, never exceeded."""
