@@ -44,6 +44,7 @@ from raylm_apps.gateway.routes import (
     teams,
     usage,
     v1_completions,
+    v1_embeddings,
     v1_messages,
     v1_models,
     verification,
@@ -59,7 +60,7 @@ from raylm_apps.gateway.wire.error import RESPONSES, explain
 
 # Looked through in this order: what is asked most comes first.
 ROUTERS = (
-    *(v1_completions, v1_messages),
+    *(v1_completions, v1_messages, v1_embeddings),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files),

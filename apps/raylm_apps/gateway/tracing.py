@@ -18,7 +18,13 @@ from opentelemetry.trace import StatusCode
 
 from raylm.core.wire.events import Event, Finished
 from raylm.core.wire.prompt import Prompt
-from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError, relay_of
+from raylm_apps.gateway.providers.base import (
+    ModelCard,
+    Provider,
+    ProviderError,
+    embedder_of,
+    relay_of,
+)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 QUIET = ("/health/", "/metrics", "/assets/")
@@ -96,6 +102,14 @@ class _Watched:
         if relay is None:
             raise AttributeError("relay")
         return partial(self._relay, relay.relay)
+
+    @property
+    def embed(self) -> Callable[..., Any]:
+        """Raises AttributeError where the provider has none."""
+        embedder = embedder_of(self._provider)
+        if embedder is None:
+            raise AttributeError("embed")
+        return embedder.embed
 
     async def models(self) -> Sequence[ModelCard]:
         return await self._provider.models()

@@ -56,6 +56,7 @@ class Estate:
                 "model": "mock/echo",
                 "messages": [{"role": "user", "content": "Me"}],
             },
+            ("POST", "/v1/embeddings"): {"model": "openai/none", "input": "Me"},
             ("POST", "/v1/completions"): {"model": "mock/echo", "prompt": "Me"},
             ("PATCH", "/api/chat/{chat_id}"): {"title": "Stolen", "visibility": "public"},
             ("POST", "/api/chat/{chat_id}/branch"): {"messageId": message},

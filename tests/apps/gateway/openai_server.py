@@ -11,6 +11,7 @@ from aiohttp import web
 
 WORDS = ("Fine ", "weather ", "today.")
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+EMBEDDING = "text-embedding-x"
 SECRET = "sk-upstream-secret-0001"
 Behaviour = Callable[["OpenAIServer", web.Request, dict[str, Any]], AsyncIterator[bytes]]
 
@@ -25,7 +26,7 @@ class OpenAIServer:
         self.url = ""
 
     async def models(self, request: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": model} for model in BEHAVIOURS]})
+        return web.json_response({"data": [{"id": model} for model in (*BEHAVIOURS, EMBEDDING)]})
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

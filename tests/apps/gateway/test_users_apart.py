@@ -91,6 +91,7 @@ ROUTES = {
     ("GET", "/api/models"): NOBODYS,
     ("POST", "/v1/chat/completions"): OWN,
     ("POST", "/v1/completions"): OWN,
+    ("POST", "/v1/embeddings"): GONE,  # no mock makes vectors; others: routes/test_v1_embeddings.py
     ("GET", "/v1/models"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from raylm.core.wire.events import Event
+from raylm.core.wire.events import Event, Usage
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.providers.redaction import redacted
@@ -46,6 +46,8 @@ class ModelCard:
     remote_id: str = ""
     """What the provider itself calls it."""
     prices: Prices | None = None
+    embeds: bool = False
+    """It makes vectors of texts, and does not chat."""
 
 
 class ProviderError(Exception):
@@ -100,6 +102,21 @@ class Relay(Protocol):
     ) -> AsyncGenerator[bytes, None]:
         """Raises ProviderError; closing it cancels the provider's work."""
         ...
+
+
+class Embedder(Protocol):
+    """Of a provider that makes vectors in a format of its own."""
+
+    async def embed(
+        self, model: ModelCard, texts: Sequence[str], dimensions: int | None
+    ) -> tuple[Sequence[Sequence[float]], Usage | None]:
+        """A vector a text. Raises ProviderError."""
+        ...
+
+
+def embedder_of(provider: Provider) -> Embedder | None:
+    embedder: Embedder | None = provider if hasattr(provider, "embed") else None  # type: ignore[assignment]
+    return embedder
 
 
 def relay_of(provider: Provider) -> Relay | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from raylm.core.wire.events import Event
+from raylm.core.wire.events import Event, Usage
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.google.request_encoder import generate_request
 from raylm.core.wire.google.stream_decoder import GenerateStreamDecoder
@@ -44,7 +44,7 @@ class GoogleProvider:
 
     async def models(self) -> Sequence[ModelCard]:
         try:
-            return [self._card(model) async for model in self._listed() if _chats(model)]
+            return [self._card(model) async for model in self._listed() if _is_offered(model)]
         except (AttributeError, LookupError, TypeError) as error:
             cause = f"a strange model list: {error!r}"
             raise ProviderError.of(Failure.UNREACHABLE, cause) from error
@@ -57,6 +57,22 @@ class GoogleProvider:
             GenerateStreamDecoder(),
         )
         return self._refusals.watched(model, prompt, answer)
+
+    async def embed(
+        self, model: ModelCard, texts: Sequence[str], dimensions: int | None
+    ) -> tuple[Sequence[Sequence[float]], Usage | None]:
+        """Google does not tell how many tokens that took."""
+        name = f"models/{model.remote_id}"
+        size = {} if dimensions is None else {"outputDimensionality": dimensions}
+        requests = [
+            {"model": name, "content": {"parts": [{"text": text}]}, **size} for text in texts
+        ]
+        path = f"/models/{quote(model.remote_id)}:batchEmbedContents"
+        answer = await self._upstream.post(path, {"requests": requests})
+        try:
+            return [vector["values"] for vector in answer["embeddings"]], None
+        except (AttributeError, LookupError, TypeError) as error:
+            raise ProviderError.of(Failure.SERVER, f"strange vectors: {error!r}") from error
 
     async def _listed(self) -> AsyncIterator[dict[str, Any]]:
         query = {"pageSize": PAGE_MODELS}
@@ -79,7 +95,16 @@ class GoogleProvider:
             vision=_VISION.match(remote_id) is not None,
             context_tokens=model.get("inputTokenLimit"),
             remote_id=remote_id,
+            embeds=_embeds(model),
         )
+
+
+def _is_offered(model: dict[str, Any]) -> bool:
+    return _embeds(model) or _chats(model)
+
+
+def _embeds(model: dict[str, Any]) -> bool:
+    return "embedContent" in (model.get("supportedGenerationMethods") or ())
 
 
 def _chats(model: dict[str, Any]) -> bool:

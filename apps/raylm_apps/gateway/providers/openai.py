@@ -16,8 +16,9 @@ from raylm_apps.gateway.providers.base import ModelCard, ProviderError
 from raylm_apps.gateway.providers.tool_refusals import ToolRefusals
 from raylm_apps.gateway.providers.upstream import Upstream
 
+SAMPLED = ("/chat/completions", "/completions")
 _NO_CHAT = re.compile(
-    r"embed|whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
+    r"whisper|tts|dall-e|image|moderation|realtime|transcribe|audio|sora|search|instruct"
 )
 
 _VISION = re.compile(r"(chatgpt-4o|gpt-4o|gpt-4\.1|gpt-4-turbo|gpt-5|o1|o3|o4)\b")
@@ -45,7 +46,7 @@ class OpenAIProvider:
     async def models(self) -> Sequence[ModelCard]:
         listed = await self._upstream.get("/models")
         try:
-            return [self._card(model) for model in listed["data"] if _chats(model)]
+            return [self._card(model) for model in listed["data"] if _is_offered(model)]
         except (AttributeError, LookupError, TypeError) as error:
             cause = f"a strange model list: {error!r}"
             raise ProviderError.of(Failure.UNREACHABLE, cause) from error
@@ -64,7 +65,8 @@ class OpenAIProvider:
     async def relay(
         self, model: ModelCard, path: str, body: Mapping[str, Any]
     ) -> AsyncGenerator[bytes, None]:
-        asked = {**self._sampling.to_dict(), **body, "model": model.remote_id}
+        defaults = self._sampling.to_dict() if path in SAMPLED else {}
+        asked = {**defaults, **body, "model": model.remote_id}
         async with self._upstream.opened(path, asked) as response:
             async for piece in response.content.iter_any():
                 yield piece
@@ -82,6 +84,7 @@ class OpenAIProvider:
             chat_template=model.get("chat_template", True),
             context_tokens=model.get("max_model_len"),
             remote_id=remote_id,
+            embeds=_embeds(model),
         )
 
     def _request(self, model: ModelCard, prompt: Prompt) -> dict[str, Any]:
@@ -99,8 +102,12 @@ class OpenAIProvider:
         return {"x-session-id": prompt.chat} if self._is_ours and prompt.chat else {}
 
 
-def _chats(model: dict[str, Any]) -> bool:
-    return not _NO_CHAT.search(model["id"])
+def _is_offered(model: dict[str, Any]) -> bool:
+    return _embeds(model) or not _NO_CHAT.search(model["id"])
+
+
+def _embeds(model: dict[str, Any]) -> bool:
+    return "embed" in model["id"]
 
 
 def _sees_images(model: dict[str, Any]) -> bool:

@@ -22,11 +22,11 @@ class Catalog:
         await offer.refresh()
         self._offer = offer
 
-    async def cards(self, asker: Session | None = None) -> list[ModelCard]:
-        """What can be asked now."""
+    async def cards(self, asker: Session | None = None, *, embeds: bool = False) -> list[ModelCard]:
+        """What can be asked now; with `embeds` also what does not chat."""
         offer = self._offer
         await offer.refresh()
-        return offer.cards(asker)
+        return offer.cards(asker, embeds=embeds)
 
     async def default(self, asker: Session | None = None) -> ModelCard | None:
         return self._default(await self.cards(asker))

@@ -22,6 +22,7 @@ def group_card(name: str, group: GroupConfig, known: Mapping[str, ModelCard]) ->
         chat_template=all(member.chat_template for member in members),
         context_tokens=_context_tokens(members, larger),
         prices=_dearest(members),
+        embeds=bool(members) and all(member.embeds for member in members),
     )
 
 

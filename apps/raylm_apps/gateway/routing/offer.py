@@ -22,15 +22,20 @@ class Offer:
     async def refresh(self) -> None:
         await self._listing.refresh()
 
-    def cards(self, asker: Session | None) -> list[ModelCard]:
-        """As last seen, groups first. None is the gateway itself, which may use everything."""
+    def cards(self, asker: Session | None, *, embeds: bool = False) -> list[ModelCard]:
+        """As last seen, groups first; with `embeds` also what does not chat. None is the gateway
+        itself, which may use everything."""
         known = self._listing.known()
         groups = [
             group_card(name, group, known)
             for name, group in self._config.groups.items()
             if self._members(group, asker)
         ]
-        return [card for card in (*groups, *known.values()) if self.may_use(asker, card.id)]
+        return [
+            card
+            for card in (*groups, *known.values())
+            if self.may_use(asker, card.id) and (embeds or not card.embeds)
+        ]
 
     async def card(self, name: str, asker: Session | None) -> ModelCard:
         """Raises bad_request for an unknown name, forbidden, offline for an absent provider."""
@@ -79,7 +84,7 @@ class Offer:
             raise ApiError("forbidden:model", f"{name!r} is for {whom}")
 
     def _unknown(self, name: str, asker: Session | None) -> ApiError:
-        hint = did_you_mean(name, [card.id for card in self.cards(asker)])
+        hint = did_you_mean(name, [card.id for card in self.cards(asker, embeds=True)])
         return ApiError("bad_request:api", f"unknown model {name!r}{hint}")
 
     def _pool(self, name: str, asker: Session | None) -> Pool:

@@ -219,13 +219,14 @@ async def test_models_carry_what_our_engine_adds(
     }
     cards = await provider.models()
     assert [card.remote_id for card in cards] == [
-        *("raylm/smollm2", "raylm/base", "raylm/called", "gpt-5")
+        *("raylm/smollm2", "raylm/base", "raylm/called", "gpt-5", "text-embedding-3-small")
     ]
     assert [replace(card, remote_id="") for card in cards] == [
         ModelCard("raylm/smollm2", "smollm2", "raylm", context_tokens=2048),
         ModelCard("raylm/base", "base", "raylm", chat_template=False),
         ModelCard("raylm/called", "called", "raylm", tools=True),
         ModelCard("raylm/gpt-5", "gpt-5", "raylm", vision=True),
+        ModelCard("raylm/text-embedding-3-small", "text-embedding-3-small", "raylm", embeds=True),
     ]
 
 

@@ -1,0 +1,62 @@
+"""Texts of a client that speaks OpenAI's format, to be made vectors by whichever provider can."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from raylm.core.errors import RequestError
+from raylm.core.wire.events import Usage
+from raylm.core.wire.failure import Failure
+from raylm.core.wire.openai.embeddings import EmbeddingRequest, embeddings_answer
+from raylm.core.wire.openai.stream_decoder import usage_of
+from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.providers.base import (
+    Embedder,
+    ModelCard,
+    Provider,
+    Relay,
+    embedder_of,
+    relay_of,
+)
+from raylm_apps.gateway.providers.upstream import told_as_failures
+
+
+class EmbeddingCall:
+    path = "/embeddings"
+    stream = False
+    goes_on = False
+
+    def __init__(self, request: EmbeddingRequest, body: Mapping[str, Any]) -> None:
+        self.body = body
+        self.usage: Usage | None = None
+        self._request = request
+
+    @property
+    def size(self) -> Size:
+        return Size(self._request.count, max_tokens=0)
+
+    def start(
+        self, card: ModelCard, provider: Provider, said: Sequence[bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        """The whole answer. Raises RequestError for a model that makes no vectors."""
+        if (relay := relay_of(provider)) is not None:
+            return self._relayed(relay, card)
+        if (embedder := embedder_of(provider)) is not None and card.embeds:
+            return self._translated(embedder, card)
+        raise RequestError(f"{card.id} makes no embeddings", param="model")
+
+    async def _relayed(self, relay: Relay, card: ModelCard) -> AsyncGenerator[bytes, None]:
+        pieces = relay.relay(card, self.path, self.body)
+        with told_as_failures(Failure.BROKEN_OFF):
+            async with aclosing(pieces):
+                answer = b"".join([piece async for piece in pieces])
+            usage = orjson.loads(answer).get("usage")
+        self.usage = usage_of(usage) if usage else None
+        yield answer
+
+    async def _translated(self, embedder: Embedder, card: ModelCard) -> AsyncGenerator[bytes, None]:
+        request = self._request
+        vectors, self.usage = await embedder.embed(card, request.texts(), request.dimensions)
+        yield orjson.dumps(embeddings_answer(request, vectors, self.usage))
