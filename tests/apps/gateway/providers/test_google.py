@@ -206,7 +206,7 @@ def listed(name: str, *methods: str, **fields: Any) -> dict[str, Any]:
     return {"name": f"models/{name}", "supportedGenerationMethods": methods, **fields}
 
 
-async def test_the_models_of_all_pages_that_chat(
+async def test_the_models_of_all_pages_that_chat_or_embed(
     server: UpstreamServer, provider: GoogleProvider
 ) -> None:
     first = [
@@ -225,6 +225,13 @@ async def test_the_models_of_all_pages_that_chat(
             vision=True,
             context_tokens=9,
             remote_id="gemini-3-pro",
+        ),
+        ModelCard(
+            "google/text-embedding-004",
+            "text-embedding-004",
+            "google",
+            remote_id="text-embedding-004",
+            embeds=True,
         ),
         ModelCard(
             "google/gemma-3-27b-it",
