@@ -15,6 +15,7 @@ MODULES = (
     "benchmarks.gateway.history",
     "benchmarks.gateway.search",
     "benchmarks.gateway.streams",
+    "benchmarks.gateway.relay",
     "benchmarks.serve.affinity",
     "benchmarks.serve.over_http",
     "benchmarks.train.quickstart",
