@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from fastapi import Request
 from fastapi.responses import Response
+from starlette.types import Send
 
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
@@ -67,8 +68,8 @@ class Opening:
         headers = _told(answer) | ({"x-raylm-cache": "miss"} if ticket is not None else {})
         body = self._body(call, answer, reservation, ticket)
         if call.stream:
-            response = EventStream(body, headers={**HEADERS, **headers})
-            response.when_sent = end
+            response = AnswerStream(body, headers={**HEADERS, **headers})
+            response.answer, response.when_sent = answer, end
             return response
         try:
             whole = await while_there(http, _joined(body))
@@ -111,6 +112,15 @@ class Opening:
             await answer.aclose()
             if reservation is not None and call.usage is not None:
                 reservation.used(call.usage)
+
+
+class AnswerStream(EventStream):
+    answer: Answer[bytes]
+
+    async def stream_response(self, send: Send) -> None:
+        """A reader who leaves before the first byte, too, ends the provider's work."""
+        async with aclosing(self.answer):
+            await super().stream_response(send)
 
 
 def _chars(events: bytes) -> int:
