@@ -31,13 +31,19 @@ def test_a_wrong_method_is_told_the_right_ones(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-@pytest.mark.parametrize(
-    "path", ["/api/nowhere", "/api/history/", "/api/chat/a/b/c", "/v1/nowhere"]
-)
+@pytest.mark.parametrize("path", ["/api/nowhere", "/api/history/", "/api/chat/a/b/c"])
 def test_an_unknown_address_has_no_method(ada: User, method: str, path: str) -> None:
     missing = ada.http.request(method, path)
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found:api")
     assert "allow" not in missing.headers
+
+
+def test_an_unknown_address_of_programs_says_so_in_their_format(ada: User) -> None:
+    for path in ("/v1/nowhere", "/v1/messages/nowhere"):
+        missing = ada.http.get(path)
+        error = missing.json()["error"]
+        assert missing.status_code == 404
+        assert "nothing at this address" in error["message"]
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/favicon.svg", "/api/history", "/api/nowhere"])

@@ -17,10 +17,10 @@ TIMEOUT_S = 1.0
 logger = structlog.get_logger()
 
 Ttl = Annotated[
-    int | None,
+    int,
     Header(
         alias="x-raylm-cache",
-        ge=1,
+        ge=0,
         le=LONGEST_S,
         description="seconds for which an answer is kept for the same request by the same user",
     ),
@@ -35,10 +35,8 @@ class Ticket:
     ttl_s: int
 
     @classmethod
-    def of(
-        cls, user_id: str, path: str, body: Mapping[str, Any], ttl_s: int | None
-    ) -> "Ticket | None":
-        if ttl_s is None:
+    def of(cls, user_id: str, path: str, body: Mapping[str, Any], ttl_s: int) -> "Ticket | None":
+        if ttl_s == 0:
             return None
         canonical = orjson.dumps([user_id, path, body], option=orjson.OPT_SORT_KEYS)
         return cls(f"answer:{hashlib.sha256(canonical).hexdigest()}", ttl_s)

@@ -46,7 +46,7 @@ class Opening:
         allowance: Allowance,
         error_frame: Callable[[Exception], bytes],
         *,
-        cache_s: int | None = None,
+        cache_s: int = 0,
     ) -> None:
         self._allowance = allowance
         self._cache = allowance.gateway.answer_cache

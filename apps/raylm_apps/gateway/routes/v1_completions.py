@@ -28,7 +28,7 @@ ANSWER: dict[str, Any] = {
 
 @router.post("/chat/completions", responses={200: ANSWER})
 async def complete(
-    caller: Caller, http: Request, request: ChatRequest, cache_s: Ttl = None
+    caller: Caller, http: Request, request: ChatRequest, cache_s: Ttl = 0
 ) -> Response:
     body = orjson.loads(await http.body())
     call = OpenAICall(ChatTranslation(request, body), body)
@@ -39,7 +39,7 @@ async def complete(
 
 @router.post("/completions", responses={200: ANSWER})
 async def complete_text(
-    caller: Caller, http: Request, request: CompletionRequest, cache_s: Ttl = None
+    caller: Caller, http: Request, request: CompletionRequest, cache_s: Ttl = 0
 ) -> Response:
     call = OpenAICall(CompletionTranslation(request), orjson.loads(await http.body()))
     async with caller as allowance:

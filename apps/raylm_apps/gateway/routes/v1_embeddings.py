@@ -24,7 +24,7 @@ VECTORS: dict[str, Any] = {"description": "a vector a text", "content": {"applic
 
 @router.post("", responses={200: VECTORS})
 async def embed(
-    caller: Caller, http: Request, request: EmbeddingRequest, cache_s: Ttl = None
+    caller: Caller, http: Request, request: EmbeddingRequest, cache_s: Ttl = 0
 ) -> Response:
     call = EmbeddingCall(request, orjson.loads(await http.body()))
     async with caller as allowance:

@@ -28,7 +28,7 @@ router = APIRouter(
 
 @router.post("", response_model=None)
 async def create(
-    http: Request, caller: Caller, body: MessagesRequest, cache_s: Ttl = None
+    http: Request, caller: Caller, body: MessagesRequest, cache_s: Ttl = 0
 ) -> Response:
     """The status is sent with the first event; who leaves ends the answer."""
     call = MessagesCall(body, orjson.loads(await http.body()), caller.session.user_id)

@@ -39,10 +39,12 @@ class Process:
 @asynccontextmanager
 async def processes(redis_url: str, count: int = 2) -> AsyncIterator[list[Process]]:
     found = [Process(redis_url) for _ in range(count)]
-    async with background([process.board.run() for process in found]):
-        yield found
-    for process in found:
-        await process.board.close()
+    try:
+        async with background([process.board.run() for process in found]):
+            yield found
+    finally:
+        for process in found:
+            await process.board.close()
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ async def test_what_one_has_opened_is_open_for_all(stores: StoreUrls, model: str
             await other.until(model, State.OPEN)
             assert 28 < other.board.open_for_s(model) <= 30
             assert not await other.board.admit(model)
-            assert other.shown == {model: True}
+            assert other.shown[model] is True
 
 
 @pytest.mark.services

@@ -154,7 +154,7 @@ USAGES = st.builds(
 )
 ENDS = st.builds(
     Finished, st.sampled_from(["stop", "length", "tool-calls", "content-filter"]), USAGES
-) | st.builds(Finished, st.just("stop"), USAGES, TEXTS)
+) | st.builds(Finished, st.just("stop"), USAGES, stop_sequence=TEXTS)
 
 
 @st.composite

@@ -168,7 +168,7 @@ def test_reasons(told: str, reason: str) -> None:
 
 
 def test_a_stop_sequence_is_named() -> None:
-    assert heard(ended("stop_sequence", "END"), STOP) == [Finished("stop", None, "END")]
+    assert heard(ended("stop_sequence", "END"), STOP) == [Finished("stop", stop_sequence="END")]
 
 
 @pytest.mark.parametrize(
