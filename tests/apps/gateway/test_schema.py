@@ -35,6 +35,7 @@ REFUSALS = {
     r"|a tool's message needs|.*is neither https: nor data:|a file is sent as|the data is not",
     "POST /v1/completions": r".*\((unknown model|.*: )|this model takes one"
     r"|.*is not possible with this|.* is not supported|.*must (be|lie)|.*empty",
+    "POST /v1/embeddings": r".*\((unknown model|.*: )|.*makes no embeddings",
     # Schemathesis' first example of a header does not fit the header's own pattern.
     "GET /api/chat/{chat_id}/stream": "Last-Event-ID is not an event's id",
     # A browser that was sent to the provider has a cookie to come back with.

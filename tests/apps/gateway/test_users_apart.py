@@ -17,6 +17,7 @@ from tests.apps.gateway.harness import GatewayProcess, User, new_id, parts_of, t
 
 FORBIDDEN, GONE = "forbidden", "not_found"
 TAKEN, WRONG, NOT_BEGUN = "conflict", "unauthorized", "bad_request"
+NO_MODEL = "model_not_found"
 OWN = "own"  # answers, about the stranger alone
 NOBODYS = "nobody's"  # answers about no user
 
@@ -91,7 +92,10 @@ ROUTES = {
     ("GET", "/api/models"): NOBODYS,
     ("POST", "/v1/chat/completions"): OWN,
     ("POST", "/v1/completions"): OWN,
-    ("POST", "/v1/embeddings"): GONE,  # no mock makes vectors; others: routes/test_v1_embeddings.py
+    (
+        "POST",
+        "/v1/embeddings",
+    ): NO_MODEL,  # no mock makes vectors; others: routes/test_v1_embeddings.py
     ("GET", "/v1/models"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
