@@ -21,6 +21,23 @@ CONFIG = {
     "max-stream-events": 20,
     "request-timeout": 20,
     "generation": {"deterministic": True},
+    # What is wrong may be too large besides, which is found first.
+    "checks": {
+        "negative_data_rejection": {
+            "expected-statuses": [
+                "400",
+                "401",
+                "403",
+                "404",
+                "405",
+                "406",
+                "409",
+                "413",
+                "415",
+                "429",
+            ]
+        }
+    },
 }
 # What a schema cannot say of a request, and the route refuses: how the causes begin.
 REFUSALS = {

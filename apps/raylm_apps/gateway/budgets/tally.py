@@ -158,6 +158,9 @@ class Tally:
             epoch, missed = await self._run(LOOK, [EPOCH, missed_key], [])
             if epoch is None:
                 return  # whoever reserves finds that out, and recovers first
+            await (
+                self._journal.flush()
+            )  # what ended here before there was such a budget counts, too
             async with self._database.connection() as connection:
                 found = await ledger.sum_of(
                     connection, counter.budget, counter.scope_id, window.first, window.end
