@@ -4,6 +4,7 @@ Every place is a placement group of its own, given up when its node dies: Ray 2.
 for a part of a larger one without a pause, which takes a core (ray-project/ray#65007).
 """
 
+import time
 from collections.abc import Collection
 
 import ray
@@ -39,7 +40,14 @@ class Places:
                 f"asked for {self._placement.describe()}, but the cluster has {describe(total)}; "
                 "ask for less or add nodes"
             )
-        self.free += [self._new(node) for node in self._lay_out(timeout_s)]
+        deadline = time.monotonic() + timeout_s
+        places = [self._new(node) for node in self._lay_out(timeout_s)]
+        # Between the two, somebody else may have taken the room.
+        if not all(place.wait(max(0.0, deadline - time.monotonic())) for place in places):
+            for place in places:
+                self.give_up(place)
+            raise self.no_room(timeout_s)
+        self.free += places
 
     def take(self) -> PlacementGroup:
         """A free one, or one that Ray shall find."""

@@ -47,7 +47,6 @@ def test_places_are_laid_out_by_the_strategy(two_nodes, strategy, by_node):
     wait_until(lambda: free_cpus() == 8)
     places = Places(Placement(4, {"CPU": 1}, strategy), is_lasting=False)
     places.reserve(30.0)
-    assert all(place.wait(30.0) for place in places.free)
     nodes = Counter(
         node
         for place in places.free
@@ -68,6 +67,18 @@ def test_room_for_all_or_none(two_nodes):
     assert not places.free
     taken.close()
     wait_until(lambda: free_cpus() == 8)
+
+
+def test_room_that_somebody_else_takes_meanwhile(two_nodes, monkeypatch):
+    wait_until(lambda: free_cpus() == 8)
+    other, places = (Places(Placement(5, {"CPU": 1}), is_lasting=False) for _ in range(2))
+    nodes = places._lay_out(30.0)
+    other.reserve(30.0)
+    monkeypatch.setattr(places, "_lay_out", lambda timeout_s: nodes)
+    with pytest.raises(WorkerError, match="5 workers"):
+        places.reserve(1.0)
+    other.close()
+    wait_until(lambda: free_cpus() == 8)  # the late one has kept none
 
 
 def test_a_smaller_group_gives_its_room_back(two_nodes):
