@@ -1,3 +1,4 @@
+import { startLanguage } from "@/lib/language";
 import { queryClient } from "@/lib/queryClient";
 import { router } from "@/routes/router";
 import "@/styles.css";
@@ -9,6 +10,7 @@ import { createRoot } from "react-dom/client";
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 
+await startLanguage();
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queryClient}>

@@ -6,6 +6,7 @@
  *         ├── OfflineError    the browser has no network
  *         └── UnreachableError  the gateway does not answer
  */
+import { t } from "@/lib/i18n";
 import { parseJson } from "@/lib/json";
 import { z } from "zod";
 
@@ -33,32 +34,24 @@ export class GatewayError extends Error {
 
 export class OfflineError extends GatewayError {
   constructor() {
-    super(
-      "offline:browser",
-      "You are offline. Your text is kept; send it again once you are back.",
-    );
+    super("offline:browser", t("errors:offline"));
   }
 }
 
 export class UnreachableError extends GatewayError {
   constructor() {
-    super(
-      "offline:gateway",
-      "RayLM does not answer. Check that it is still running, then try again.",
-    );
+    super("offline:gateway", t("errors:unreachable"));
   }
 }
 
-const MESSAGE_BY_TYPE: Record<string, string> = {
-  bad_request: "The request was not understood. Please try again.",
-  unauthorized: "Your session has ended. Reload the page to continue.",
-  forbidden: "This chat belongs to someone else.",
-  not_found: "This chat does not exist.",
-  rate_limit: "You have reached the message limit for now. Please try again later.",
-  offline: "The model cannot be reached right now. Please try again in a moment.",
-};
-
-const FALLBACK_MESSAGE = "Something went wrong. Please try again.";
+const KEY_BY_TYPE = {
+  bad_request: "errors:bad_request",
+  unauthorized: "errors:unauthorized",
+  forbidden: "errors:forbidden",
+  not_found: "errors:not_found",
+  rate_limit: "errors:rate_limit",
+  offline: "errors:model_offline",
+} as const;
 
 /** The error for a response body that the gateway sent with `status`. */
 export function gatewayError(status: number, body: string): GatewayError {
@@ -66,14 +59,22 @@ export function gatewayError(status: number, body: string): GatewayError {
   if (!parsed.success) {
     return status === 502 || status === 503
       ? new UnreachableError()
-      : new GatewayError("unknown:api", FALLBACK_MESSAGE, status);
+      : new GatewayError("unknown:api", t("errors:unknown"), status);
   }
   const { code, message } = parsed.data;
   const type = code.split(":", 1)[0] ?? "";
-  return new GatewayError(code, message || MESSAGE_BY_TYPE[type] || FALLBACK_MESSAGE, status);
+  return new GatewayError(code, message || typeMessage(type), status);
 }
 
 /** The words to show for anything that was thrown. */
 export function errorMessage(error: unknown): string {
-  return error instanceof GatewayError ? error.message : FALLBACK_MESSAGE;
+  return error instanceof GatewayError ? error.message : t("errors:unknown");
+}
+
+function typeMessage(type: string): string {
+  return isKnownType(type) ? t(KEY_BY_TYPE[type]) : t("errors:unknown");
+}
+
+function isKnownType(type: string): type is keyof typeof KEY_BY_TYPE {
+  return type in KEY_BY_TYPE;
 }

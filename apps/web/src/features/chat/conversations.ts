@@ -3,6 +3,7 @@
  *
  * They live outside React: leaving a chat must not cut its answer, and coming back must find it.
  */
+import { publishAnswerData } from "@/lib/answerData";
 import { HISTORY_KEY, type HistoryPages, withTitle } from "@/lib/api/history";
 import {
   type ChatMessage,
@@ -52,6 +53,7 @@ export function openConversation(chatId: string, messages: ChatMessage[]): Conve
     }),
     onData: (part) => {
       if (part.type === "data-chat-title") retitle(chatId, part.data);
+      publishAnswerData({ chatId, name: part.type.slice("data-".length), data: part.data });
     },
     onError: (error) => void notifyError(error),
     onFinish: () => isReconnecting.set(false),

@@ -1,5 +1,6 @@
 /** One way to call the gateway: same origin, JSON in and out, errors as GatewayError. */
 import { GatewayError, OfflineError, UnreachableError, gatewayError } from "@/lib/errors";
+import { t } from "@/lib/i18n";
 import type { z } from "zod";
 
 /** `fetch` that throws a GatewayError for everything that is not a success. */
@@ -52,5 +53,5 @@ async function parseBody<Schema extends z.ZodType>(
 ): Promise<z.infer<Schema>> {
   const parsed = schema.safeParse(await response.json());
   if (parsed.success) return parsed.data;
-  throw new GatewayError("bad_response:api", "The server and this page disagree. Reload the page.");
+  throw new GatewayError("bad_response:api", t("errors:disagreement"));
 }
