@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Self
 
+from benchmarks.infer.peer_dtype import fast_dtype
+
 Figures = Mapping[str, list[float]]  # name -> one of each round
 
 
@@ -71,7 +73,7 @@ def left_out(figures: Figures) -> Iterable[Row]:
 INT4, INT8, INT4_PAIR = "raylm int4", "raylm int8", "raylm int4, 2 threads"
 INT4_HEAD = "raylm int4, int4 head"
 Q4_0, Q8_0 = "llama.cpp Q4_0", "llama.cpp Q8_0"
-TRANSFORMERS, VLLM = "transformers bf16", "vLLM bf16"
+TRANSFORMERS, VLLM = (f"{peer} {fast_dtype()}" for peer in ("transformers", "vLLM"))
 
 ROWS = (
     Row("decode, batch 1, int4", f"{INT4} decode 1", (f"{Q4_0} decode 1",), 2.5),

@@ -1,4 +1,4 @@
-"""Transformers' turns, in bf16: a forward call a step, with its cache."""
+"""Transformers' turns in its fastest format: a forward call a step, with its cache."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.infer.peer_dtype import fast_dtype
 from benchmarks.infer.turns import Laps, Turn, serve
 from raylm.models.hf_config import hf_config
 from raylm.models.source import open_model
@@ -21,7 +22,7 @@ class TransformersTurns:
         self._model = LlamaForCausalLM(LlamaConfig(**hf_config(source.spec)))
         self._model.load_state_dict(dict(source.weights), strict=False)
         self._model.tie_weights()
-        self._model = self._model.to(torch.bfloat16).eval()
+        self._model = self._model.to(getattr(torch, fast_dtype())).eval()
 
     @torch.inference_mode()
     def decode(self, prompts: Prompts, steps: int) -> dict[str, list[float]]:

@@ -1,10 +1,11 @@
-"""vLLM's turns, in bf16 on the CPU, its engine in this process."""
+"""vLLM's turns on the CPU, its engine in this process."""
 
 import argparse
 import os
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.infer.peer_dtype import fast_dtype
 from benchmarks.infer.turns import Laps, Turn, serve
 
 os.environ |= {
@@ -23,7 +24,7 @@ class VllmTurns:
     def __init__(self, model: str) -> None:
         from vllm import LLM
 
-        llm = LLM(model, dtype="bfloat16", enforce_eager=True, max_model_len=1024)
+        llm = LLM(model, dtype=fast_dtype(), enforce_eager=True, max_model_len=1024)
         self._engine = llm.llm_engine
         self._count = 0
 
