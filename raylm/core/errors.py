@@ -80,6 +80,18 @@ class PromptTooLongError(RequestError):
         self.limit_tokens = limit_tokens
 
 
+class InputTooLongError(PromptTooLongError):
+    """Of a text that is to become a vector."""
+
+    def __init__(self, input_tokens: int, limit_tokens: int) -> None:
+        super().__init__(input_tokens, limit_tokens)
+        self.args = (
+            f"the input has {input_tokens} tokens but the model's context holds {limit_tokens}; "
+            "shorten it, or send its parts",
+        )
+        self.param = "input"
+
+
 class OutOfMemoryError(RayLMError):
     pass
 

@@ -18,6 +18,7 @@ from raylm.infer.engine_thread import EngineThread, Event
 from raylm.infer.load import RunnerFactory, load
 from raylm.infer.sampling.outputs import Delta, RequestOutput
 from raylm.infer.scheduling.admission import QueueLimits, retry_after_s
+from raylm.infer.scheduling.request import Request
 from raylm.models.source import ModelSource
 
 
@@ -112,9 +113,11 @@ class AsyncLLM:
         cancelling it frees the request's blocks before the next step. Raises RequestError,
         OverloadedError, or EngineError.
         """
-        # Numbered, so that a name used again never hears from its namesake's last step.
-        request_id = f"{request_id or 'request'}-{next(self._numbers)}"
-        stream = self._submit(request_id, prompt_token_ids, params, user, priority)
+        request_id = self._numbered(request_id)
+        requests = self._engine.requests_for(
+            request_id, prompt_token_ids, params, user=user, priority=priority
+        )
+        stream = self._submit(requests)
         unfinished = stream.choices
         try:
             while unfinished:
@@ -140,6 +143,29 @@ class AsyncLLM:
         deltas = [delta async for delta in stream]
         return RequestOutput.of(request_id or "request", prompt_token_ids, deltas)
 
+    async def embed(
+        self,
+        input_ids: Sequence[int],
+        request_id: str | None = None,
+        *,
+        user: str = "",
+        priority: int = 0,
+    ) -> tuple[float, ...]:
+        """The mean of the last layer's normed hidden states, of length 1. Waits its turn among the
+        streams, and is cancelled and refused as they are."""
+        request_id = self._numbered(request_id)
+        request = self._engine.pooled_request(request_id, input_ids, user=user, priority=priority)
+        stream = self._submit([request])
+        try:
+            event = await stream.events.get()
+        finally:
+            if self._streams.pop(request_id, None):
+                self._thread.abort(request_id)
+        if isinstance(event, EngineError):
+            raise event
+        assert event.embedding is not None
+        return event.embedding
+
     def stats(self) -> Stats:
         """Raises EngineError once the engine has failed for good."""
         if self._thread.failure is not None:
@@ -149,22 +175,19 @@ class AsyncLLM:
         queue = self._unfinished_by_priority() - self._engine.running_by_priority()
         return replace(self._engine.stats(), waiting=queue.total(), queue=dict(queue))
 
-    def _submit(
-        self,
-        request_id: str,
-        prompt_token_ids: Sequence[int],
-        params: SamplingParams,
-        user: str,
-        priority: int,
-    ) -> _Stream:
+    def _numbered(self, request_id: str | None) -> str:
+        """So that a name used again never hears from its namesake's last step."""
+        return f"{request_id or 'request'}-{next(self._numbers)}"
+
+    def _submit(self, requests: Sequence[Request]) -> _Stream:
+        """Of one call."""
         if not self._started or self._stopping:
             state = "shutting down" if self._stopping else "not started"
             raise EngineError(f"the engine is {state} and takes no requests")
-        requests = self._engine.requests_for(
-            request_id, prompt_token_ids, params, user=user, priority=priority
-        )
+        first = requests[0]
+        request_id, user = first.id, first.user
         self._require_room(user)
-        stream = _Stream(params.n, user, priority, asyncio.get_running_loop())
+        stream = _Stream(len(requests), user, first.priority, asyncio.get_running_loop())
         self._streams[request_id] = stream
         try:
             self._thread.submit(requests)

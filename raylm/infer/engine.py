@@ -8,8 +8,10 @@ from time import perf_counter
 
 from torch import Tensor
 
+from raylm.core.errors import RequestError
 from raylm.core.sampling import FinishReason, SamplingParams
 from raylm.data.tokenizer import Tokenizer
+from raylm.infer.pooling import Pooling
 from raylm.infer.runners.batch import Batch, Drawn
 from raylm.infer.runners.runner import CacheLostError, Runner
 from raylm.infer.sampling.detokenizer import Detokenizer
@@ -19,7 +21,7 @@ from raylm.infer.sampling.sampler import Sample, is_plain, reads_output, sample,
 from raylm.infer.scheduling.block_pool import BlockPool
 from raylm.infer.scheduling.request import PLACEHOLDER, Request, RequestState, requests_for
 from raylm.infer.scheduling.scheduler import Chunk, Limits, Plan, Scheduler
-from raylm.infer.servable import require_servable
+from raylm.infer.servable import require_embeddable, require_servable
 from raylm.infer.speculation.speculator import Speculator
 from raylm.infer.step import Step
 from raylm.infer.trace import RecordingScheduler
@@ -64,6 +66,7 @@ class Engine:
         self.vocab_size = vocab_size
         self.max_model_len = max_model_len
         self._runner = runner
+        self._pooling = Pooling(runner)
         pool = BlockPool(runner.num_blocks, runner.block_size)
         self._scheduler = (
             Scheduler(pool, limits)
@@ -133,6 +136,30 @@ class Engine:
             priority=priority,
         )
 
+    def pooled_request(
+        self, request_id: str, input_ids: Sequence[int], *, user: str = "", priority: int = 0
+    ) -> Request:
+        """To submit for a vector; its one delta has it. Raises RequestError for what could never
+        become one."""
+        if not self._runner.has_hidden:
+            raise RequestError(
+                "a model that is split over several processes makes no embeddings; serve one in "
+                "one process",
+                param="model",
+            )
+        require_embeddable(input_ids, vocab_size=self.vocab_size, max_model_len=self.max_model_len)
+        return Request(
+            id=request_id,
+            token_ids=list(input_ids),
+            prompt_length=len(input_ids),
+            max_length=len(input_ids) + 1,
+            params=SamplingParams(),
+            seed=0,
+            user=user,
+            priority=priority,
+            pooled=True,
+        )
+
     def submit(self, requests: Sequence[Request]) -> None:
         for request in requests:
             self._texts[request] = Detokenizer(self.tokenizer, request.params.stop)
@@ -160,8 +187,11 @@ class Engine:
             self._speculator.guess(self._scheduler.running)
         began = perf_counter()
         plan = self._scheduler.schedule()
-        events = self._launch(plan) if plan.chunks else []
-        events += self._settle(self._lead if plan.chunks else 0)
+        drawing, pooling = plan.drawing, plan.pooling
+        self._pooling.read(pooling)
+        events = self._launch(drawing) if drawing.chunks else []
+        events += self._settle(self._lead if drawing.chunks else 0)
+        events += self._pooled(pooling)
         if self._speculator is not None:
             self._speculator.time(plan, perf_counter() - began)
         return events if self.has_work else events + self._settle(0)
@@ -211,6 +241,27 @@ class Engine:
             self._at_stake = []
         return events
 
+    def _pooled(self, plan: Plan) -> list[Event]:
+        """Vectors of the prompts that this step has read to their ends."""
+        events = []
+        for request, _, length, *_ in plan.chunks:
+            request.computed_length += length
+            if not request.remaining_length:
+                events.append((request.id, self._embedded(request)))
+                self._finish(request, FinishReason.STOP)
+        return events
+
+    def _embedded(self, request: Request) -> Delta:
+        return Delta(
+            text="",
+            token_ids=(),
+            logprobs=None,
+            finish_reason=FinishReason.STOP,
+            prompt_tokens=request.prompt_length,
+            cached_tokens=0,
+            embedding=self._pooling.vector(request),
+        )
+
     def _take(self, chunk: Chunk, start: int, samples: list[Sample]) -> list[Event]:
         """The token that was due, and those after it whose guesses have held."""
         request, events = chunk.request, []
@@ -249,6 +300,7 @@ class Engine:
     def _finish(self, request: Request, reason: FinishReason) -> None:
         self._scheduler.finish(request, reason)
         del self._texts[request]
+        self._pooling.forget(request)
         if self._speculator is not None:
             self._speculator.forget(request)
 

@@ -9,6 +9,7 @@ from raylm.core.errors import RequestError
 from raylm.core.sampling import SamplingParams
 from raylm.infer.load import RunnerFactory, load
 from raylm.infer.sampling.outputs import Delta, RequestOutput
+from raylm.infer.scheduling.request import Request
 from raylm.models.source import ModelSource
 
 Prompt = str | Sequence[int]
@@ -55,24 +56,27 @@ class LLM:
         """One output per prompt, in order. A prompt is text or token ids; `params` may be one for
         all or one for each. Raises RequestError before anything runs."""
         prompt_ids = [self._encode(prompt) for prompt in _each_prompt(prompts)]
-        calls = [
-            self._engine.requests_for(uuid4().hex, ids, wanted)
-            for ids, wanted in zip(prompt_ids, _each_params(params, len(prompt_ids)), strict=True)
-        ]
-        deltas: dict[str, list[Delta]] = {requests[0].id: [] for requests in calls}
-        try:
-            for requests in calls:
-                self._engine.submit(requests)
-            while self._engine.has_work:
-                for request_id, delta in self._engine.step():
-                    deltas[request_id].append(delta)
-        finally:  # an interrupted call leaves nothing behind
-            for request_id in deltas:
-                self._engine.abort(request_id)
+        deltas = self._run(
+            [
+                self._engine.requests_for(uuid4().hex, ids, wanted)
+                for ids, wanted in zip(
+                    prompt_ids, _each_params(params, len(prompt_ids)), strict=True
+                )
+            ]
+        )
         return [
             RequestOutput.of(request_id, ids, deltas[request_id])
             for request_id, ids in zip(deltas, prompt_ids, strict=True)
         ]
+
+    def embed(self, prompts: Prompt | Sequence[Prompt]) -> list[tuple[float, ...]]:
+        """A vector of length 1 for each: the mean of the last layer's normed hidden states."""
+        calls = [
+            [self._engine.pooled_request(uuid4().hex, self._encode(prompt))]
+            for prompt in _each_prompt(prompts)
+        ]
+        vectors = [delta.embedding for (delta,) in self._run(calls).values()]
+        return [vector for vector in vectors if vector is not None]
 
     def chat(
         self,
@@ -86,6 +90,19 @@ class LLM:
             )
         render, encode = self.chat_template.render, self.tokenizer.encode
         return self.generate([encode(render(c)) for c in _each_conversation(messages)], params)
+
+    def _run(self, calls: Sequence[Sequence[Request]]) -> dict[str, list[Delta]]:
+        deltas: dict[str, list[Delta]] = {requests[0].id: [] for requests in calls}
+        try:
+            for requests in calls:
+                self._engine.submit(requests)
+            while self._engine.has_work:
+                for request_id, delta in self._engine.step():
+                    deltas[request_id].append(delta)
+        finally:  # an interrupted call leaves nothing behind
+            for request_id in deltas:
+                self._engine.abort(request_id)
+        return deltas
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from raylm.core.errors import PromptTooLongError, RequestError
+from raylm.core.errors import InputTooLongError, PromptTooLongError, RequestError
 from raylm.core.sampling import SamplingParams
 
 _MOST_BIAS = 100  # OpenAI's limits; enough to force or ban a token
@@ -25,6 +25,15 @@ def require_servable(
                 f"[-{_MOST_BIAS}, {_MOST_BIAS}]",
                 param="logit_bias",
             )
+
+
+def require_embeddable(input_ids: Sequence[int], *, vocab_size: int, max_model_len: int) -> None:
+    """Raises RequestError for what could never become a vector."""
+    if not input_ids:
+        raise RequestError("the input has no tokens; give at least one", param="input")
+    if len(input_ids) > max_model_len:
+        raise InputTooLongError(len(input_ids), max_model_len)
+    _require_known("input", input_ids, vocab_size)
 
 
 def _require_known(name: str, tokens: Sequence[int], vocab_size: int) -> None:

@@ -144,7 +144,8 @@ def _rows(plan: Plan, number_of: Callable[[Request], int]) -> Rows:
 
 def _submission(request: Request) -> Event:
     names = ("id", "index", "user", "priority", "prompt_length", "max_length", "token_ids")
-    return {name: getattr(request, name) for name in names}
+    pooled = {"pooled": True} if request.pooled else {}
+    return {name: getattr(request, name) for name in names} | pooled
 
 
 def _request(event: Event) -> Request:

@@ -54,6 +54,9 @@ class Meters:
                 self._measure(model, batch, last_seen, started)
                 yield batch
 
+    def embedded(self, model: str, prompt_tokens: int) -> None:
+        self._tokens.labels(model, "prompt").inc(prompt_tokens)
+
     def exposition(self) -> bytes:
         return generate_latest(self._registry)
 

@@ -17,6 +17,7 @@ from raylm.core.wire.openai import (
     ModelCard,
     ModelList,
 )
+from raylm.core.wire.openai.embeddings import EmbeddingList, EmbeddingRequest
 from raylm.serve.answers import ChatAnswer, CompletionAnswer
 from raylm.serve.models import Models
 from raylm.serve.prompts import chat_prompt, text_prompt
@@ -69,6 +70,12 @@ async def completions(body: CompletionRequest, models: Served, answering: Answer
         served.id, served.engine.tokenizer, logprobs=body.logprobs is not None
     )
     return served.respond(body, params, prompts, answer)
+
+
+@router.post("/v1/embeddings", responses={200: {"model": EmbeddingList}})
+async def embed(body: EmbeddingRequest, models: Served, answering: Answering) -> Response:
+    served = answering.enter_context((await models.find(body.model)).held())
+    return served.embed(body)
 
 
 @router.get("/health")

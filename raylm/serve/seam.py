@@ -95,6 +95,12 @@ class Engine(Protocol):
         """Users share the engine evenly; a greater priority goes first."""
         ...
 
+    async def embed(
+        self, input_ids: list[int], request_id: str, *, user: str = "", priority: int = 0
+    ) -> Sequence[float]:
+        """Of length 1. Cancelling it aborts the request."""
+        ...
+
     def stats(self) -> Stats:
         """Raises EngineError once the engine has failed for good."""
         ...

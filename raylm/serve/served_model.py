@@ -11,7 +11,9 @@ from starlette.responses import Response
 from raylm.core.errors import PromptTooLongError
 from raylm.core.sampling import SamplingParams
 from raylm.core.wire.openai import ModelCard, SamplingRequest
+from raylm.core.wire.openai.embeddings import EmbeddingList, EmbeddingRequest
 from raylm.serve.answers import Answer
+from raylm.serve.embeddings import embed
 from raylm.serve.generation import Batch, collect, generate
 from raylm.serve.meters import Meters
 from raylm.serve.responses import EventStream, JsonAnswer
@@ -75,6 +77,14 @@ class ServedModel:
         return EventStream(
             stream_events(answer, batches, choices, params.n, include_usage=include_usage)
         )
+
+    def embed(self, request: EmbeddingRequest) -> Response:
+        return JsonAnswer(self._embedded(request))
+
+    async def _embedded(self, request: EmbeddingRequest) -> EmbeddingList:
+        answer = await embed(self.engine, request.model_copy(update={"model": self.id}))
+        self._meters.embedded(self.id, answer.usage.prompt_tokens)
+        return answer
 
     def _require_room(self, prompts: Sequence[list[int]]) -> None:
         longest = max(map(len, prompts))

@@ -99,6 +99,7 @@ class WorkersRunner:
     """
 
     lead = 0
+    has_hidden = False
 
     def __init__(
         self, config: ServeConfig, spec: ModelSpec, num_blocks_for: Callable[[int], int]
@@ -143,6 +144,9 @@ class WorkersRunner:
         best_R = found_PR2[..., 0].argmax(dim=0)
         logits_R, ids_R = found_PR2[best_R, torch.arange(rows)].unbind(dim=1)
         return Likeliest(logits_R.float(), ids_R.long())
+
+    def hidden(self, batch: Batch) -> Tensor:
+        raise NotImplementedError("has_hidden is False")
 
     def _run(self, batch: Batch, parts: Mapping[int, Tensor], *, wants_logits: bool) -> None:
         """Fill each rank's part."""

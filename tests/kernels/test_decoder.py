@@ -90,6 +90,23 @@ def test_the_largest_logits_alone(toy, isa, threads, count):
     assert torch.equal(found, wanted.indices[:, :count].int())
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_hidden_states_are_what_the_head_reads(toy, isa, threads):
+    """And the same whether a prompt comes whole or in chunks."""
+    model, tokens = toy(), random_tokens(300)
+    decoder = model.packed(isa=isa, threads=threads)
+    blocks = torch.arange(32, dtype=torch.int32)[None]
+    rows = torch.arange(300, dtype=torch.int32)
+    batch = i32(tokens.tolist()), rows, i32([0, 300]), blocks
+    hidden = decoder.forward_hidden(*batch, rows)
+    head = model.weights["model.embed_tokens.weight"].float()
+    assert relative(hidden @ head.T, decoder.forward(*batch, rows)) < 0.02
+    chosen = decoder.forward_hidden(*batch, i32([7, 299]))
+    assert torch.equal(chosen, hidden[[7, 299]])
+    rest = i32(tokens[256:].tolist()), rows[256:], i32([0, 44]), blocks
+    assert torch.equal(decoder.forward_hidden(*rest, rows[:44]), hidden[256:])
+
+
 def test_equal_logits_go_to_the_lower_token(toy, isa):
     model = toy()
     table = model.weights["model.embed_tokens.weight"]

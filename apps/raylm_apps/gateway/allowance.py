@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.auth import client_address, read_session, require_session
 from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.budgets.meter import ReservationMeter
 from raylm_apps.gateway.budgets.metered import Metered
 from raylm_apps.gateway.budgets.reservation import Reservation
 from raylm_apps.gateway.conversation import CHARS_PER_TOKEN, DEFAULT_CONTEXT_TOKENS
@@ -17,6 +18,8 @@ from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.limits import Claim
 from raylm_apps.gateway.providers.base import ModelCard, Provider
 from raylm_apps.gateway.readers import Seat
+from raylm_apps.gateway.routing.call import Meter
+from raylm_apps.gateway.routing.routed import RoutedProvider
 from raylm_apps.gateway.services import Services, services_of
 from raylm_apps.gateway.slots import Slot
 from raylm_apps.gateway.store import messages
@@ -63,10 +66,22 @@ class Allowance:
         )
         return self._reservation
 
-    def metered(self, provider: Provider) -> Provider:
+    async def take_turn(self) -> None:
+        """For what uses nothing of budgets: one of the answers at once, until the block ends."""
+        await self._count()
+
+    def metered(self, provider: RoutedProvider) -> Provider:
         """Whose work goes on what was reserved."""
         assert self._reservation is not None
-        return Metered(provider, self._reservation)
+        return Metered(provider, self.gateway.budgets, self._reservation)
+
+    def meter(self) -> Meter:
+        """Of the one answer that `take_for` was for."""
+        reservation = self._reservation
+        assert reservation is not None
+        return ReservationMeter(
+            self.gateway.budgets, reservation, reservation.expected.input_tokens
+        )
 
     @property
     def payer(self) -> Payer:

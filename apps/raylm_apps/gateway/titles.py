@@ -131,7 +131,7 @@ class Titles:
         text = ""
         prompt = Prompt([turn], sampling=Sampling(max_tokens=MAX_TOKENS))
         with self._budgets.beside(chat.payer, card) as reservation:
-            stream = Metered(provider, reservation).stream(card, prompt)
+            stream = Metered(provider, self._budgets, reservation).stream(card, prompt)
             async with aclosing(stream) as events:
                 async for event in events:
                     if isinstance(event, TextDelta):

@@ -74,6 +74,7 @@ class LogitsStruct(Structure):
         ("top", c_int32),
         ("values", c_void_p),
         ("tokens", c_void_p),
+        ("hidden", c_void_p),
     )
 
 

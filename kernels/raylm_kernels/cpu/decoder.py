@@ -135,6 +135,24 @@ class PackedDecoder:
         )
         return values, tokens
 
+    def forward_hidden(
+        self,
+        tokens_N: torch.Tensor,
+        positions_N: torch.Tensor,
+        sequence_starts_S1: torch.Tensor,
+        block_tables_SB: torch.Tensor,
+        rows_R: torch.Tensor,
+    ) -> torch.Tensor:
+        """`forward`, but fp32 hidden_RE of the chosen rows, normed, as the head would read them."""
+        hidden_RE = torch.empty(
+            len(rows_R), self.dims.hidden_size, dtype=torch.float32, device="cpu"
+        )
+        self._run(
+            batch_of(tokens_N, positions_N, sequence_starts_S1, block_tables_SB, rows_R),
+            LogitsStruct(hidden=hidden_RE.data_ptr()),
+        )
+        return hidden_RE
+
     def read_weights(self, streams: int = 1) -> int:
         """Stream the weights and do nothing else, in 1 or 4 places at once: the faster of the two
         is a benchmark's bound."""

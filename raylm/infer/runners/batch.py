@@ -1,7 +1,7 @@
 """A plan as the flat ragged arrays a runner takes.
 
-Shapes: N tokens of all sequences end to end, S sequences, R rows whose logits are wanted,
-B blocks of the longest sequence, D tokens drawn in the step before.
+Shapes: N tokens of all sequences end to end, S sequences, R rows whose logits (of who is pooled:
+hidden states) are wanted, B blocks of the longest sequence, D tokens drawn in the step before.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,9 @@ class Batch:
             tokens += chunk.request.token_ids[chunk.start : end]
             if drawn is not None and tokens[-1] == PLACEHOLDER:
                 tokens[-1] = -1 - drawn.rows[chunk.request]
-            if chunk.samples:
+            if chunk.request.pooled:
+                logit_rows += range(starts[-1], len(tokens))
+            elif chunk.samples:
                 last = len(tokens) - 1
                 logit_rows += range(last, last + 1 + len(chunk.guesses))
             tokens += chunk.guesses

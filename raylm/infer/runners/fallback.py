@@ -24,6 +24,7 @@ class FallbackRunner:
     once, in the log."""
 
     lead = 0
+    has_hidden = True
 
     def __init__(self, runner: Runner, make_other: Callable[[], Runner]) -> None:
         self.num_blocks, self.block_size = runner.num_blocks, runner.block_size
@@ -35,6 +36,9 @@ class FallbackRunner:
 
     def likeliest(self, batch: Batch) -> Likeliest:
         return self._run(lambda runner: runner.likeliest(batch))
+
+    def hidden(self, batch: Batch) -> Tensor:
+        return self._run(lambda runner: runner.hidden(batch))
 
     def _run(self, work: Callable[[Runner], _Result]) -> _Result:
         try:

@@ -14,6 +14,7 @@ from raylm_kernels.quantize import WeightBits
 
 class PackedRunner:
     lead = 0
+    has_hidden = True
 
     def __init__(
         self,
@@ -55,6 +56,10 @@ class PackedRunner:
         """Found while the logits are computed, of which none is kept."""
         logits_R1, ids_R1 = self._decoder.forward_top(*_arrays(batch))
         return Likeliest(logits_R1.flatten(), ids_R1.flatten())
+
+    def hidden(self, batch: Batch) -> Tensor:
+        use_threads(self._threads)
+        return self._decoder.forward_hidden(*_arrays(batch))
 
 
 def _arrays(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

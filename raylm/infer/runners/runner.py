@@ -48,6 +48,14 @@ class Runner(Protocol):
         """`forward`, of whose logits nothing else is asked for."""
         ...
 
+    @property
+    def has_hidden(self) -> bool: ...
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """R x E float32: what the head would read of the batch's `logit_rows`. Only where
+        `has_hidden`."""
+        ...
+
 
 def use_threads(threads: int) -> None:
     """For torch's own operations, the sampler's included; a setting of the calling thread."""
@@ -58,6 +66,8 @@ def use_threads(threads: int) -> None:
 class TorchRunner:
     """The decoder in the dtype of its weights, on any device torch has; where that is CUDA, a
     decode step is the replay of a graph, unless `graphs` is False."""
+
+    has_hidden = True
 
     def __init__(
         self,
@@ -95,14 +105,22 @@ class TorchRunner:
         use_threads(self._threads)
         if self._graphs is not None and batch.decodes_only:
             return self._graphs.run(batch)
+        return self._decoder.logits(self._hidden(batch)).float()
+
+    def likeliest(self, batch: Batch) -> Likeliest:
+        return Likeliest.of(self.forward(batch))
+
+    @torch.inference_mode()
+    def hidden(self, batch: Batch) -> Tensor:
+        use_threads(self._threads)
+        return self._hidden(batch).float()
+
+    def _hidden(self, batch: Batch) -> Tensor:
         device = self._cache.device
         tokens_N = known_tokens(batch.tokens_N.to(device), batch.drawn_ids_D)
         context = PagedAttention.of(batch, self._cache, self.block_size)
         hidden_NE = self._decoder.hidden_states(tokens_N, context)
-        return self._decoder.logits(hidden_NE[batch.logit_rows_R.to(device)]).float()
-
-    def likeliest(self, batch: Batch) -> Likeliest:
-        return Likeliest.of(self.forward(batch))
+        return hidden_NE[batch.logit_rows_R.to(device)]
 
     def _decode(self, tokens_S: Tensor, positions_S: Tensor, block_tables_SB: Tensor) -> Tensor:
         context = PagedAttention.of_decodes(

@@ -32,6 +32,8 @@ class Delta:
     prompt_tokens: int
     cached_tokens: int
     index: int = 0
+    embedding: tuple[float, ...] | None = None
+    """Of a prompt that was to become a vector: there is one delta, and no text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,11 @@ class PrefixCache:
     def match(self, request: Request) -> list[Node] | None:
         """The longest known beginning, short of the last token, whose logits are needed.
 
-        None while another request of no lower priority computes the block that comes next.
+        None while another request of no lower priority computes the block that comes next. Of who
+        is pooled every token is to be computed.
         """
+        if request.pooled:
+            return []
         nodes: list[Node] = []
         node = self._root
         while node.depth < (len(request.token_ids) - 1) // self.pool.block_size:

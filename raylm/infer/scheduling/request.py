@@ -45,6 +45,7 @@ class Request:
     priority: int = 0
     arrival: int = 0
     seniority: int | None = None  # the place in the order of first admissions
+    pooled: bool = False  # its prompt is wanted as a vector, and no answer
     on_turn: bool = False  # let in because its priority had waited long enough
     blocks: list[int] = field(default_factory=list)
     guesses: list[int] = field(default_factory=list)  # of its next tokens, for one step

@@ -64,6 +64,14 @@ class Plan:
         return sum(chunk.length + len(chunk.guesses) for chunk in self.chunks)
 
     @property
+    def drawing(self) -> "Plan":
+        return Plan(tuple(chunk for chunk in self.chunks if not chunk.request.pooled))
+
+    @property
+    def pooling(self) -> "Plan":
+        return Plan(tuple(chunk for chunk in self.chunks if chunk.request.pooled))
+
+    @property
     def sampled(self) -> list[Request]:
         return [chunk.request for chunk in self.chunks if chunk.samples]
 
@@ -236,7 +244,7 @@ class Scheduler:
             remaining = request.remaining_length
             length = min(remaining, 1 + spare)
             spare -= length - 1
-            samples = length == remaining
+            samples = length == remaining and not request.pooled
             guesses = self._tried(request, spare) if samples and request.guesses else ()
             spare -= len(guesses)
             chunks.append(Chunk(request, request.computed_length, length, samples, guesses))

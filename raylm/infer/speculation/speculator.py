@@ -115,7 +115,7 @@ class Speculator:
 
     def guess(self, running: Sequence[Request]) -> None:
         """Sets the guesses of each that decodes."""
-        decoding = [request for request in running if request.remaining_length == 1]
+        decoding = [r for r in running if r.remaining_length == 1 and not r.pooled]
         wanted = {}
         for request in decoding:
             hopes = self._hopes.setdefault(request, Hopes())

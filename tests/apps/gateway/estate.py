@@ -65,6 +65,10 @@ class Estate:
                 "max_tokens": 9,
                 "messages": [{"role": "user", "content": "Me"}],
             },
+            ("POST", "/v1/messages/count_tokens"): {
+                "model": "mock/echo",
+                "messages": [{"role": "user", "content": "Me"}],
+            },
             ("PATCH", "/api/vote"): {"chatId": chat, "messageId": message, "type": "down"},
             ("POST", "/api/folders"): {"name": "Mine"},
             ("PATCH", "/api/folders/{folder_id}"): {"name": "Stolen"},

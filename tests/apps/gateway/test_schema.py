@@ -68,6 +68,8 @@ REFUSALS = {
     "POST /api/auth/password/reset": "bad_request:token",
     "POST /api/auth/verify": "bad_request:token",
     # A model is one of /api/models, a message says something, and not any string is base64.
+    "POST /v1/messages/count_tokens": "There is no such model|messages: there is nothing"
+    "|.* it is not base64",
     "POST /v1/messages": "There is no such model|messages: there is nothing|.* it is not base64",
     # A hundred versions, of which each is right.
     "POST /api/document": "the document has 100 versions",

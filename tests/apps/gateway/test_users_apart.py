@@ -89,6 +89,7 @@ ROUTES = {
     ("GET", "/api/files/{file_id}"): GONE,
     ("DELETE", "/api/files/{file_id}"): GONE,
     ("POST", "/v1/messages"): OWN,
+    ("POST", "/v1/messages/count_tokens"): OWN,
     ("GET", "/api/models"): NOBODYS,
     ("POST", "/v1/chat/completions"): OWN,
     ("POST", "/v1/completions"): OWN,
@@ -97,6 +98,7 @@ ROUTES = {
         "/v1/embeddings",
     ): NO_MODEL,  # no mock makes vectors; others: routes/test_v1_embeddings.py
     ("GET", "/v1/models"): NOBODYS,
+    ("GET", "/v1/models/{model_id}"): NOBODYS,
     ("GET", "/health/live"): NOBODYS,
     ("GET", "/health/ready"): NOBODYS,
 }
@@ -112,7 +114,8 @@ REACHING = {
 }
 # Parameters that are no id of anybody's.
 PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
-PLAIN |= {"link", "state", "code", "format", "by"}
+PLAIN |= {"link", "state", "code", "format", "by", "after_id", "before_id"}
+EVERYBODYS = {"provider": "github", "model_id": "mock/echo"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Case:
         for parameter in operation.get("parameters", ()):
             name = parameter["name"]
             if parameter["in"] == "path":
-                value = "github" if name == "provider" else estate.id_of(self.route, name)
+                value = EVERYBODYS.get(name) or estate.id_of(self.route, name)
                 url = url.replace(f"{{{name}}}", value)
             elif parameter["in"] == "query" and (
                 parameter["required"] or name in (self.optional, "chatId")
@@ -239,7 +242,7 @@ def test_nobody_is_told_to_sign_in(ada: User, gateway: GatewayProcess, chat: str
     for case in CASES:
         if case.outcome != NOBODYS and (case.method, case.route) not in open_to_all:
             status, code, _ = case.send(nobody, estate)
-            expected = "" if case.route == "/v1/messages" else "unauthorized:chat"
+            expected = "" if case.route.startswith("/v1/messages") else "unauthorized:chat"
             assert (case.route, status, code) == (case.route, 401, expected)
 
 

@@ -6,10 +6,12 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
+from raylm.core.wire.events import Usage
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.budgets.book import BudgetBook
 from raylm_apps.gateway.budgets.counter import Amount, Counter, counter_of
@@ -67,24 +69,28 @@ class Budgets:
         max_tokens: int | None = None,
     ) -> Reservation:
         """To be settled. Raises rate_limit:budget, or offline:budget while nobody can tell."""
-        payer, now = await self.book.payer_of(session), self._clock()
-        applying = await self.book.applying(payer, card.id) if self._enforced else ()
-        reservation = Reservation(
-            uuid.uuid4().hex,
-            payer,
-            card,
-            now,
-            expected_usage(card, prompt_chars, images, max_tokens),
-            [counter_of(budget, payer, now) for budget in applying],
-            self.book.version,
-        )
-        if reservation.counters:
-            await self._grant(reservation)
-        self._journal.open(reservation)
-        return reservation
+        payer = await self.book.payer_of(session)
+        expected = expected_usage(card, prompt_chars, images, max_tokens)
+        return await self._granted(payer, card, expected)
+
+    async def extend(self, reservation: Reservation, said_tokens: int) -> None:
+        """For another model to go on with an answer: what was said so far is settled, and room for
+        the rest reserved anew. Raises as `reserve` does."""
+        last = reservation.last
+        if not last.counters:
+            return
+        self.settle(last)
+        expected = replace(last.expected, input_tokens=last.expected.input_tokens + said_tokens)
+        try:
+            last.extension = await self._granted(last.payer, last.card, expected, is_request=False)
+        except ApiError:
+            last.extension = self._beside(last.payer, last.card)  # for what is under way besides
+            raise
 
     def settle(self, reservation: Reservation) -> None:
         """What it has used is spent, the rest is free again."""
+        if reservation.extension is not None:
+            self.settle(reservation.extension)
         reservation.close()
         if self._journal.end(reservation):
             card, usage = reservation.card, reservation.usage
@@ -111,10 +117,7 @@ class Budgets:
     @contextmanager
     def beside(self, payer: Payer, card: ModelCard) -> Iterator[Reservation]:
         """For what nobody has asked for, such as a title: counted when it ends, never refused."""
-        reservation = Reservation(
-            uuid.uuid4().hex, payer, card, self._clock(), NOTHING, is_request=False
-        )
-        self._journal.open(reservation)
+        reservation = self._beside(payer, card)
         try:
             yield reservation
         finally:
@@ -201,6 +204,26 @@ class Budgets:
             count = await ledger.sweep(connection, self._lease_s)
         if count:
             logger.warning("what dead processes had reserved is spent", count=count)
+
+    async def _granted(
+        self, payer: Payer, card: ModelCard, expected: Usage, *, is_request: bool = True
+    ) -> Reservation:
+        applying = await self.book.applying(payer, card.id) if self._enforced else ()
+        now = self._clock()
+        counters = [counter_of(budget, payer, now) for budget in applying]
+        reservation = Reservation(
+            uuid.uuid4().hex, payer, card, now, expected, counters, self.book.version, is_request
+        )
+        if counters:
+            await self._grant(reservation)
+        self._journal.open(reservation)
+        return reservation
+
+    def _beside(self, payer: Payer, card: ModelCard) -> Reservation:
+        now = self._clock()
+        reservation = Reservation(uuid.uuid4().hex, payer, card, now, NOTHING, is_request=False)
+        self._journal.open(reservation)
+        return reservation
 
     async def _grant(self, reservation: Reservation) -> None:
         try:

@@ -12,15 +12,21 @@ from raylm.core.wire.events import (
     Usage,
 )
 from raylm.core.wire.prompt import Prompt, ToolCall
-from raylm_apps.gateway.budgets.estimate import prompt_tokens, tokens_of
+from raylm_apps.gateway.budgets.budgets import Budgets
+from raylm_apps.gateway.budgets.estimate import prompt_tokens
+from raylm_apps.gateway.budgets.meter import ReservationMeter
 from raylm_apps.gateway.budgets.reservation import Reservation
-from raylm_apps.gateway.providers.base import ModelCard, Provider
+from raylm_apps.gateway.providers.base import ModelCard
+from raylm_apps.gateway.routing.routed import RoutedProvider
 
 
 class Metered:
-    def __init__(self, provider: Provider, reservation: Reservation) -> None:
+    def __init__(
+        self, provider: RoutedProvider, budgets: Budgets, reservation: Reservation
+    ) -> None:
         self.name = provider.name
         self._provider = provider
+        self._budgets = budgets
         self._reservation = reservation
 
     async def models(self) -> Sequence[ModelCard]:
@@ -28,19 +34,17 @@ class Metered:
 
     async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """Where the provider does not tell, or is stopped, what came is counted by its length."""
-        chars, usage = 0, None
+        meter = ReservationMeter(self._budgets, self._reservation, prompt_tokens(prompt))
+        usage: Usage | None = None
         try:
-            async with aclosing(self._provider.stream(model, prompt)) as events:
+            async with aclosing(self._provider.stream(model, prompt, meter)) as events:
                 async for event in events:
-                    chars += chars_of(event)
+                    meter.came(chars_of(event))
                     if isinstance(event, Finished):
                         usage = event.usage
                     yield event
         finally:
-            if usage is None and chars:
-                usage = Usage(prompt_tokens(prompt), tokens_of(chars))
-            if usage is not None:
-                self._reservation.used(usage, model)
+            meter.ended(usage)
 
 
 def chars_of(event: Event) -> int:

@@ -32,11 +32,16 @@ class Reservation:
     """Not of what is asked besides, such as a title."""
     usage: Usage = NOTHING
     micros: int = 0
+    extension: "Reservation | None" = None
+    """Of an answer that broke off: what goes on with it is counted there."""
     _has_begun: bool = False
     _chars: int = 0
 
     def used(self, usage: Usage, card: ModelCard | None = None) -> None:
         """The provider has told; `card` is of the model that answered, if it is another."""
+        if self.extension is not None:
+            self.extension.used(usage, card)
+            return
         self._has_begun, self._chars = True, 0
         self.usage = self.usage + usage
         self.micros += cost_micros(usage, (card or self.card).prices)
@@ -45,6 +50,10 @@ class Reservation:
         """A piece of the answer was sent; where `used` does not follow, it is counted by these."""
         self._has_begun = True
         self._chars += chars
+
+    @property
+    def last(self) -> "Reservation":
+        return self if self.extension is None else self.extension.last
 
     def close(self) -> None:
         """No usage will come for what `came`."""

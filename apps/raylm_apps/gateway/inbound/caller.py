@@ -11,6 +11,7 @@ from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.auth import client_address, read_session, require_session
 from raylm_apps.gateway.budgets.estimate import Size
 from raylm_apps.gateway.providers.base import ModelCard
+from raylm_apps.gateway.routing.call import Meter, Unmetered
 from raylm_apps.gateway.security import api_key
 from raylm_apps.gateway.services import services_of
 
@@ -22,6 +23,12 @@ class Free(Allowance):
 
     async def take_for(self, model: ModelCard, size: Size) -> None:
         return None
+
+    async def take_turn(self) -> None:
+        return None
+
+    def meter(self) -> Meter:
+        return Unmetered()
 
 
 async def caller_of(request: Request) -> Allowance:

@@ -9,7 +9,7 @@ import orjson
 from raylm.core.errors import RequestError
 from raylm.core.wire.events import Usage
 from raylm.core.wire.failure import Failure
-from raylm.core.wire.openai.embeddings import EmbeddingRequest, embeddings_answer
+from raylm.core.wire.openai.embeddings import EmbeddingRequest, embedding_list
 from raylm.core.wire.openai.stream_decoder import usage_of
 from raylm_apps.gateway.budgets.estimate import Size
 from raylm_apps.gateway.providers.base import (
@@ -59,4 +59,4 @@ class EmbeddingCall:
     async def _translated(self, embedder: Embedder, card: ModelCard) -> AsyncGenerator[bytes, None]:
         request = self._request
         vectors, self.usage = await embedder.embed(card, request.texts(), request.dimensions)
-        yield orjson.dumps(embeddings_answer(request, vectors, self.usage))
+        yield embedding_list(request, vectors, self.usage).model_dump_json().encode()

@@ -11,14 +11,13 @@ from starlette.types import Send
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.budgets.estimate import Size
-from raylm_apps.gateway.budgets.reservation import Reservation
 from raylm_apps.gateway.conversation import CHARS_PER_TOKEN
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.inbound.answer_cache import Ticket
 from raylm_apps.gateway.inbound.presence import while_there
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.routing.answer import Answer
-from raylm_apps.gateway.routing.call import Call
+from raylm_apps.gateway.routing.call import Call, Meter
 from raylm_apps.gateway.routing.routed import RoutedProvider
 from raylm_apps.gateway.sse import EventStream
 
@@ -62,11 +61,12 @@ class Opening:
         if ticket is not None and (kept := await self._cache.find(ticket)) is not None:
             media_type = EVENTS if call.stream else JSON
             return Response(kept, media_type=media_type, headers={"x-raylm-cache": "hit"})
-        reservation = await self._allowance.take_for(card, call.size)
-        answer = await while_there(http, provider.open(call))
+        await self._allowance.take_for(card, call.size)
+        meter = self._allowance.meter()
+        answer = await while_there(http, provider.open(call, meter))
         end = self._allowance.kept()
         headers = _told(answer) | ({"x-raylm-cache": "miss"} if ticket is not None else {})
-        body = self._body(call, answer, reservation, ticket)
+        body = self._body(call, answer, meter, ticket)
         if call.stream:
             response = AnswerStream(body, headers={**HEADERS, **headers})
             response.answer, response.when_sent = answer, end
@@ -91,15 +91,14 @@ class Opening:
         self,
         call: ProgramCall,
         answer: Answer[bytes],
-        reservation: Reservation | None,
+        meter: Meter,
         ticket: Ticket | None,
     ) -> AsyncGenerator[bytes, None]:
         """What is to be kept is kept once it is whole; what was used is known then, too."""
         sent: list[bytes] = []
         try:
             async for piece in answer:
-                if reservation is not None:
-                    reservation.came(_chars(piece) if call.stream else len(piece))
+                meter.came(_chars(piece) if call.stream else len(piece))
                 if ticket is not None:
                     sent.append(piece)
                 yield piece
@@ -110,8 +109,7 @@ class Opening:
                 await self._cache.keep(ticket, b"".join(sent))
         finally:
             await answer.aclose()
-            if reservation is not None and call.usage is not None:
-                reservation.used(call.usage)
+            meter.ended(call.usage)
 
 
 class AnswerStream(EventStream):

@@ -1,6 +1,6 @@
 """Anthropic's messages API, or a server that speaks it, over one pooled aiohttp client."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -8,7 +8,12 @@ from typing import Any
 import aiohttp
 
 from raylm.core.wire.anthropic.abilities import Abilities, abilities_by_name, abilities_of
-from raylm.core.wire.anthropic.request_encoder import VERSION, messages_request, version_of
+from raylm.core.wire.anthropic.request_encoder import (
+    VERSION,
+    count_request,
+    messages_request,
+    version_of,
+)
 from raylm.core.wire.anthropic.stream_decoder import MessageStreamDecoder
 from raylm.core.wire.events import Event
 from raylm.core.wire.failure import Failure, WireError
@@ -18,6 +23,7 @@ from raylm_apps.gateway.providers.upstream import Upstream
 
 PAGE = 1_000
 MOST_PAGES = 20
+Encode = Callable[[Prompt, str, Abilities], dict[str, Any]]
 
 
 class AnthropicProvider:
@@ -48,18 +54,30 @@ class AnthropicProvider:
         return cards
 
     async def stream(self, model: ModelCard, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        name = model.remote_id
-        abilities = self._abilities.get(name) or abilities_by_name(name)
-        try:
-            asked = replace(prompt, sampling=prompt.sampling.over(self._sampling))
-            request = messages_request(asked, name, abilities)
-        except WireError as error:
-            raise ProviderError.of(error.failure, error.cause) from error
+        asked = replace(prompt, sampling=prompt.sampling.over(self._sampling))
+        request = self._encoded(messages_request, model, asked)
         version = {"anthropic-version": version_of(request)}
         events = self._upstream.events("/messages", request, MessageStreamDecoder(), version)
         async with aclosing(events):
             async for event in events:
                 yield event
+
+    async def count_tokens(self, model: ModelCard, prompt: Prompt) -> int:
+        request = self._encoded(count_request, model, prompt)
+        answer = await self._upstream.post("/messages/count_tokens", request)
+        try:
+            return int(answer["input_tokens"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise ProviderError.of(Failure.SERVER, f"a strange count: {error!r}") from error
+
+    def _encoded(self, encode: Encode, model: ModelCard, prompt: Prompt) -> dict[str, Any]:
+        """Raises ProviderError for what Anthropic does not take."""
+        name = model.remote_id
+        abilities = self._abilities.get(name) or abilities_by_name(name)
+        try:
+            return encode(prompt, name, abilities)
+        except WireError as error:
+            raise ProviderError.of(error.failure, error.cause) from error
 
     async def _listed(self) -> list[dict[str, Any]]:
         models: list[dict[str, Any]] = []

@@ -31,6 +31,25 @@ class Prices:
     cached: float | None = None
     cache_write: float | None = None
 
+    @classmethod
+    def dearest(cls, some: Sequence["Prices"]) -> "Prices | None":
+        """What each kind of token costs at most, whoever of them answers."""
+        if not some:
+            return None
+        return cls(
+            max(prices.input for prices in some),
+            max(prices.output for prices in some),
+            _most([(prices.cached, prices.input) for prices in some]),
+            _most([(prices.cache_write, prices.input) for prices in some]),
+        )
+
+
+def _most(some: Sequence[tuple[float | None, float]]) -> float | None:
+    """None where nobody names a price of its own."""
+    if all(own is None for own, _ in some):
+        return None
+    return max(plain if own is None else own for own, plain in some)
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -112,6 +131,19 @@ class Embedder(Protocol):
     ) -> tuple[Sequence[Sequence[float]], Usage | None]:
         """A vector a text. Raises ProviderError."""
         ...
+
+
+class TokenCounter(Protocol):
+    """Of a provider that counts a prompt before it is asked."""
+
+    async def count_tokens(self, model: ModelCard, prompt: Prompt) -> int:
+        """Raises ProviderError."""
+        ...
+
+
+def counter_of(provider: Provider) -> TokenCounter | None:
+    counter: TokenCounter | None = provider if hasattr(provider, "count_tokens") else None  # type: ignore[assignment]
+    return counter
 
 
 def embedder_of(provider: Provider) -> Embedder | None:

@@ -16,8 +16,9 @@ from raylm_apps.gateway.files.attachments import load_attachments, settle_files
 from raylm_apps.gateway.files.generated import GeneratedFiles
 from raylm_apps.gateway.following import follow, news
 from raylm_apps.gateway.generation import Generation, ToolLimits, metadata_of
-from raylm_apps.gateway.providers.base import ModelCard, Provider
+from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.routes.access import joined_team, own_chat, own_folder
+from raylm_apps.gateway.routing.routed import RoutedProvider
 from raylm_apps.gateway.services import Gateway, Services
 from raylm_apps.gateway.sse import STREAM, batches_as_sse, parts_as_sse, sse_response
 from raylm_apps.gateway.store import chats, messages
@@ -113,7 +114,7 @@ async def _start(
     allowance: Allowance,
     request: ChatRequest,
     exchange: Exchange,
-    provider: Provider,
+    provider: RoutedProvider,
     model: ModelCard,
 ) -> StreamingResponse:
     gateway, user_id = allowance.gateway, allowance.session.user_id

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from raylm.core.wire.failure import Failure
 from raylm_apps.gateway.providers.base import ProviderError, ToolsRefusedError
 from raylm_apps.gateway.routing.asked import Asked
-from raylm_apps.gateway.routing.call import Attempt, Call
+from raylm_apps.gateway.routing.call import Attempt, Call, Meter
 from raylm_apps.gateway.routing.circuit import State
 from raylm_apps.gateway.routing.circuit_board import CircuitBoard
 from raylm_apps.gateway.routing.load import Load
@@ -37,7 +37,9 @@ class Knowledge:
 class Answer(Generic[T]):
     """An async iterator of what the deployments say; closing it cancels their work at once."""
 
-    def __init__(self, route: Route, plan: Plan, call: Call[T], known: Knowledge) -> None:
+    def __init__(
+        self, route: Route, plan: Plan, call: Call[T], known: Knowledge, meter: Meter
+    ) -> None:
         self.attempts: list[Attempt] = []
         self.overhead_s = 0.0
         """Of the time until it began, what was not spent waiting for deployments."""
@@ -45,6 +47,7 @@ class Answer(Generic[T]):
         self._plan = plan
         self._call = call
         self._known = known
+        self._meter = meter
         self._said: list[T] = []
         self._errors: list[ProviderError] = []
         self._waited_s = 0.0
@@ -89,12 +92,14 @@ class Answer(Generic[T]):
                     raise
             finally:
                 await asked.aclose()
+            await self._meter.broke_off()
             self._asked = await self._ask()
 
     async def _ask(self) -> Asked[T]:
         """Ask one after the other until one begins."""
         while (asked := await self._next()) is not None:
             if winner := await self._begin_or_race(asked):
+                self._meter.began(winner.deployment.card)
                 return winner
         if not self._errors:
             raise all_resting(self._route.asked, self._known.board)

@@ -1,8 +1,10 @@
 """What can be asked, by whom, and who will answer: by the newest configuration."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from raylm_apps.gateway.accounts.session import Session
+from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.routing.offer import Offer
 from raylm_apps.gateway.routing.routed import RoutedProvider
@@ -34,8 +36,8 @@ class Catalog:
     async def resolve(
         self, name: str | None, asker: Session | None = None
     ) -> tuple[RoutedProvider, ModelCard]:
-        """Raises bad_request for an unknown name, forbidden for one that is not the asker's,
-        offline for one whose provider is away."""
+        """The card has the prices of the dearest who may answer. Raises bad_request for an unknown
+        name, forbidden for one that is not the asker's, offline for one whose provider is away."""
         offer = self._offer
         if name is None:
             await offer.refresh()
@@ -44,7 +46,19 @@ class Catalog:
             card = await offer.card(name, asker)
         if card is None:
             raise offer.absence()
-        return RoutedProvider(self._router, offer.route(card, asker)), card
+        route = offer.route(card, asker)
+        return RoutedProvider(self._router, route), replace(card, prices=route.dearest)
+
+    async def find(
+        self, name: str, asker: Session | None = None
+    ) -> tuple[RoutedProvider, ModelCard]:
+        """`resolve`, but with the status that programs look for: not_found for an unknown name."""
+        try:
+            return await self.resolve(name, asker)
+        except ApiError as error:
+            if error.code != "bad_request:api":
+                raise
+            raise ApiError("not_found:model", error.cause) from error
 
     def _default(self, cards: Sequence[ModelCard]) -> ModelCard | None:
         wanted = [card for card in cards if card.id in (self._wanted, f"raylm/{self._wanted}")]

@@ -21,7 +21,7 @@ def group_card(name: str, group: GroupConfig, known: Mapping[str, ModelCard]) ->
         vision=bool(members) and all(member.vision for member in members),
         chat_template=all(member.chat_template for member in members),
         context_tokens=_context_tokens(members, larger),
-        prices=_dearest(members),
+        prices=Prices.dearest([member.prices for member in members if member.prices]),
         embeds=bool(members) and all(member.embeds for member in members),
     )
 
@@ -31,8 +31,3 @@ def _context_tokens(members: Sequence[ModelCard], larger: Sequence[ModelCard]) -
     sizes = [member.context_tokens for member in members if member.context_tokens]
     most = [other.context_tokens for other in larger if other.context_tokens]
     return max([min(sizes), *most]) if sizes else None
-
-
-def _dearest(members: Sequence[ModelCard]) -> Prices | None:
-    prices = [member.prices for member in members if member.prices]
-    return max(prices, key=lambda price: price.input + price.output, default=None)

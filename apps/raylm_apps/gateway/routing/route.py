@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from raylm_apps.gateway.providers.base import ModelCard, Provider
+from raylm_apps.gateway.providers.base import ModelCard, Prices, Provider
 from raylm_apps.gateway.routing.circuit import ENDLESS, Tolerance
 from raylm_apps.gateway.routing.strategy import Strategy
 
@@ -67,6 +67,12 @@ class Route:
     @property
     def name(self) -> str:
         return self.asked.name
+
+    @property
+    def dearest(self) -> Prices | None:
+        """Of all who may answer."""
+        deployments = [one for pool in (self.asked, *self.others.values()) for one in pool.members]
+        return Prices.dearest([one.card.prices for one in deployments if one.card.prices])
 
     @property
     def has_others(self) -> bool:

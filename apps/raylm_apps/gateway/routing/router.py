@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from raylm_apps.gateway.routing.answer import Answer, Knowledge
-from raylm_apps.gateway.routing.call import Call
+from raylm_apps.gateway.routing.call import Call, Meter, Unmetered
 from raylm_apps.gateway.routing.circuit_board import CircuitBoard
 from raylm_apps.gateway.routing.load import Load
 from raylm_apps.gateway.routing.plan import Plan
@@ -27,9 +27,10 @@ class Router:
         self._known = Knowledge(board, Load(), watch)
         self._draw = draw
 
-    async def open(self, route: Route, call: Call[T]) -> Answer[T]:
+    async def open(self, route: Route, call: Call[T], meter: Meter | None = None) -> Answer[T]:
         """Whoever answers has begun when this returns. Raises ProviderError; close the answer."""
-        answer = Answer(route, Plan(route, self._choose), call, self._known)
+        plan = Plan(route, self._choose)
+        answer = Answer(route, plan, call, self._known, meter or Unmetered())
         await answer.begin()
         return answer
 

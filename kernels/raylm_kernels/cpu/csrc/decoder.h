@@ -46,12 +46,14 @@ struct Range {
     int end;
 };
 
-// Where a batch's logits go: all of a row, or its `top` largest and their tokens.
+// Where a batch's logits go: all of a row, or its `top` largest and their tokens; or, in their
+// place, what the head would read.
 struct Logits {
     float* all;  // [logit rows, vocabulary]; null for the largest
     std::int32_t top;
     float* values;  // [logit rows, top]
     std::int32_t* tokens;
+    float* hidden;  // [logit rows, hidden size]; null for logits
 };
 
 // Where a member keeps its rows of a matrix.
@@ -118,6 +120,7 @@ private:
     void project_out(int member, const Layer& layer);
     void gate_up(int member, const Layer& layer, const Activations& x);
     void project_down(int member, const Layer& layer);
+    void keep_hidden(int member, float* to);
     void project_head(int member, const Logits& logits);
     void merge_tops(int output, int row, const Logits& logits);
 

@@ -29,7 +29,7 @@ Finding Decoder::forward(const Batch& batch, const Logits& logits) {
         if (longest > workspace.attention.stride) {
             workspace.attention = AttentionWorkspace(longest, shape_.padded_head_dim);
         }
-        if (!logits.all) {
+        if (!logits.all && !logits.hidden) {
             const int rows = std::min(kTileTokens, batch.logits_count);
             workspace.tops.assign(rows, Top(logits.top));
         }
@@ -70,7 +70,11 @@ void Decoder::run_tile(int member, const Batch& batch, const Logits& logits) {
         project_down(member, layer);
         team_.barrier(member);
     }
-    if (!tile_.logit_tokens.empty()) project_head(member, logits);
+    if (logits.hidden) {
+        keep_hidden(member, logits.hidden);
+    } else if (!tile_.logit_tokens.empty()) {
+        project_head(member, logits);
+    }
 }
 
 void Decoder::embed(int member, const Batch& batch) {
@@ -211,6 +215,15 @@ void Decoder::add_to_hidden(int member, const PackedMatrix& weights, const Activ
         }
     };
     multiply_shares(member, weights, x, tile_.count, add);
+}
+
+void Decoder::keep_hidden(int member, float* to) {
+    const Range own = part_of(int(tile_.logit_tokens.size()), member, team_.members());
+    for (int row = own.begin; row < own.end; ++row) {
+        rms_norm(hidden(tile_.logit_tokens[row]), final_norm_.data(), shape_.hidden_size,
+                 shape_.hidden_size, shape_.norm_eps,
+                 to + std::size_t(tile_.logit_outputs[row]) * shape_.hidden_size);
+    }
 }
 
 void Decoder::project_head(int member, const Logits& logits) {

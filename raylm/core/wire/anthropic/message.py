@@ -1,11 +1,17 @@
-"""The events of a stream as the one message that is sent where none was asked for."""
+"""What is answered whole: a stream's events as one message, and how long a prompt is."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
+
 from raylm.core.wire.anthropic.tool_input import tool_input
 
 Chunk = dict[str, Any]
+
+
+class TokenCount(BaseModel):
+    input_tokens: int
 
 
 def whole_message(chunks: Iterable[Chunk]) -> dict[str, Any]:

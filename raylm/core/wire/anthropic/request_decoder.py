@@ -14,6 +14,7 @@ from raylm.core.wire.anthropic.requests import (
     AssistantMessage,
     Base64Image,
     Base64Pdf,
+    CountRequest,
     DocumentBlock,
     ImageBlock,
     MessagesRequest,
@@ -57,7 +58,7 @@ _ORDER: dict[type, int] = {DocumentBlock: 0, ImageBlock: 1, TextBlock: 2, Search
 _THOUGHT_FIRST: dict[type, int] = {ThinkingBlock: 0, RedactedThinkingBlock: 0}
 
 
-def prompt_of(request: MessagesRequest) -> Prompt:
+def prompt_of(request: CountRequest) -> Prompt:
     """Raises WireError where nothing is asked."""
     turns = [*_system(request.system), *_conversation(request)]
     if all(turn.role == "system" or _is_blank(turn) for turn in turns):
@@ -73,13 +74,13 @@ def prompt_of(request: MessagesRequest) -> Prompt:
         ),
         choice,
         parallel,
-        _sampling(request),
+        _sampling(request) if isinstance(request, MessagesRequest) else Sampling(),
         _output(request),
         _effort(request),
     )
 
 
-def _conversation(request: MessagesRequest) -> Iterable[Turn]:
+def _conversation(request: CountRequest) -> Iterable[Turn]:
     for message in request.messages:
         match message:
             case SystemMessage():
@@ -183,7 +184,7 @@ def _answer(blocks: Sequence[AssistantBlock]) -> Turn:
     )
 
 
-def _choice(request: MessagesRequest) -> tuple[Choice, bool | None]:
+def _choice(request: CountRequest) -> tuple[Choice, bool | None]:
     choice = request.tool_choice
     if choice is None:
         return "auto", None
@@ -204,13 +205,13 @@ def _sampling(request: MessagesRequest) -> Sampling:
     )
 
 
-def _output(request: MessagesRequest) -> JsonOutput | None:
+def _output(request: CountRequest) -> JsonOutput | None:
     config = request.output_config
     wanted = (config and config.format) or request.output_format
     return JsonOutput(wanted.schema_) if wanted else None
 
 
-def _effort(request: MessagesRequest) -> Effort | None:
+def _effort(request: CountRequest) -> Effort | None:
     """A model that thinks as it sees fit does so with much effort, if nothing else is said."""
     config, thinking = request.output_config, request.thinking
     effort = EFFORTS.get(config.effort, "high") if config and config.effort else None

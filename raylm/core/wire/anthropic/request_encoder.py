@@ -13,6 +13,9 @@ LEAST_BUDGET = 1_024
 NEWEST_MODEL = Abilities()
 VERSION = "2026-10-21"
 VERSION_WITH_SAMPLING = "2023-06-01"
+_COUNTED = frozenset(
+    {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"}
+)
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 
@@ -42,6 +45,17 @@ def messages_request(
         **({"output_config": config} if config else {}),
         **_sampling(prompt.sampling, is_sampled=abilities.sampled and not thinking),
     }
+
+
+def count_request(
+    prompt: Prompt, model: str, abilities: Abilities = NEWEST_MODEL
+) -> dict[str, Any]:
+    """For the number of tokens that a model would read. Raises WireError.
+
+    Source: https://platform.claude.com/docs/en/api/messages-count-tokens
+    """
+    request = messages_request(prompt, model, abilities)
+    return {name: value for name, value in request.items() if name in _COUNTED}
 
 
 def version_of(request: Mapping[str, Any]) -> str:

@@ -212,23 +212,31 @@ class OutputConfig(Wire):
     format: JsonFormat | None = None
 
 
-class MessagesRequest(Wire):
-    """Source: https://platform.claude.com/docs/en/api/messages"""
+class CountRequest(Wire):
+    """What a model would read.
+
+    Source: https://platform.claude.com/docs/en/api/messages-count-tokens
+    """
 
     model: str
-    max_tokens: Positive
     messages: list[
         Annotated[UserMessage | AssistantMessage | SystemMessage, Field(discriminator="role")]
     ] = Field(min_length=1)
     system: Texts = []
-    stream: bool = False
-    temperature: float | None = Field(None, ge=0, le=1)
-    top_p: float | None = Field(None, ge=0, le=1)
-    top_k: Natural | None = None
-    stop_sequences: list[str] | None = None
     tools: list[Tool] = []
     tool_choice: Annotated[AnyChoice | ToolChoice, _BY_TYPE] | None = None
     thinking: Annotated[ThinkingBudget | ThinkingMode, _BY_TYPE] | None = None
     output_config: OutputConfig | None = None
     output_format: JsonFormat | None = None
     cache_control: CacheControl | None = None
+
+
+class MessagesRequest(CountRequest):
+    """Source: https://platform.claude.com/docs/en/api/messages"""
+
+    max_tokens: Positive
+    stream: bool = False
+    temperature: float | None = Field(None, ge=0, le=1)
+    top_p: float | None = Field(None, ge=0, le=1)
+    top_k: Natural | None = None
+    stop_sequences: list[str] | None = None

@@ -1,6 +1,7 @@
 """A prompt as the body of Google's generateContent."""
 
 import base64
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from mimetypes import guess_type
@@ -38,6 +39,7 @@ SAMPLING_NAMES = {
 }
 # Up to Gemini 2.5 thinking has a budget, what Google's own OpenAI-compatible route makes of effort.
 BUDGETS: dict[Effort, int] = {"minimal": 1_024, "low": 1_024, "medium": 8_192, "high": 24_576}
+_SHOWS = re.compile(r"gemini-([3-9]|\d\d)")  # of older ones no result may hold a picture
 HAVE_BUDGETS = ("gemini-2", "gemini-flash-lite-latest")
 Json = dict[str, Any]
 
@@ -56,29 +58,32 @@ def generate_request(prompt: Prompt, model: str, *, reasons: bool = False) -> Js
         **({"thinkingConfig": _thinking(prompt.effort, model)} if reasons else {}),
     }
     return {
-        "contents": _contents(prompt.turns, names),
+        "contents": _contents(prompt.turns, names, shows=_SHOWS.match(model) is not None),
         **({"systemInstruction": {"parts": system}} if system else {}),
         **(_tools(prompt) if prompt.tools else {}),
         **({"generationConfig": generation} if generation else {}),
     }
 
 
-def _contents(turns: Sequence[Turn], names: dict[str, str]) -> list[Json]:
-    """Results stand together, one for each call of the turn before them, or Google refuses."""
+def _contents(turns: Sequence[Turn], names: dict[str, str], *, shows: bool) -> list[Json]:
+    """Results stand together, one for each call of the turn before them, or Google refuses; what
+    they show is a part of them, where a model takes that, or stands beside them."""
     contents = []
     for role, same in groupby(turns, key=lambda turn: turn.role):
-        if role != "system" and (parts := [part for turn in same for part in _parts(turn, names)]):
+        parts = [part for turn in same for part in _parts(turn, names, shows=shows)]
+        if role != "system" and parts:
             contents.append({"role": "model" if role == "assistant" else "user", "parts": parts})
     return contents
 
 
-def _parts(turn: Turn, names: dict[str, str]) -> list[Json]:
+def _parts(turn: Turn, names: dict[str, str], *, shows: bool) -> list[Json]:
     media = [*map(_image, turn.images), *map(_inline, turn.files)]
     match turn.role:
         case "assistant":
             return [*_spoken(turn.text, turn.thoughts), *media, *map(_call, turn.tool_calls)]
         case "tool":
-            return [_result(turn, names), *media]
+            inside, beside = (media, []) if shows else ([], media)
+            return [_result(turn, names, inside), *beside]
         case _:
             return [*([{"text": turn.text}] if turn.text else []), *media]
 
@@ -111,12 +116,13 @@ def _arguments(call: ToolCall) -> Json:
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _result(turn: Turn, names: dict[str, str]) -> Json:
+def _result(turn: Turn, names: dict[str, str], media: Sequence[Json]) -> Json:
     call_id = turn.tool_call_id or ""
-    response = {
+    response: Json = {
         "id": call_id,
         "name": names.get(call_id, tool_name("")),
         "response": {"error" if turn.is_error else "output": turn.text},
+        **({"parts": [*media]} if media else {}),
     }
     return {"functionResponse": response}
 

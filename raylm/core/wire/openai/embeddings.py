@@ -3,9 +3,9 @@
 import base64
 from array import array
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from raylm.core.errors import RequestError
 from raylm.core.wire.events import Usage
@@ -28,29 +28,54 @@ class EmbeddingRequest(Wire):
             return len(self.input)
         return sum(1 if isinstance(one, int) else len(one) for one in self.input)
 
+    def inputs(self) -> list[str] | list[list[int]]:
+        """One entry per vector, each text or token ids. Raises RequestError where there is none."""
+        if isinstance(self.input, str):
+            return [self.input]
+        if not self.input:
+            raise RequestError("input is empty; send at least one text", param="input")
+        if isinstance(self.input[0], int):
+            return [self.input]
+        return self.input
+
     def texts(self) -> list[str]:
         """Raises RequestError for tokens, which only OpenAI's own models know."""
-        texts = [self.input] if isinstance(self.input, str) else self.input
+        texts = [text for text in self.inputs() if isinstance(text, str)]
         if not texts:
-            raise RequestError("input is empty; send at least one text", param="input")
-        if not all(isinstance(text, str) for text in texts):
             raise RequestError("this model takes texts, not tokens", param="input")
-        return [text for text in texts if isinstance(text, str)]
+        return texts
 
 
-def embeddings_answer(
+class Embedding(BaseModel):
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(BaseModel):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
+def embedding_list(
     request: EmbeddingRequest, vectors: Sequence[Sequence[float]], usage: Usage | None
-) -> dict[str, Any]:
+) -> EmbeddingList:
     tokens = usage.input_tokens if usage else 0
-    return {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": place, "embedding": _encoded(request, vector)}
+    return EmbeddingList(
+        data=[
+            Embedding(index=place, embedding=_encoded(request, vector))
             for place, vector in enumerate(vectors)
         ],
-        "model": request.model,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
+        model=request.model,
+        usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
+    )
 
 
 def _encoded(request: EmbeddingRequest, vector: Sequence[float]) -> list[float] | str:

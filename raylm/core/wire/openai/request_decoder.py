@@ -101,7 +101,13 @@ def _turn(message: Message, place: str) -> Turn:
     if message.role == "tool":
         if message.tool_call_id is None:
             raise RequestError("a tool's message needs tool_call_id", param=f"{place}.tool_call_id")
-        return Turn("tool", _text(message.content), tool_call_id=message.tool_call_id)
+        return Turn(
+            "tool",
+            _text(message.content),
+            tool_call_id=message.tool_call_id,
+            images=_images(message, place),
+            files=_files(message, place),
+        )
     thought = message.reasoning_content
     return Turn(
         "system" if message.role == "developer" else message.role,
@@ -110,11 +116,19 @@ def _turn(message: Message, place: str) -> Turn:
             ToolCall(call.id, call.function.name, call.function.arguments)
             for call in message.tool_calls
         ],
-        images=[_image(part, place) for part in message.content if isinstance(part, ImagePart)],
-        files=[_file(part, place) for part in message.content if isinstance(part, FilePart)],
+        images=_images(message, place),
+        files=_files(message, place),
         thoughts=[Thought(thought)] if thought else [],
         cache=any(isinstance(part, TextPart) and part.cache_control for part in message.content),
     )
+
+
+def _images(message: Message, place: str) -> list[Image | ImageLink]:
+    return [_image(part, place) for part in message.content if isinstance(part, ImagePart)]
+
+
+def _files(message: Message, place: str) -> list[File]:
+    return [_file(part, place) for part in message.content if isinstance(part, FilePart)]
 
 
 def _text(parts: Iterable[Part]) -> str:

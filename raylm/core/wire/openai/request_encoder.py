@@ -1,9 +1,12 @@
 """A prompt as the body of OpenAI's chat completions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from raylm.core.wire.prompt import File, Image, ImageLink, JsonOutput, NamedTool, Prompt, Turn
+
+SEE_BELOW = "(The result is shown in the next message.)"
 
 
 def chat_request(prompt: Prompt, model: str) -> dict[str, Any]:
@@ -17,7 +20,7 @@ def chat_request(prompt: Prompt, model: str) -> dict[str, Any]:
         sampling["max_completion_tokens"] = sampling.pop("max_tokens")
     return {
         "model": model,
-        "messages": [_message(turn) for turn in prompt.turns],
+        "messages": [*_messages(prompt.turns)],
         "stream": True,
         "stream_options": {"include_usage": True},
         **sampling,
@@ -27,9 +30,26 @@ def chat_request(prompt: Prompt, model: str) -> dict[str, Any]:
     }
 
 
+def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
+    """Results have text alone: what tools have shown is the user's to show, after all of them."""
+    names = {call.id: call.name for turn in turns for call in turn.tool_calls}
+    for is_result, group in groupby(turns, key=lambda turn: turn.role == "tool"):
+        some = list(group)
+        yield from map(_message, some)
+        if is_result and (shown := [part for turn in some for part in _shown(turn, names)]):
+            yield {"role": "user", "content": shown}
+
+
+def _shown(turn: Turn, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    media = [*map(_image, turn.images), *map(_file, turn.files)]
+    name = names.get(turn.tool_call_id or "", "the tool")
+    return [{"type": "text", "text": f"What {name} has shown:"}, *media] if media else []
+
+
 def _message(turn: Turn) -> dict[str, Any]:
     if turn.role == "tool":
-        return {"role": "tool", "tool_call_id": turn.tool_call_id, "content": turn.text}
+        text = turn.text or (SEE_BELOW if turn.images or turn.files else "")
+        return {"role": "tool", "tool_call_id": turn.tool_call_id, "content": text}
     if not turn.tool_calls:
         return {"role": turn.role, "content": _content(turn)}
     calls = [

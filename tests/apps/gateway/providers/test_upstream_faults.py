@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -13,8 +14,11 @@ from aiohttp import web
 from raylm.core.wire.events import Event, Finished, TextDelta
 from raylm.core.wire.failure import Failure
 from raylm.core.wire.prompt import Prompt, Turn
-from raylm_apps.gateway.providers.base import Provider, ProviderError
+from raylm_apps.gateway.providers import upstream
+from raylm_apps.gateway.providers.base import UNREACHABLE, Provider, ProviderError
+from raylm_apps.gateway.providers.registry import KINDS
 from tests.apps.gateway.harness import free_port
+from tests.apps.gateway.mail_server import certificate
 from tests.apps.gateway.providers.dialects import DIALECTS, KEY, Dialect
 from tests.apps.gateway.providers.upstream_server import (
     UpstreamServer,
@@ -30,6 +34,13 @@ PROMPT = Prompt([Turn("user", "Hi")])
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     found: Dialect = request.param
     return found
+
+
+@pytest.fixture(scope="module")
+def its_own_word(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path_factory.mktemp("certificate")))
+    return context
 
 
 @pytest.fixture
@@ -59,6 +70,10 @@ async def failure(provider: Provider, dialect: Dialect, *before: Event) -> Provi
     return error
 
 
+def test_every_kind_that_has_a_server_is_here() -> None:
+    assert {dialect.name for dialect in DIALECTS} == KINDS.keys() - {"mock"}
+
+
 async def test_nobody_listens(dialect: Dialect) -> None:
     async with aiohttp.ClientSession() as client:
         provider = dialect.speaker(f"http://127.0.0.1:{free_port()}", client)
@@ -72,6 +87,48 @@ async def test_the_name_is_nobodys(dialect: Dialect) -> None:
     async with aiohttp.ClientSession() as client:
         provider = dialect.speaker("http://nobody.invalid", client)
         assert (await failure(provider, dialect)).failure is Failure.UNREACHABLE
+        with pytest.raises(ProviderError) as caught:
+            await provider.models()
+        assert caught.value.failure is Failure.UNREACHABLE
+
+
+async def test_its_certificate_is_nobodys(dialect: Dialect, its_own_word: ssl.SSLContext) -> None:
+    """One that it has signed itself: neither key nor question is told to it."""
+    async with upstream_server(its_own_word) as server, aiohttp.ClientSession() as client:
+        server.behave = sending(dialect.said("secrets"), *dialect.end)
+        provider = dialect.speaker(server.url, client)
+        error = await failure(provider, dialect)
+        assert (error.failure, error.message) == (Failure.UNREACHABLE, UNREACHABLE)
+        assert "certificate" in error.cause.lower()
+        with pytest.raises(ProviderError) as caught:
+            await provider.models()
+        assert caught.value.failure is Failure.UNREACHABLE
+        assert server.paths == []
+
+
+async def test_it_speaks_no_tls(dialect: Dialect, server: UpstreamServer) -> None:
+    async with aiohttp.ClientSession() as client:
+        provider = dialect.speaker(server.url.replace("http:", "https:"), client)
+        assert (await failure(provider, dialect)).failure is Failure.UNREACHABLE
+        assert server.paths == []
+
+
+@pytest.mark.parametrize("words", [[], ["half"]])
+async def test_it_stalls(
+    provider: Provider,
+    dialect: Dialect,
+    server: UpstreamServer,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def stall(request: web.Request, response: web.StreamResponse) -> None:
+        await sending(*map(dialect.said, words))(request, response)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(upstream, "PATIENCE", aiohttp.ClientTimeout(total=None, sock_read=0.2))
+    server.behave = stall
+    error = await failure(provider, dialect, *map(TextDelta, words))
+    assert error.failure is Failure.TIMEOUT
 
 
 async def test_it_resets_in_mid_stream(
@@ -107,8 +164,8 @@ async def test_bytes_come_one_by_one(
     provider: Provider, dialect: Dialect, server: UpstreamServer
 ) -> None:
     said = json.dumps(dialect.said("é😀"), ensure_ascii=False)
-    end = json.dumps(dialect.end)
-    stream = f"data: {said}\n\ndata: {end}\n\n".encode()
+    end = "".join(f"data: {json.dumps(event)}\n\n" for event in dialect.end)
+    stream = f"data: {said}\n\n{end}".encode()
     server.behave = writing(*(bytes([byte]) for byte in stream))
     assert await answer(provider, dialect) == [TextDelta("é😀"), Finished("stop")]
 
@@ -116,7 +173,7 @@ async def test_bytes_come_one_by_one(
 async def test_an_event_that_nobody_knows_is_passed_over(
     provider: Provider, dialect: Dialect, server: UpstreamServer
 ) -> None:
-    server.behave = sending(dialect.said("a"), dialect.unknown, dialect.said("b"), dialect.end)
+    server.behave = sending(dialect.said("a"), dialect.unknown, dialect.said("b"), *dialect.end)
     told = await answer(provider, dialect)
     assert told == [TextDelta("a"), TextDelta("b"), Finished("stop")]
 
@@ -163,7 +220,7 @@ async def test_the_key_is_wrong(
 async def test_the_key_is_in_a_header_alone(
     provider: Provider, dialect: Dialect, server: UpstreamServer
 ) -> None:
-    server.behave = sending(dialect.end)
+    server.behave = sending(*dialect.end)
     assert await answer(provider, dialect) == [Finished("stop")]
     assert any(KEY in value for value in server.headers[0].values())
     assert KEY not in f"{server.paths} {server.requests}"

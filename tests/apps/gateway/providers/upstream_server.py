@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -53,15 +54,15 @@ class UpstreamServer:
 
 
 @asynccontextmanager
-async def upstream_server() -> AsyncIterator[UpstreamServer]:
+async def upstream_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[UpstreamServer]:
     server = UpstreamServer()
     app = web.Application()
     app.router.add_get("/{path:.*}", server._list)
     app.router.add_post("/{path:.*}", server._answer)
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     yield server
     await runner.cleanup()
 

@@ -129,6 +129,24 @@ def test_images_and_files() -> None:
     ]
 
 
+def test_what_a_result_shows_is_a_part_of_it_or_beside_it() -> None:
+    """Gemini has results with pictures since 3."""
+    turns = [
+        Turn("assistant", "", [ToolCall("c", "draw", "{}"), ToolCall("d", "rain", "{}")]),
+        Turn("tool", "Done", tool_call_id="c", images=[Image("image/png", b"dot")]),
+        Turn("tool", "none", tool_call_id="d"),
+    ]
+    drawn: Any = {"id": "c", "name": "draw", "response": {"output": "Done"}}
+    rain = {"functionResponse": {"id": "d", "name": "rain", "response": {"output": "none"}}}
+    picture = {"inlineData": {"mimeType": "image/png", "data": "ZG90"}}
+    newer = generate_request(prompt(*turns), "gemini-3-pro")["contents"]
+    assert newer[-1]["parts"] == [{"functionResponse": {**drawn, "parts": [picture]}}, rain]
+    older = generate_request(prompt(*turns), "gemini-2.5-pro")["contents"]
+    assert older[-1]["parts"] == [{"functionResponse": drawn}, picture, rain]
+    for contents in (newer, older):
+        types.Content.model_validate(contents[-1])
+
+
 def test_every_way_to_sample() -> None:
     sampling = Sampling(9, 0.5, 0.9, 40, ["END"], 7, 0.1, 0.2)
     assert None not in vars(sampling).values()

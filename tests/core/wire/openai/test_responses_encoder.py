@@ -94,6 +94,13 @@ def test_the_items_of_an_answer() -> None:
     ]
 
 
+def test_a_result_that_shows_something() -> None:
+    turn = Turn("tool", "Done", tool_call_id="c", images=[Image("image/png", b"dot")])
+    (item,) = encoded(prompt(turn))["input"]
+    picture = {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,ZG90"}
+    assert item["output"] == [{"type": "input_text", "text": "Done"}, picture]
+
+
 def test_a_thought_that_nothing_follows_is_left_out() -> None:
     turn = Turn("assistant", "", thoughts=[Thought("Hm.", "rs_1:secret")])
     assert encoded(prompt(turn, Turn("user", "Well?")))["input"] == [
