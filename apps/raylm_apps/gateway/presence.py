@@ -2,30 +2,37 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
-
-T = TypeVar("T")
+from starlette.types import Receive
 
 
-async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Of a request whose body has been read. Raises ClientDisconnect, once the work has ended."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_leaving(request))
+async def while_there(receive: Receive, work: Coroutine[Any, Any, None]) -> bool:
+    """Of a request whose body has been read: the work in this task, for a tenth of what a task
+    group costs. False where they have left, once the work has ended."""
+    working = asyncio.current_task()
+    assert working is not None
+    has_left = False
+
+    def leave(listening: "asyncio.Task[None]") -> None:
+        nonlocal has_left
+        if not listening.cancelled():
+            has_left = working.cancel()
+
+    listening = asyncio.create_task(_leaving(receive))
+    listening.add_done_callback(leave)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
+        await work
+    except asyncio.CancelledError:
+        if not has_left or working.uncancel() > 0:
+            raise
+        return False
     finally:
-        leaving.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
+        listening.remove_done_callback(leave)
+        listening.cancel()
+    return True
 
 
-async def _leaving(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass
