@@ -40,6 +40,7 @@ class Field:
     contenders: list[Contender]
     seconds: float
     rounds: int
+    streams: list[int]
 
     @property
     def direct(self) -> Contender:
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--streams", nargs="+", type=int, choices=STREAMS, default=list(STREAMS))
     parser.add_argument("--soak", type=int, metavar="REQUESTS")
     given = parser.parse_args()
     with (
@@ -61,7 +63,7 @@ def main() -> None:
         bare_relay(running) as bare,
         litellm(running) as peers,
     ):
-        field = Field(running, [bare, *peers], given.seconds, given.rounds)
+        field = Field(running, [bare, *peers], given.seconds, given.rounds, given.streams)
         asyncio.run(measure(field, given.only, given.soak))
 
 
@@ -115,7 +117,7 @@ async def _small(field: Field, contenders: list[Contender]) -> None:
 
 
 async def paced(field: Field) -> None:
-    for streams in STREAMS:
+    for streams in field.streams:
         rounds = [
             {one.name: await _paced(one, streams) for one in (field.direct, *field.contenders)}
             for _ in range(field.rounds)
