@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TextIO
 
 import structlog
 from fastapi import FastAPI, Request
@@ -69,10 +70,12 @@ ROUTERS = (
 logger = structlog.get_logger()
 
 
-def create_app(settings: Settings | None = None, tracing: Tracing | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, tracing: Tracing | None = None, log: TextIO | None = None
+) -> FastAPI:
     """Raises ConfigError where the environment cannot be read; opens nothing before it is run."""
     settings = settings or Settings.from_environment()
-    configure_logging()
+    configure_logging(log)
     metrics = Metrics()
     tracing = tracing or Tracing.from_environment()
 

@@ -6,7 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -177,9 +177,10 @@ def _request_id(scope: Scope) -> str:
     return uuid.uuid4().hex
 
 
-def configure_logging() -> None:
-    """JSON lines on stderr, or colours where a person watches."""
-    pretty = sys.stderr.isatty()
+def configure_logging(log: TextIO | None = None) -> None:
+    """JSON lines, by default on stderr, or colours where a person watches."""
+    log = log or sys.stderr
+    pretty = log.isatty()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -190,7 +191,7 @@ def configure_logging() -> None:
             _console() if pretty else structlog.processors.JSONRenderer(_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(log),
         cache_logger_on_first_use=True,
     )
 
