@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,8 @@ class Rig:
     gateway_url: str
     database_url: str
     gateway: psutil.Process
+    variables: Mapping[str, str]
+    """The gateway's environment."""
 
     def cpu_s(self) -> float:
         """The gateway's own CPU seconds, without its stores."""
@@ -96,21 +98,20 @@ def rig(**variables: str) -> Iterator[Rig]:
         provider_url = f"http://127.0.0.1:{provider_port}/v1"
         script = Path(__file__).with_name("fake_provider.py")
         stack.enter_context(_running([str(script), str(provider_port)]))
-        process = stack.enter_context(
-            _running(
-                ["-m", "uvicorn", "--factory", *APP, "--port", str(gateway_port)],
-                OPENAI_BASE_URL=provider_url,
-                OPENAI_API_KEY="none",
-                RAYLM_DATABASE_URL=urls.database_url,
-                RAYLM_REDIS_URL=urls.redis_url,
-                RAYLM_DATA_DIR=folder,
-                RAYLM_MOCK_PROVIDER="1",
-                **HIGH_LIMITS,
-                **variables,
-            )
-        )
+        settings = {
+            "OPENAI_BASE_URL": provider_url,
+            "OPENAI_API_KEY": "none",
+            "RAYLM_DATABASE_URL": urls.database_url,
+            "RAYLM_REDIS_URL": urls.redis_url,
+            "RAYLM_DATA_DIR": folder,
+            "RAYLM_MOCK_PROVIDER": "1",
+            **HIGH_LIMITS,
+            **variables,
+        }
+        command = ["-m", "uvicorn", "--factory", *APP, "--port", str(gateway_port)]
+        process = psutil.Process(stack.enter_context(_running(command, **settings)).pid)
         gateway_url = f"http://127.0.0.1:{gateway_port}"
-        yield Rig(provider_url, gateway_url, urls.database_url, psutil.Process(process.pid))
+        yield Rig(provider_url, gateway_url, urls.database_url, process, settings)
 
 
 async def guest(base_url: str) -> aiohttp.ClientSession:

@@ -3,6 +3,8 @@
 The app is imported in the replica alone: who deploys it need not load it.
 """
 
+import sys
+
 from ray import serve
 from ray.serve import Application, Deployment
 from starlette.types import ASGIApp
@@ -15,7 +17,11 @@ NODE_SHARE = 0.001  # of Ray's resource that stands for a node
 
 
 class GatewayReplica:
-    """Serve runs the app's lifespan, so the replica is ready once its stores answer."""
+    """Serve runs the app's lifespan, so the replica is ready once its stores answer.
+
+    What the gateway says is in Ray's `worker-*.err`: Serve's own stderr walks the stack for each
+    line, and drops it where Serve logs warnings only.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -23,7 +29,7 @@ class GatewayReplica:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         from raylm_apps.gateway.main import create_app
 
-        return create_app(self._settings)
+        return create_app(self._settings, log=sys.__stderr__)
 
 
 gateway_deployment: Deployment = serve.deployment(

@@ -11,18 +11,22 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HERE = "127.0.0.1"
+LONGEST_KEPT = 200
 IPV6_SITE_BITS = 64  # of which one household or server has a whole network
 
 
 def address_of(request: HTTPConnection, trusted: Sequence[Network]) -> str:
     """What limits count by: an IPv4 address, or an IPv6 network of 64 bits."""
-    forwarded = [
-        entry.strip()
-        for value in request.headers.getlist("x-forwarded-for")
-        for entry in value.split(",")
-    ]
-    peer = true_peer(request.client.host if request.client else HERE, forwarded)
-    return site(last_untrusted(peer, forwarded, trusted))
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    client = request.client.host if request.client else HERE
+    known = _address if len(forwarded) < LONGEST_KEPT else _address.__wrapped__
+    return known(client, forwarded, tuple(trusted))
+
+
+@lru_cache(4096)
+def _address(client: str, forwarded: str, trusted: tuple[Network, ...]) -> str:
+    hops = [entry.strip() for entry in forwarded.split(",")] if forwarded else []
+    return site(last_untrusted(true_peer(client, hops), hops, trusted))
 
 
 def true_peer(client: str, forwarded: Sequence[str]) -> str:

@@ -1,10 +1,13 @@
 """The Redis that counts: asked on the way of every message, and left alone while it is away."""
 
+import hashlib
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import structlog
+from redis.exceptions import NoScriptError
 
 from raylm_apps.gateway.redis_client import Argument, RedisPipe
 
@@ -25,8 +28,12 @@ class CounterStore:
         return time.monotonic() >= self._away_until
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """A Lua script's reply. Raises one of UNAVAILABLE."""
-        return await self._pipe.call("EVAL", script, len(keys), *keys, *arguments)
+        """A Lua script's reply, by its hash where Redis knows it. Raises one of UNAVAILABLE."""
+        given = (len(keys), *keys, *arguments)
+        try:
+            return await self._pipe.call("EVALSHA", _sha1(script), *given)
+        except NoScriptError:
+            return await self._pipe.call("EVAL", script, *given)
 
     def note_outage(self, error: BaseException) -> None:
         if self.is_up:
@@ -35,3 +42,8 @@ class CounterStore:
 
     async def close(self) -> None:
         await self._pipe.close()
+
+
+@cache
+def _sha1(script: str) -> bytes:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest().encode()

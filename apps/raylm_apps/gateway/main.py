@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TextIO
 
 import structlog
 from fastapi import FastAPI, Request
@@ -44,6 +45,7 @@ from raylm_apps.gateway.routes import (
     teams,
     usage,
     v1_completions,
+    v1_count_tokens,
     v1_embeddings,
     v1_messages,
     v1_models,
@@ -64,15 +66,17 @@ ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files),
-    *(models, v1_models, health, docs, landing),
+    *(models, v1_models, v1_count_tokens, health, docs, landing),
 )
 logger = structlog.get_logger()
 
 
-def create_app(settings: Settings | None = None, tracing: Tracing | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, tracing: Tracing | None = None, log: TextIO | None = None
+) -> FastAPI:
     """Raises ConfigError where the environment cannot be read; opens nothing before it is run."""
     settings = settings or Settings.from_environment()
-    configure_logging()
+    configure_logging(log)
     metrics = Metrics()
     tracing = tracing or Tracing.from_environment()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,8 +24,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-
-
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 FORM_BYTES = 64_000
 """What a form has around its file."""
 
@@ -65,9 +64,9 @@ class Security:
 
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                given = {name for name, _ in message["headers"]}
+                ours = [header for header in _HEADERS if header[0] not in given]
+                message["headers"] = [*message["headers"], *ours]
             await send(message)
 
         rule = self._rule_of(scope["path"])

@@ -132,7 +132,10 @@ async def _connect(
 ) -> Services:
     database = await _database(stack, metrics, tracing, urls)
     client = await stack.enter_async_context(
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),  # one user's answer says nothing to the next
+        )
     )
     read = partial(read_offer, settings, client, _watching(settings, tracing))
     catalog, circuits = _catalog(stack, settings, metrics, urls, read())

@@ -6,7 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -16,9 +16,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from raylm_apps.gateway.tracing import add_trace_id
 
 QUIET = ("/health/", "/metrics", "/assets/")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 STORES = ("postgresql", "redis", "files")
-SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
+COUNTERS = {  # what each counts, and its labels
+    "raylm_http_requests": ("Requests", "method", "route", "status"),
+    "raylm_answers": ("Answers by how they ended", "model", "status"),
+    "raylm_upload_bytes": ("Bytes of files kept", "type"),
+    "raylm_store_outages": ("Times that a store did not answer", "store"),
+    "raylm_used_tokens": ("Tokens that models have read and written", "model", "kind"),
+    "raylm_spent_micros": ("Millionths of a dollar", "model"),
+    "raylm_budget_refusals": (
+        "Requests refused by a budget, by the limit that was reached",
+        "kind",
+    ),
+}
+HISTOGRAMS = {
+    "raylm_http_seconds": ("Seconds to the first byte of the response", "method", "route"),
+    "raylm_first_token_seconds": ("Seconds from asking the provider to its first token", "model"),
+    "raylm_stream_seconds": (
+        "Seconds from the first to the last byte of a streamed response",
+        "route",
+    ),
+}
+GAUGES = {
+    "raylm_streams_open": "Streamed responses being read",
+    "raylm_answers_active": "Answers being written",
+    "raylm_answers_unsaved": "States that wait for PostgreSQL",
+}
 logger = structlog.get_logger()
 
 
@@ -26,109 +51,68 @@ class Metrics:
     """One registry an application, so that several can live in one process."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        labels = ("method", "route", "status")
-        self._requests = Counter("raylm_http_requests", "Requests", labels, registry=self.registry)
-        self._seconds = Histogram(
-            "raylm_http_seconds",
-            "Seconds to the first byte of the response",
-            ("method", "route"),
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._first_token = Histogram(
-            "raylm_first_token_seconds",
-            "Seconds from asking the provider to its first token",
-            ("model",),
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._answers = Counter(
-            "raylm_answers",
-            "Answers by how they ended",
-            ("model", "status"),
-            registry=self.registry,
-        )
-        self._uploads = Counter(
-            "raylm_upload_bytes", "Bytes of files kept", ("type",), registry=self.registry
-        )
-        self._stream_seconds = Histogram(
-            "raylm_stream_seconds",
-            "Seconds from the first to the last byte of a streamed response",
-            ("route",),
-            buckets=(*SECONDS, 120, 300, 600),
-            registry=self.registry,
-        )
-        self.streams_open = Gauge(
-            "raylm_streams_open", "Streamed responses being read", registry=self.registry
-        )
-        self._outages = Counter(
-            "raylm_store_outages",
-            "Times that a store did not answer",
-            ("store",),
-            registry=self.registry,
-        )
+        self.registry = registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(name, text, labels, registry=registry)
+            for name, (text, *labels) in COUNTERS.items()
+        }
+        self._histograms = {
+            name: Histogram(name, text, labels, buckets=BUCKETS, registry=registry)
+            for name, (text, *labels) in HISTOGRAMS.items()
+        }
+        gauges = {name: Gauge(name, text, registry=registry) for name, text in GAUGES.items()}
+        self.streams_open = gauges["raylm_streams_open"]
+        self.answers_active = gauges["raylm_answers_active"]
+        self.answers_unsaved = gauges["raylm_answers_unsaved"]
+        self._counting: dict[tuple[str, ...], Counter] = {}
+        self._observing: dict[tuple[str, ...], Histogram] = {}
         for store in STORES:
-            self._outages.labels(store)
-        self.answers_active = Gauge(
-            "raylm_answers_active", "Answers being written", registry=self.registry
-        )
-        self.answers_unsaved = Gauge(
-            "raylm_answers_unsaved", "States that wait for PostgreSQL", registry=self.registry
-        )
-
-        self._used_tokens = Counter(
-            "raylm_used_tokens",
-            "Tokens that models have read and written",
-            ("model", "kind"),
-            registry=self.registry,
-        )
-        self._spent_micros = Counter(
-            "raylm_spent_micros", "Millionths of a dollar", ("model",), registry=self.registry
-        )
-        self._used_of: dict[str, tuple[Counter, Counter, Counter]] = {}
-        self._budget_refusals = Counter(
-            "raylm_budget_refusals",
-            "Requests refused by a budget, by the limit that was reached",
-            ("kind",),
-            registry=self.registry,
-        )
+            self._count("raylm_store_outages", store, times=0)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        self._count("raylm_http_requests", method, route, str(status))
+        self._observe("raylm_http_seconds", method, route, seconds=seconds)
 
     def first_token(self, model: str, seconds: float) -> None:
-        self._first_token.labels(model).observe(seconds)
+        self._observe("raylm_first_token_seconds", model, seconds=seconds)
 
     def answer_ended(self, model: str, status: str) -> None:
-        self._answers.labels(model, status).inc()
+        self._count("raylm_answers", model, status)
 
     def stream_ended(self, route: str, seconds: float) -> None:
-        self._stream_seconds.labels(route).observe(seconds)
+        self._observe("raylm_stream_seconds", route, seconds=seconds)
 
     def outage(self, store: str) -> None:
-        self._outages.labels(store).inc()
+        self._count("raylm_store_outages", store)
 
     def upload(self, content_type: str, size_bytes: int) -> None:
-        self._uploads.labels(content_type).inc(size_bytes)
+        self._count("raylm_upload_bytes", content_type, times=size_bytes)
 
     def used(self, model: str, input_tokens: int, output_tokens: int, micros: int) -> None:
-        counters = self._used_of.get(model)
-        if counters is None:
-            counters = self._used_of[model] = (
-                self._used_tokens.labels(model, "input"),
-                self._used_tokens.labels(model, "output"),
-                self._spent_micros.labels(model),
-            )
-        for counter, count in zip(counters, (input_tokens, output_tokens, micros), strict=True):
-            counter.inc(count)
+        self._count("raylm_used_tokens", model, "input", times=input_tokens)
+        self._count("raylm_used_tokens", model, "output", times=output_tokens)
+        self._count("raylm_spent_micros", model, times=micros)
 
     def budget_refused(self, kind: str) -> None:
-        self._budget_refusals.labels(kind).inc()
+        self._count("raylm_budget_refusals", kind)
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
+
+    def _count(self, *series: str, times: int = 1) -> None:
+        """`series` is a name and its labels, looked up here in a tenth of what `labels` takes."""
+        counter = self._counting.get(series)
+        if counter is None:
+            name, *labels = series
+            counter = self._counting[series] = self._counters[name].labels(*labels)
+        counter.inc(times)
+
+    def _observe(self, *series: str, seconds: float) -> None:
+        histogram = self._observing.get(series)
+        if histogram is None:
+            name, *labels = series
+            histogram = self._observing[series] = self._histograms[name].labels(*labels)
+        histogram.observe(seconds)
 
 
 class RequestLog:
@@ -156,16 +140,17 @@ class RequestLog:
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, watch)
-            finally:
-                seconds = time.perf_counter() - started
-                first_s = seconds if first_byte_s is None else first_byte_s
-                self._record(scope, status, first_s)
-                if is_stream:
-                    self._metrics.streams_open.dec()
-                    self._metrics.stream_ended(_route(scope), seconds - first_s)
+        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            seconds = time.perf_counter() - started
+            first_s = seconds if first_byte_s is None else first_byte_s
+            self._record(scope, status, first_s)
+            if is_stream:
+                self._metrics.streams_open.dec()
+                self._metrics.stream_ended(_route(scope), seconds - first_s)
+            structlog.contextvars.reset_contextvars(**tokens)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method, path = scope["method"], scope["path"]
@@ -185,13 +170,17 @@ def _is_stream(start: Message) -> bool:
 
 
 def _request_id(scope: Scope) -> str:
-    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            given: str = value.decode()
+            return given
+    return uuid.uuid4().hex
 
 
-def configure_logging() -> None:
-    """JSON lines on stderr, or colours where a person watches."""
-    pretty = sys.stderr.isatty()
+def configure_logging(log: TextIO | None = None) -> None:
+    """JSON lines, by default on stderr, or colours where a person watches."""
+    log = log or sys.stderr
+    pretty = log.isatty()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -202,7 +191,7 @@ def configure_logging() -> None:
             _console() if pretty else structlog.processors.JSONRenderer(_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(log),
         cache_logger_on_first_use=True,
     )
 

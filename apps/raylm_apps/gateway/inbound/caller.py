@@ -1,6 +1,7 @@
 """Which program asks at `/v1`."""
 
 import uuid
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -36,8 +37,13 @@ async def caller_of(request: Request) -> Allowance:
     gateway = await services_of(request)
     address = await client_address(request, gateway)
     if gateway.settings.v1_access == "anyone" and not _has_key_of_ours(request):
-        return Free(gateway, Session(str(uuid.uuid5(ADDRESSES, address)), 0), address)
+        return Free(gateway, _visitor(address), address)
     return Allowance(gateway, await require_session(await read_session(request, gateway)), address)
+
+
+@lru_cache(4096)
+def _visitor(address: str) -> Session:
+    return Session(str(uuid.uuid5(ADDRESSES, address)), 0)
 
 
 def _has_key_of_ours(request: Request) -> bool:

@@ -1,17 +1,13 @@
 """Texts of a client that speaks OpenAI's format, to be made vectors by whichever provider can."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from typing import Any
-
-import orjson
 
 from raylm.core.errors import RequestError
 from raylm.core.wire.events import Usage
-from raylm.core.wire.failure import Failure
 from raylm.core.wire.openai.embeddings import EmbeddingRequest, embedding_list
-from raylm.core.wire.openai.stream_decoder import usage_of
 from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.inbound.relayed_answer import relayed_answer
 from raylm_apps.gateway.providers.base import (
     Embedder,
     ModelCard,
@@ -20,7 +16,6 @@ from raylm_apps.gateway.providers.base import (
     embedder_of,
     relay_of,
 )
-from raylm_apps.gateway.providers.upstream import told_as_failures
 
 
 class EmbeddingCall:
@@ -48,12 +43,7 @@ class EmbeddingCall:
         raise RequestError(f"{card.id} makes no embeddings", param="model")
 
     async def _relayed(self, relay: Relay, card: ModelCard) -> AsyncGenerator[bytes, None]:
-        pieces = relay.relay(card, self.path, self.body)
-        with told_as_failures(Failure.BROKEN_OFF):
-            async with aclosing(pieces):
-                answer = b"".join([piece async for piece in pieces])
-            usage = orjson.loads(answer).get("usage")
-        self.usage = usage_of(usage) if usage else None
+        answer, self.usage = await relayed_answer(relay, card, self.path, self.body)
         yield answer
 
     async def _translated(self, embedder: Embedder, card: ModelCard) -> AsyncGenerator[bytes, None]:

@@ -8,8 +8,7 @@ from fastapi.responses import JSONResponse
 
 from raylm.core.errors import RequestError
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.inbound import openai_errors
-from raylm_apps.gateway.inbound.messages_errors import MessagesError
+from raylm_apps.gateway.inbound import messages_errors, openai_errors
 from raylm_apps.gateway.providers.base import ProviderError
 
 Refusal = ApiError | ProviderError | RequestError
@@ -24,8 +23,7 @@ def error_response(
 
 def _shaped(path: str, error: Refusal) -> tuple[int, Mapping[str, Any]]:
     if path.startswith("/v1/messages"):
-        told = _of_the_chat(error)
-        return told.status, MessagesError(told.code, told.cause).body()
+        return messages_errors.describe(error)
     if path.startswith("/v1/"):
         status, body = openai_errors.describe(error)
         return status, body.model_dump()

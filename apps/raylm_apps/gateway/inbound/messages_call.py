@@ -1,18 +1,20 @@
 """A question of a client that speaks Anthropic's format, put to whichever provider answers it."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from raylm.core.errors import RequestError
 from raylm.core.wire.anthropic.message import whole_message
 from raylm.core.wire.anthropic.request_decoder import prompt_of
 from raylm.core.wire.anthropic.requests import MessagesRequest
 from raylm.core.wire.anthropic.stream_encoder import MessageStreamEncoder, as_sse
-from raylm.core.wire.events import Event, Finished, TextDelta, ToolCallStarted, Usage
-from raylm.core.wire.failure import Failure
+from raylm.core.wire.events import Event, Finished, Usage
+from raylm.core.wire.failure import Failure, WireError
+from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.budgets.estimate import Size, size_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider, ProviderError
 from raylm_apps.gateway.routing.chat_call import continued
@@ -24,15 +26,13 @@ class MessagesCall:
     path = "/messages"
 
     def __init__(self, request: MessagesRequest, body: Mapping[str, Any], user_id: str) -> None:
+        """Raises RequestError."""
         self.body = body
         self.stream = bool(request.stream)
         self.usage: Usage | None = None
         self._model = request.model
-        self._prompt = replace(prompt_of(request), user=user_id)
+        self._prompt = replace(_prompt(request), user=user_id)
         self._encoder = MessageStreamEncoder(request.model)
-        self._has_begun = False
-        self._has_called = False
-        self._text = ""
 
     @property
     def size(self) -> Size:
@@ -46,19 +46,19 @@ class MessagesCall:
         self, card: ModelCard, provider: Provider, said: Sequence[bytes]
     ) -> AsyncGenerator[bytes, None]:
         """Raises ProviderError where nobody else can go on: half a tool call is void."""
-        if self._has_called:
-            raise ProviderError.of(Failure.BROKEN_OFF, "it had begun with a tool call")
-        events = provider.stream(card, continued(self._prompt, self._text))
-        return self._streamed(events) if self.stream else self._whole(events)
+        events = provider.stream(card, continued(self._prompt, _text_of(said)))
+        return self._streamed(events, bool(said)) if self.stream else self._whole(events)
 
-    async def _streamed(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+    async def _streamed(
+        self, events: AsyncGenerator[Event, None], has_begun: bool
+    ) -> AsyncGenerator[bytes, None]:
+        chunks = [] if has_begun else self._encoder.start()
         async with aclosing(events):
             async for event in events:
                 self._note(event)
-                chunks = [] if self._has_begun else self._encoder.start()
-                self._has_begun = True
                 if chunks := [*chunks, *self._encoder.encode(event)]:
                     yield b"".join(map(as_sse, chunks))
+                    chunks = []
 
     async def _whole(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
         encoder = MessageStreamEncoder(self._model)
@@ -70,10 +70,23 @@ class MessagesCall:
         yield orjson.dumps(whole_message(chunks))
 
     def _note(self, event: Event) -> None:
-        match event:
-            case TextDelta(text) if self.stream:
-                self._text += text
-            case ToolCallStarted() if self.stream:
-                self._has_called = True
-            case Finished():
-                self.usage = event.usage
+        if isinstance(event, Finished):
+            self.usage = event.usage
+
+
+def _prompt(request: MessagesRequest) -> Prompt:
+    try:
+        return prompt_of(request)
+    except WireError as error:
+        raise RequestError(error.cause) from None
+
+
+def _text_of(said: Iterable[bytes]) -> str:
+    """What a reader has got of a message. Raises ProviderError for half a tool call."""
+    text = ""
+    for event in b"".join(said).split(b"\n\n")[:-1]:
+        chunk = orjson.loads(event.partition(b"data:")[2])
+        if chunk.get("content_block", {}).get("type") == "tool_use":
+            raise ProviderError.of(Failure.BROKEN_OFF, "it had begun with a tool call")
+        text += chunk.get("delta", {}).get("text", "")
+    return text

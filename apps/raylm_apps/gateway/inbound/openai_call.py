@@ -8,9 +8,9 @@ import orjson
 
 from raylm.core.wire.events import Event, Finished, Usage
 from raylm.core.wire.failure import Failure
-from raylm.core.wire.openai.stream_decoder import usage_of
 from raylm.core.wire.prompt import Prompt
 from raylm_apps.gateway.budgets.estimate import Size
+from raylm_apps.gateway.inbound.relayed_answer import relayed_answer
 from raylm_apps.gateway.inbound.relayed_stream import RelayedStream, text_of
 from raylm_apps.gateway.providers.base import ModelCard, Provider, Relay, relay_of
 from raylm_apps.gateway.providers.upstream import told_as_failures
@@ -99,12 +99,7 @@ class OpenAICall:
         self.usage = stream.usage
 
     async def _relayed_whole(self, relay: Relay, model: ModelCard) -> AsyncGenerator[bytes, None]:
-        pieces = relay.relay(model, self.path, self.body)
-        with told_as_failures(Failure.BROKEN_OFF):
-            async with aclosing(pieces):
-                answer = b"".join([piece async for piece in pieces])
-            usage = orjson.loads(answer).get("usage")
-        self.usage = usage_of(usage) if usage else None
+        answer, self.usage = await relayed_answer(relay, model, self.path, self.body)
         yield answer
 
     async def _translated(

@@ -1,12 +1,10 @@
 """An answer's beginning, awaited before a status is sent: failures can still have theirs."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from fastapi import Request
 from fastapi.responses import Response
-from starlette.types import Send
 
 from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
@@ -14,14 +12,14 @@ from raylm_apps.gateway.budgets.estimate import Size
 from raylm_apps.gateway.conversation import CHARS_PER_TOKEN
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.inbound.answer_cache import Ticket
-from raylm_apps.gateway.inbound.presence import while_there
+from raylm_apps.gateway.inbound.event_writer import EventResponse, EventWriter
+from raylm_apps.gateway.inbound.frames import Frames
+from raylm_apps.gateway.inbound.program_route import ProgramRequest
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.routing.answer import Answer
 from raylm_apps.gateway.routing.call import Call, Meter
 from raylm_apps.gateway.routing.routed import RoutedProvider
-from raylm_apps.gateway.sse import EventStream
 
-HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 JSON, EVENTS = "application/json", "text/event-stream"
 
 
@@ -38,23 +36,16 @@ class ProgramCall(Call[bytes], Protocol):
 
 
 class Opening:
-    """`error_frame` is how the client's format ends a stream that broke off."""
+    """`frames` are those of the client's format."""
 
-    def __init__(
-        self,
-        allowance: Allowance,
-        error_frame: Callable[[Exception], bytes],
-        *,
-        cache_s: int = 0,
-    ) -> None:
+    def __init__(self, allowance: Allowance, frames: Frames, *, cache_s: int = 0) -> None:
         self._allowance = allowance
         self._cache = allowance.gateway.answer_cache
-        self._error_frame = error_frame
+        self._frames = frames
         self._cache_s = cache_s
 
-    async def respond(self, http: Request, model_id: str, call: ProgramCall) -> Response:
-        """Who leaves ends the answer. Raises ApiError, ProviderError or RequestError, and
-        ClientDisconnect where nobody waits any more."""
+    async def respond(self, http: ProgramRequest, model_id: str, call: ProgramCall) -> Response:
+        """Raises ApiError, ProviderError or RequestError."""
         session = self._allowance.session
         provider, card = await self._resolve(model_id)
         ticket = Ticket.of(session.user_id, call.path, call.body, self._cache_s)
@@ -63,19 +54,36 @@ class Opening:
             return Response(kept, media_type=media_type, headers={"x-raylm-cache": "hit"})
         await self._allowance.take_for(card, call.size)
         meter = self._allowance.meter()
-        answer = await while_there(http, provider.open(call, meter))
-        end = self._allowance.kept()
-        headers = _told(answer) | ({"x-raylm-cache": "miss"} if ticket is not None else {})
-        body = self._body(call, answer, meter, ticket)
         if call.stream:
-            response = AnswerStream(body, headers={**HEADERS, **headers})
-            response.answer, response.when_sent = answer, end
-            return response
+            return await self._stream(http, provider, call, meter, ticket)
+        answer = await provider.open(call, meter)
+        end = self._allowance.kept()
         try:
-            whole = await while_there(http, _joined(body))
+            whole = await _joined(self._body(call, answer, meter, ticket))
         finally:
             end()
-        return Response(whole, media_type=JSON, headers=headers)
+        return Response(whole, media_type=JSON, headers=_told(answer, ticket))
+
+    async def _stream(
+        self,
+        http: ProgramRequest,
+        provider: RoutedProvider,
+        call: ProgramCall,
+        meter: Meter,
+        ticket: Ticket | None,
+    ) -> Response:
+        heartbeat_s = self._allowance.gateway.settings.heartbeat_s
+        writer = EventWriter(http.send, self._frames.ping, heartbeat_s)
+        try:
+            answer = await provider.open(call, meter)
+        except BaseException as error:
+            if not isinstance(error, Exception) or not writer.has_begun:
+                writer.close()
+                raise
+            return EventResponse(writer, _once(self._frames.error(error)))
+        writer.add_headers(_told(answer, ticket))
+        body = self._body(call, answer, meter, ticket)
+        return EventResponse(writer, body, answer, self._allowance.kept())
 
     async def _resolve(self, model_id: str) -> tuple[RoutedProvider, ModelCard]:
         """Programs look for a status that says so, where there is no such model."""
@@ -103,22 +111,13 @@ class Opening:
                     sent.append(piece)
                 yield piece
         except Exception as error:
-            yield self._error_frame(error)
+            yield self._frames.error(error)
         else:
             if ticket is not None:
                 await self._cache.keep(ticket, b"".join(sent))
         finally:
             await answer.aclose()
             meter.ended(call.usage)
-
-
-class AnswerStream(EventStream):
-    answer: Answer[bytes]
-
-    async def stream_response(self, send: Send) -> None:
-        """A reader who leaves before the first byte, too, ends the provider's work."""
-        async with aclosing(self.answer):
-            await super().stream_response(send)
 
 
 def _chars(events: bytes) -> int:
@@ -131,7 +130,11 @@ async def _joined(pieces: AsyncGenerator[bytes, None]) -> bytes:
         return b"".join([piece async for piece in pieces])
 
 
-def _told(answer: Answer[bytes]) -> dict[str, str]:
+async def _once(events: bytes) -> AsyncGenerator[bytes, None]:
+    yield events
+
+
+def _told(answer: Answer[bytes], ticket: Ticket | None) -> dict[str, str]:
     """Who answers, who was asked before, and what the gateway itself took of the time."""
     failed = ", ".join(f"{one.model} {one.failure}" for one in answer.attempts if one.failure)
     return {
@@ -139,4 +142,5 @@ def _told(answer: Answer[bytes]) -> dict[str, str]:
         "x-raylm-attempts": str(len(answer.attempts)),
         "x-raylm-overhead-ms": f"{1000 * answer.overhead_s:.2f}",
         **({"x-raylm-failed": failed} if failed else {}),
+        **({"x-raylm-cache": "miss"} if ticket is not None else {}),
     }

@@ -14,6 +14,7 @@ from raylm_apps.gateway.providers.sse import MAX_EVENT_BYTES, SseError
 
 _USAGE = re.compile(rb'"usage":\s*\{')
 _FINISH = re.compile(rb'"finish_reason":\s*"')
+_BETWEEN = re.compile(rb"\r?\n\r?\n")
 _DONE = b"[DONE]"
 
 
@@ -60,7 +61,7 @@ class RelayedStream:
     def _read(self, events: bytes) -> bytes:
         """Without the chunk of the usage, where the client has not asked for one."""
         kept = []
-        for event in re.split(rb"\r?\n\r?\n", events):
+        for event in _BETWEEN.split(events):
             chunk = _chunk(event)
             if "error" in chunk:
                 raise WireError(Failure.BROKEN_OFF, str(chunk["error"]))
@@ -75,7 +76,7 @@ def text_of(said: Iterable[bytes]) -> str:
     """What a reader has got of an answer. Raises ProviderError where nobody else can go on with
     it: half a tool call, or several answers at once."""
     text = ""
-    for event in re.split(rb"\r?\n\r?\n", b"".join(said)):
+    for event in _BETWEEN.split(b"".join(said)):
         for choice in _chunk(event).get("choices", ()):
             delta = choice.get("delta") or {}
             if delta.get("tool_calls") or choice.get("index"):

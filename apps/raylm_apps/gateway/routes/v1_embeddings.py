@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from raylm.core.wire.openai import ErrorBody
@@ -11,12 +10,14 @@ from raylm.core.wire.openai.embeddings import EmbeddingRequest
 from raylm_apps.gateway.inbound.answer_cache import Ttl
 from raylm_apps.gateway.inbound.caller import Caller
 from raylm_apps.gateway.inbound.embedding_call import EmbeddingCall
-from raylm_apps.gateway.inbound.openai_errors import error_frame
+from raylm_apps.gateway.inbound.frames import OPENAI
 from raylm_apps.gateway.inbound.opening import Opening
+from raylm_apps.gateway.inbound.program_route import ProgramRequest, ProgramRoute
 
 router = APIRouter(
     prefix="/v1/embeddings",
     tags=["openai"],
+    route_class=ProgramRoute,
     responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
 )
 VECTORS: dict[str, Any] = {"description": "a vector a text", "content": {"application/json": {}}}
@@ -24,9 +25,9 @@ VECTORS: dict[str, Any] = {"description": "a vector a text", "content": {"applic
 
 @router.post("", responses={200: VECTORS})
 async def embed(
-    caller: Caller, http: Request, request: EmbeddingRequest, cache_s: Ttl = 0
+    caller: Caller, http: ProgramRequest, request: EmbeddingRequest, cache_s: Ttl = 0
 ) -> Response:
-    call = EmbeddingCall(request, orjson.loads(await http.body()))
+    call = EmbeddingCall(request, await http.json())
     async with caller as allowance:
-        opening = Opening(allowance, error_frame, cache_s=cache_s)
+        opening = Opening(allowance, OPENAI, cache_s=cache_s)
         return await opening.respond(http, request.model, call)

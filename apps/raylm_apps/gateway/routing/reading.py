@@ -51,12 +51,17 @@ def _listing(config: ProvidersConfig, providers: list[Provider]) -> Listing:
     )
 
 
-async def follow_file(path: Path, read: Callable[[], Offer], catalog: Catalog) -> None:
+async def follow_file(
+    path: Path,
+    read: Callable[[], Offer],
+    catalog: Catalog,
+    look_every_s: float = LOOK_EVERY_S,
+) -> None:
     """A file that is broken changes nothing, and is complained about once."""
     await catalog.cards()  # what the providers say of the models that the file names
     before = _content(path)
     while True:
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(look_every_s)
         content = _content(path)
         if content == before:
             continue

@@ -228,8 +228,6 @@ def test_the_file_is_read_again_when_it_changes(world: World) -> None:
         good = world.path.read_text()
         world.path.write_text(good.replace("groups:", "groupz:"))
         eventually(lambda: "did you mean 'groups'?" in world.gateway.said)
-        time.sleep(2.5)  # it is looked at every second: one complaint, however often
-        assert world.gateway.said.count("RAYLM_PROVIDERS is broken") == 1
         assert "late" in world.models(user)
 
         world.write(models={**world.tree["models"], "mock/slow": {"allow": ["admin"]}})
