@@ -124,25 +124,25 @@ def create_app(
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError | ProviderError | RequestError)
-    return error_response(request.url.path, error)
+    return error_response(request.scope, error)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return error_response(request.url.path, ApiError("bad_request:api", explain(error.errors()[0])))
+    return error_response(request.scope, ApiError("bad_request:api", explain(error.errors()[0])))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = {"allow": allowed(request)} if error.status_code == 405 else error.headers
-    return error_response(request.url.path, ApiError(code_for(error.status_code)), headers)
+    return error_response(request.scope, ApiError(code_for(error.status_code)), headers)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:
     logger.error("a store is away", error=str(error))
-    return error_response(request.url.path, ApiError("offline:chat"))
+    return error_response(request.scope, ApiError("offline:chat"))
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("a request failed", exc_info=error)
-    return error_response(request.url.path, ApiError("internal:server"))
+    return error_response(request.scope, ApiError("internal:server"))

@@ -28,7 +28,7 @@ _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 FORM_BYTES = 64_000
 """What a form has around its file."""
 
-Respond = Callable[[str, ApiError], JSONResponse]
+Respond = Callable[[Scope, ApiError], JSONResponse]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Security:
         rule = self._rule_of(scope["path"])
         error = refusal(scope["method"], Headers(scope=scope), rule)
         if error is not None:
-            response = self._respond(scope["path"], error)
+            response = self._respond(scope, error)
             await response(scope, receive, guarded_send)
             return
         await self._app(scope, _bounded(receive, rule.max_bytes), guarded_send)

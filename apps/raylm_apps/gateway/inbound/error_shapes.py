@@ -5,26 +5,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from raylm.core.errors import RequestError
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.inbound import messages_errors, openai_errors
 from raylm_apps.gateway.providers.base import ProviderError
 
+FROM_ANTHROPIC = "anthropic-version"  # a header that every client of its API sends
 Refusal = ApiError | ProviderError | RequestError
 
 
 def error_response(
-    path: str, error: Refusal, headers: Mapping[str, str] | None = None
+    scope: Scope, error: Refusal, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    status, body = _shaped(path, error)
+    status, body = _shaped(scope, error)
     return JSONResponse(body, status, {**_headers(error), **(headers or {})})
 
 
-def _shaped(path: str, error: Refusal) -> tuple[int, Mapping[str, Any]]:
-    if path.startswith("/v1/messages"):
+def speaks_anthropic(scope: Scope) -> bool:
+    """Both formats have models, at one address."""
+    path: str = scope["path"]
+    if path.startswith("/v1/models"):
+        return bool(Headers(scope=scope).get(FROM_ANTHROPIC))
+    return path.startswith("/v1/messages")
+
+
+def _shaped(scope: Scope, error: Refusal) -> tuple[int, Mapping[str, Any]]:
+    if speaks_anthropic(scope):
         return messages_errors.describe(error)
-    if path.startswith("/v1/"):
+    if scope["path"].startswith("/v1/"):
         status, body = openai_errors.describe(error)
         return status, body.model_dump()
     shown = _of_the_chat(error)

@@ -1,44 +1,27 @@
 """The models and groups that one may ask, for OpenAI's clients and for Anthropic's."""
 
 import time
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Header, Query
 
 from raylm.core.wire.anthropic.models import ModelInfo, ModelPage
 from raylm.core.wire.openai import ErrorBody
 from raylm_apps.gateway.inbound.caller import Caller
-from raylm_apps.gateway.inbound.messages_errors import MessagesErrorView, MessagesRoute
+from raylm_apps.gateway.inbound.error_shapes import FROM_ANTHROPIC
+from raylm_apps.gateway.inbound.messages_errors import MessagesErrorView
 from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.wire.model import V1ModelsView, V1ModelView
 
 STARTED_AT = int(time.time())
-FROM_ANTHROPIC = "anthropic-version"  # a header that every client of its API sends
 PAGE, MOST_OF_PAGE = 20, 1_000
 Version = Annotated[str, Header(alias=FROM_ANTHROPIC, description="asks for Anthropic's format")]
-
-
-class ModelsRoute(MessagesRoute):
-    """Failures, too, are told in the format of whoever asks."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        for_anthropic = super().get_route_handler()
-        for_openai = APIRoute.get_route_handler(self)
-
-        async def told(request: Request) -> Response:
-            is_anthropic = bool(request.headers.get(FROM_ANTHROPIC))
-            return await (for_anthropic if is_anthropic else for_openai)(request)
-
-        return told
 
 
 FAILURE = {"model": ErrorBody | MessagesErrorView}
 router = APIRouter(
     prefix="/v1/models",
     tags=["openai"],
-    route_class=ModelsRoute,
     responses={"4XX": FAILURE, "5XX": FAILURE},
 )
 
