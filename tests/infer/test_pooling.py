@@ -1,6 +1,7 @@
 """Vectors of the default model against transformers, and of a tiny one among streams."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from raylm.core.errors import InputTooLongError, RequestError
 from raylm.core.sampling import SamplingParams
 from raylm.infer.async_engine import AsyncLLM
 from raylm.infer.llm import LLM
+from raylm.infer.trace import report
 from raylm.models.hf_config import hf_config
 from raylm.models.source import open_model
 from raylm_kernels.cpu import build
@@ -135,3 +137,13 @@ async def test_who_gives_up_frees_what_it_held(tiny: str) -> None:
         async with asyncio.timeout(10):
             while llm.stats().free_blocks < llm.stats().total_blocks:
                 await asyncio.sleep(0.01)
+
+
+def test_a_recording_of_it_is_planned_alike(tiny: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    llm = llm_of(tiny, max_batch_tokens=8, trace_path=str(path))
+    prompt = list(range(2, 102))
+    llm.generate(prompt, GREEDY)
+    llm.embed([prompt, prompt[:40]])
+    assert '"pooled":true' in path.read_text()
+    assert report(path) is None

@@ -67,6 +67,12 @@ def _words(results: Iterable[str]) -> tuple[str, ...]:
     return next((("The tool said: ", result) for result in results), WORDS)
 
 
+def _text(content: str | list[Body]) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(block.get("text", "") for block in content)
+
+
 def _chat_completion(body: Body) -> Any:
     results = [each["content"] for each in body["messages"] if each["role"] == "tool"]
     calls = bool(body.get("tools")) and not results
@@ -110,7 +116,7 @@ def _response(body: Body) -> bytes:
             {"type": "response.function_call_arguments.done", **place, "arguments": arguments},
         ]
     else:
-        for text in _words(item["output"] for item in items):
+        for text in _words(_text(item["output"]) for item in items):
             events.append({"type": "response.output_text.delta", "output_index": 0, "delta": text})
     usage = {"input_tokens": 5, "output_tokens": 3, "total_tokens": 8}
     events.append({"type": "response.completed", "response": {"usage": usage}})
@@ -125,7 +131,7 @@ def _message(body: Body) -> bytes:
         call = anthropic_server.block(0, "tool_use", delta, id="toolu_1", name=TOOL, input={})
         events = [anthropic_server.begun(), *call, *anthropic_server.ended("tool_use")]
     else:
-        texts = (result["content"][0]["text"] for result in results)
+        texts = (_text(result["content"]) for result in results)
         events = anthropic_server.answering(*_words(texts))
     return b"".join(map(anthropic_server.framed, events))
 

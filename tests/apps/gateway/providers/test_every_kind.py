@@ -1,5 +1,6 @@
 """The official clients of OpenAI and Anthropic, each before every kind of provider."""
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.providers.mock import DOT
 from raylm_apps.gateway.providers.registry import KINDS
 from tests.apps.gateway.harness import GatewayProcess, environment
 from tests.apps.gateway.providers.polyglot_server import (
@@ -25,6 +27,7 @@ from tests.apps.gateway.providers.polyglot_server import (
 pytestmark = pytest.mark.services
 QUESTION = f"{TOOL}({json.dumps(ARGUMENTS)})"  # which the mock calls because it is asked to
 RESULT = "mild"
+PICTURE = base64.b64encode(DOT).decode()
 SCHEMA: Any = {"type": "object", "properties": {"city": {"type": "string"}}}
 USER: Any = {"role": "user", "content": QUESTION}
 
@@ -201,13 +204,41 @@ def test_anthropic_tools(of_anthropic: anthropic.Anthropic, kind: Kind, stream: 
     assert block.text.strip() == f"The tool said: {RESULT}"
 
 
-def test_anthropic_counts(of_anthropic: anthropic.Anthropic, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind.path], ids=lambda k: str(k.name))
+def test_anthropic_tools_that_show_a_picture(
+    of_anthropic: anthropic.Anthropic, kind: Kind, server: PolyglotServer
+) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": PICTURE}
+    shown = [{"type": "image", "source": source}, {"type": "text", "text": RESULT}]
+    turns: Any = [
+        USER,
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "toolu_1", "name": TOOL, "input": ARGUMENTS}],
+        },
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": shown}],
+        },
+    ]
+    message = of_anthropic.messages.create(model=kind.id, max_tokens=90, messages=turns)
+    (block,) = message.content
+    assert block.type == "text"
+    assert block.text == f"The tool said: {RESULT}"
+    assert json.dumps(server.asked[-1]).count(PICTURE) == 1
+
+
+def test_anthropic_counts(
+    of_anthropic: anthropic.Anthropic, kind: Kind, server: PolyglotServer
+) -> None:
     told = of_anthropic.messages.with_raw_response.count_tokens(
         model=kind.id, messages=[USER], system="Be brief."
     )
     estimate = -(-len(QUESTION + "Be brief.") // 3)
     assert told.parse().input_tokens == (COUNTED if kind.counts else estimate)
     assert told.headers["x-raylm-tokens"] == ("counted" if kind.counts else "estimated")
+    if kind.counts:
+        assert server.asked[-1].keys() == {"model", "messages", "system"}
 
 
 def test_anthropic_models(of_anthropic: anthropic.Anthropic, kind: Kind) -> None:
