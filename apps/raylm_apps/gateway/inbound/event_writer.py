@@ -45,8 +45,10 @@ class EventWriter:
     async def write(self, events: bytes, *, more: bool = True) -> None:
         if self._pinging is not None:
             await self._pinging
+        if not self.has_begun:
+            await self._begin()
         self._said_at = WRITING
-        await self._say(events, more=more)
+        await self._send({"type": "http.response.body", "body": events, "more_body": more})
         self._said_at = self._loop.time()
 
     def close(self) -> None:
@@ -54,12 +56,10 @@ class EventWriter:
         if self._pinging is not None:
             self._pinging.cancel()
 
-    async def _say(self, events: bytes, *, more: bool = True) -> None:
-        if not self.has_begun:
-            self.has_begun = True
-            headers = list(self._headers)  # middleware adds its own
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": events, "more_body": more})
+    async def _begin(self) -> None:
+        self.has_begun = True
+        headers = list(self._headers)  # middleware adds its own
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     def _check(self) -> None:
         next_at = self._said_at + self._every_s
@@ -71,7 +71,9 @@ class EventWriter:
             self._pinging = asyncio.create_task(self._say_ping())
 
     async def _say_ping(self) -> None:
-        await self._say(self._ping)
+        if not self.has_begun:
+            await self._begin()
+        await self._send({"type": "http.response.body", "body": self._ping, "more_body": True})
         self._pinging = None
         self._timer = self._loop.call_later(self._every_s, self._check)
 

@@ -1,7 +1,7 @@
 """One deployment being asked."""
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from raylm.core.wire.failure import Failure
@@ -28,11 +28,9 @@ class Asked(Generic[T]):
         self._is_open = True
         self._asked_at = time.perf_counter()
         patience = pool.patience
-        self.items: AsyncGenerator[T, None] = watched(
-            call.start(deployment.card, deployment.provider, said),
-            patience.first_token_s,
-            patience.inter_token_s,
-        )
+        self.items = call.start(deployment.card, deployment.provider, said)
+        if patience.first_token_s is not None or patience.inter_token_s is not None:
+            self.items = watched(self.items, patience.first_token_s, patience.inter_token_s)
         load.asked(deployment.model)
 
     @property
