@@ -16,6 +16,7 @@ class RunsPage:
 
     def open_run(self, run: str) -> None:
         self.page.get_by_role("link", name=run, exact=True).click()
+        self.page.get_by_role("heading", name=run, exact=True).wait_for()
 
     def chart(self, panel: str) -> Locator:
         return self.page.get_by_test_id(f"chart-{panel}").locator("canvas")

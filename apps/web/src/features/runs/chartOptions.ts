@@ -44,7 +44,7 @@ export function optionsOf(drawing: Drawing, width: number): uPlot.Options {
       y: { distr: isLogarithmic ? 3 : 1 },
     },
     axes: [
-      { ...axis, ticks: { show: false } },
+      { ...axis, size: 30, ticks: { show: false } },
       {
         ...axis,
         size: 68,
@@ -85,6 +85,7 @@ function drawMarks(chart: uPlot, { marks, palette, wordsFor }: Drawing): void {
   ctx.clip();
   ctx.font = `${10 * devicePixelRatio}px 'Inter Variable', system-ui, sans-serif`;
   ctx.textBaseline = "top";
+  ctx.textAlign = "left";
   let freeFrom = Number.NEGATIVE_INFINITY;
   for (const mark of marks()) {
     const x = Math.round(chart.valToPos(mark.position, "x", true));

@@ -5,11 +5,12 @@ const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
-  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e9)) {
+  if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) {
     return value.toExponential(2);
   }
-  const digits = Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 0 : 3;
-  return new Intl.NumberFormat(i18n.language, { maximumFractionDigits: digits }).format(value);
+  const isLarge = Number.isInteger(value) || Math.abs(value) >= 100;
+  const digits = isLarge ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 };
+  return new Intl.NumberFormat(i18n.language, digits).format(value);
 }
 
 export function formatBytes(value: number | null | undefined): string {
