@@ -48,7 +48,11 @@ def autoscaling(config: ServeConfig) -> AutoscalingConfig:
 def _resolved(config: ServeConfig) -> ServeConfig:
     """With what only the caller knows: a relative path is meant from its folder, and the admin
     key may lie in its environment."""
-    path = Path(config.model).expanduser()
-    model = str(path.absolute()) if path.exists() else config.model
     key = config.admin_key or os.environ.get(ADMIN_KEY)
-    return config.model_copy(update={"model": model, "admin_key": key or None})
+    return config.model_copy(update={"model": located(config.model), "admin_key": key or None})
+
+
+def located(model: str) -> str:
+    """A path from anywhere; a name as it is."""
+    path = Path(model).expanduser()
+    return str(path.absolute()) if path.exists() else model

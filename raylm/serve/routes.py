@@ -19,6 +19,7 @@ from raylm.core.wire.openai import (
 )
 from raylm.core.wire.openai.embeddings import EmbeddingList, EmbeddingRequest
 from raylm.serve.answers import ChatAnswer, CompletionAnswer
+from raylm.serve.memory import available_bytes
 from raylm.serve.models import Models
 from raylm.serve.prompts import chat_prompt, text_prompt
 
@@ -91,6 +92,7 @@ async def health(models: Served) -> dict[str, Any]:
         "running": sum(engine.running for engine in stats),
         "free_blocks": sum(engine.free_blocks for engine in stats),
         "total_blocks": sum(engine.total_blocks for engine in stats),
+        "available_bytes": available_bytes(),
     }
 
 

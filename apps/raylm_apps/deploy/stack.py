@@ -1,16 +1,19 @@
 """`raylm up` as one value: stores, Ray, Serve and both applications, stopped together."""
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
+from pydantic import SecretStr
 from ray.serve import Application
 
 from raylm.core.schema import UpConfig
 from raylm.runtime.session import node_address
 from raylm.serve import build_app
+from raylm.serve.app import located
 from raylm_apps.deploy import signals
 from raylm_apps.deploy.gateway import build_gateway
 from raylm_apps.deploy.ingress import Deployed, deploy, ray_with_serve, undeploy, wait_ready
@@ -57,11 +60,11 @@ class Stack:
             stores = started.enter_context(running_stores(settings, data_dir))
             clock.ready("stores")
             _start_ray(started, config, address, clock)
+            settings, config = sharing_a_key(settings, config)
+            gateway = _gateway(settings, config, data_dir, stores, url)
             apps = [
                 Deployed("engine", "/engine", build_app(config.serve), "/health"),
-                Deployed(
-                    "gateway", "/", _gateway(settings, data_dir, stores, url), "/health/ready"
-                ),
+                Deployed("gateway", "/", gateway, "/health/ready"),
             ]
             _start_apps(started, apps, url, clock)
             yield cls(url, stores, on_stage)
@@ -130,9 +133,24 @@ def _start_apps(started: ExitStack, apps: list[Deployed], url: str, clock: Clock
     started.callback(undeploy, apps)
 
 
-def _gateway(settings: Settings, data_dir: Path, stores: Stores, url: str) -> Application:
+def sharing_a_key(settings: Settings, config: UpConfig) -> tuple[Settings, UpConfig]:
+    """The gateway changes the engine's models for its admins: with the key that somebody has
+    chosen, else with one that nobody else knows."""
+    chosen = settings.admin_key and settings.admin_key.get_secret_value()
+    key = config.serve.admin_key or chosen or secrets.token_urlsafe(32)
+    serve = config.serve.model_copy(update={"admin_key": key})
+    return (
+        settings.model_copy(update={"admin_key": SecretStr(key)}),
+        config.model_copy(update={"serve": serve}),
+    )
+
+
+def _gateway(
+    settings: Settings, config: UpConfig, data_dir: Path, stores: Stores, url: str
+) -> Application:
     told = {
         "data_dir": data_dir,
+        "local_models": tuple(dict.fromkeys((located(config.serve.model), *settings.local_models))),
         "database_url": stores.urls.database_url,
         "redis_url": stores.urls.redis_url,
         "engine_url": f"{url}/engine/v1",

@@ -24,6 +24,7 @@ from raylm_apps.gateway.providers.base import ProviderError
 from raylm_apps.gateway.routes import (
     account,
     accounts,
+    admin_models,
     auth,
     branch,
     budgets,
@@ -40,6 +41,7 @@ from raylm_apps.gateway.routes import (
     models,
     oauth,
     passwords,
+    runs,
     stream,
     suggestions,
     teams,
@@ -66,6 +68,7 @@ ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files),
+    *(runs, admin_models),
     *(models, v1_models, v1_count_tokens, health, docs, landing),
 )
 logger = structlog.get_logger()

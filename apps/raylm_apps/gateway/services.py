@@ -23,6 +23,7 @@ from raylm_apps.gateway.accounts.sessions import Sessions
 from raylm_apps.gateway.background import background
 from raylm_apps.gateway.budgets.budgets import Budgets
 from raylm_apps.gateway.embedded import StoreUrls
+from raylm_apps.gateway.engine.engine import Engine
 from raylm_apps.gateway.entitlements import Entitlements
 from raylm_apps.gateway.files.extraction import Extractor
 from raylm_apps.gateway.files.objects import ObjectStore
@@ -43,6 +44,7 @@ from raylm_apps.gateway.routing.offer import Offer
 from raylm_apps.gateway.routing.reading import follow_file, read_offer
 from raylm_apps.gateway.routing.router import Router
 from raylm_apps.gateway.routing.watching import RoutingWatch
+from raylm_apps.gateway.runs.shelf import Runs
 from raylm_apps.gateway.settings import Settings
 from raylm_apps.gateway.slots import Slots
 from raylm_apps.gateway.store.answers import AnswerWriter
@@ -96,6 +98,8 @@ class Services:
     mcp_connections: "Sequence[McpConnection]"
     uploads: Uploads
     answer_cache: AnswerCache
+    engine: Engine | None
+    runs: Runs
 
 
 async def services_of(request: Request) -> Services:
@@ -178,6 +182,8 @@ async def _connect(
         mcp_connections=mcp_connections,
         uploads=_uploads(settings, metrics, database),
         answer_cache=_answer_cache(stack, urls),
+        engine=_engine(settings, client),
+        runs=Runs(settings.runs),
     )
 
 
@@ -276,6 +282,13 @@ def _answer_cache(stack: AsyncExitStack, urls: StoreUrls) -> AnswerCache:
     cache = AnswerCache(urls.redis_url)
     stack.push_async_callback(cache.close)
     return cache
+
+
+def _engine(settings: Settings, client: aiohttp.ClientSession) -> Engine | None:
+    if settings.engine_url is None:
+        return None
+    key = settings.admin_key and settings.admin_key.get_secret_value()
+    return Engine(client, settings.engine_url, key or None)
 
 
 def _own_tools(

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         None, description="the local engine's OpenAI-compatible base, e.g. http://HOST/engine/v1"
     )
     model: str | None = Field(None, description="the model of a new chat; default: the first")
+    admin_key: SecretStr | None = Field(None, description="the local engine's, to change models")
+    local_models: Names = Field(
+        ("smollm2",), description="names or folders that admins may load, besides what runs saved"
+    )
+    runs: Path = Field(Path("runs"), description="the folder with the directories of runs")
     mock_provider: bool = False
     providers: Path | None = Field(None, description="YAML: more of them, models, groups")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
@@ -162,12 +167,12 @@ class Settings(BaseSettings):
             return frozenset(name.strip() for name in value.split(",") if name.strip())
         return value
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "runs")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @field_validator("trusted_proxies", "admin_emails", "guardrails", mode="before")
+    @field_validator("trusted_proxies", "admin_emails", "guardrails", "local_models", mode="before")
     @classmethod
     def _separated(cls, names: object) -> object:
         if isinstance(names, str):

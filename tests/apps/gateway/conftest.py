@@ -1,6 +1,7 @@
 """Real stores and a real gateway process, one of each for the session; faults get their own."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.apps.gateway.harness import (
 )
 from tests.apps.gateway.mail_server import MailServer, certificate, mail_server
 from tests.apps.gateway.mcp_servers import McpNotes, mcp_config
+from tests.serve.conftest import FakeEngine, FakeLoader, serving
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +133,44 @@ def mailing(
     )
     with GatewayProcess(folder / "log", settings) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def operated(
+    stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """A gateway with runs, and an engine whose models it may change."""
+    folder = tmp_path_factory.mktemp("operated")
+    (folder / "runs").mkdir()
+    with serving(FakeEngine(), admin_key="engine-key", loader=FakeLoader()) as engine:
+        settings = environment(
+            stores,
+            folder,
+            RAYLM_RUNS=str(folder / "runs"),
+            RAYLM_ENGINE_URL=f"{engine.url}/v1",
+            RAYLM_ADMIN_KEY="engine-key",
+            RAYLM_LOCAL_MODELS="smollm2,missing",
+        )
+        with GatewayProcess(folder / "log", settings) as process:
+            yield process
+
+
+@pytest.fixture
+def operator(operated: GatewayProcess, execute: Callable[..., None]) -> User:
+    """Its admin."""
+    operator = operated.user()
+    email = operator.register()
+    execute("update users set role = 'admin' where id = $1", operator.id)
+    operator.log_in(email)
+    return operator
+
+
+@pytest.fixture
+def runs(operated: GatewayProcess) -> Iterator[Path]:
+    folder = operated.data_dir / "runs"
+    yield folder
+    shutil.rmtree(folder)
+    folder.mkdir()
 
 
 @pytest.fixture

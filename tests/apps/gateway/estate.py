@@ -40,6 +40,7 @@ class Estate:
         key = user.http.post("/api/keys", json={"name": SECRET}).json()["id"]
         session = user.http.get("/api/auth/sessions").json()["sessions"][0]["id"]
         ids |= {"key_id": key, "session_id": session, "budget_id": new_id()}
+        ids |= {"run_id": "none", "checkpoint": "latest", "model": "raylm/none"}
         ids |= {"message_id": message, "messageId": message, "leaf": message, "before": message}
         return cls(ids, email)
 
@@ -83,6 +84,7 @@ class Estate:
                 "requests": 0,
             },
             ("PATCH", "/api/admin/budgets/{budget_id}"): {"requests": 0},
+            ("POST", "/api/admin/models"): {"model": "smollm2"},
             ("POST", "/api/auth/register"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/auth/login"): {"email": self.email, "password": "a stranger's"},
             ("POST", "/api/teams/{team_id}/members"): {"email": self.email},

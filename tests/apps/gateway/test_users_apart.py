@@ -55,6 +55,16 @@ ROUTES = {
     ("POST", "/api/admin/budgets"): FORBIDDEN,
     ("PATCH", "/api/admin/budgets/{budget_id}"): FORBIDDEN,
     ("DELETE", "/api/admin/budgets/{budget_id}"): FORBIDDEN,
+    # Of admins alone: routes/test_runs.py, routes/test_admin_models.py.
+    ("GET", "/api/runs"): FORBIDDEN,
+    ("GET", "/api/runs/{run_id}"): FORBIDDEN,
+    ("GET", "/api/runs/{run_id}/metrics"): FORBIDDEN,
+    ("GET", "/api/runs/{run_id}/samples"): FORBIDDEN,
+    ("GET", "/api/runs/{run_id}/stream"): FORBIDDEN,
+    ("POST", "/api/runs/{run_id}/checkpoints/{checkpoint}/load"): FORBIDDEN,
+    ("GET", "/api/admin/models"): FORBIDDEN,
+    ("POST", "/api/admin/models"): FORBIDDEN,
+    ("DELETE", "/api/admin/models"): FORBIDDEN,
     ("GET", "/api/account/export"): OWN,
     ("DELETE", "/api/account"): OWN,
     ("GET", "/api/auth/session"): OWN,
@@ -114,6 +124,7 @@ REACHING = {
 }
 # Parameters that are no id of anybody's.
 PLAIN = {"limit", "q", "archived", "offset", "last-event-id", "redirectUrl", "from", "to"}
+PLAIN |= {"after", "points", "metrics", "events"}
 PLAIN |= {"link", "state", "code", "format", "by", "after_id", "before_id"}
 EVERYBODYS = {"provider": "github", "model_id": "mock/echo"}
 

@@ -10,12 +10,10 @@ from raylm.core.wire.events import Usage
 from raylm_apps.gateway.allowance import Allowance
 from raylm_apps.gateway.budgets.estimate import Size
 from raylm_apps.gateway.conversation import CHARS_PER_TOKEN
-from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.inbound.answer_cache import Ticket
 from raylm_apps.gateway.inbound.event_writer import EventResponse, EventWriter
 from raylm_apps.gateway.inbound.frames import Frames
 from raylm_apps.gateway.inbound.program_route import ProgramRequest
-from raylm_apps.gateway.providers.base import ModelCard
 from raylm_apps.gateway.routing.answer import Answer
 from raylm_apps.gateway.routing.call import Call, Meter
 from raylm_apps.gateway.routing.routed import RoutedProvider
@@ -47,7 +45,7 @@ class Opening:
     async def respond(self, http: ProgramRequest, model_id: str, call: ProgramCall) -> Response:
         """Raises ApiError, ProviderError or RequestError."""
         session = self._allowance.session
-        provider, card = await self._resolve(model_id)
+        provider, card = await self._allowance.gateway.catalog.find(model_id, session)
         ticket = Ticket.of(session.user_id, call.path, call.body, self._cache_s)
         if ticket is not None and (kept := await self._cache.find(ticket)) is not None:
             media_type = EVENTS if call.stream else JSON
@@ -84,16 +82,6 @@ class Opening:
         writer.add_headers(_told(answer, ticket))
         body = self._body(call, answer, meter, ticket)
         return EventResponse(writer, body, answer, self._allowance.kept())
-
-    async def _resolve(self, model_id: str) -> tuple[RoutedProvider, ModelCard]:
-        """Programs look for a status that says so, where there is no such model."""
-        try:
-            catalog = self._allowance.gateway.catalog
-            return await catalog.resolve(model_id, self._allowance.session)
-        except ApiError as error:
-            if error.code != "bad_request:api":
-                raise
-            raise ApiError("not_found:model", error.cause) from error
 
     async def _body(
         self,

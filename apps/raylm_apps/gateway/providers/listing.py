@@ -10,6 +10,7 @@ from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.providers.base import Catalogue, ModelCard, Provider, ProviderError
 
 FRESH_S = 30.0
+SOON_S = 1.0
 
 
 class Listing:
@@ -43,11 +44,20 @@ class Listing:
         if name not in self._providers:
             return None
         if model_id not in self._seen[name].cards:
-            await self._refresh(name)
+            await self._refresh(name, SOON_S)  # it may just have been loaded
         return self._seen[name].cards.get(model_id)
 
     def provider(self, card: ModelCard) -> Provider:
         return self._providers[card.provider]
+
+    def forget(self, name: str) -> None:
+        """What a provider was seen to have has changed."""
+        if name in self._seen:
+            self._seen[name].seen_at = float("-inf")
+
+    def seen(self) -> dict[str, Catalogue]:
+        """Each provider's models, or why they are not known."""
+        return dict(self._seen)
 
     def absence(self, model_id: str | None) -> ApiError | None:
         """Why a model, or any, cannot be had though there may be one."""
@@ -59,9 +69,9 @@ class Listing:
         ]
         return ApiError("offline:chat", errors[0].message) if errors else None
 
-    async def _refresh(self, name: str) -> None:
+    async def _refresh(self, name: str, fresh_s: float = FRESH_S) -> None:
         seen = self._seen[name]
-        if name in self._fixed or seen.is_fresh(1.0 if seen.error else FRESH_S):
+        if name in self._fixed or seen.is_fresh(SOON_S if seen.error else fresh_s):
             return
         try:
             cards = await self._providers[name].models()

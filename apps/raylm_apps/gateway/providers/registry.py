@@ -19,6 +19,7 @@ from raylm_apps.gateway.providers.openai import OpenAIProvider
 from raylm_apps.gateway.providers.openai_responses import OpenAIResponsesProvider
 from raylm_apps.gateway.settings import Settings
 
+ENGINE = "raylm"  # our own, and the provider that asks it
 # A small model left to itself rambles: what its makers recommend for chatting.
 LOCAL_SAMPLING = Sampling(temperature=0.2, top_p=0.9)
 
@@ -71,7 +72,7 @@ KINDS: dict[str, Kind] = {
     "openai-responses": Kind(OpenAIResponsesProvider, "https://api.openai.com/v1"),
     "anthropic": Kind(AnthropicProvider, "https://api.anthropic.com"),
     "google": Kind(GoogleProvider, "https://generativelanguage.googleapis.com"),
-    "raylm": Kind(_engine),
+    ENGINE: Kind(_engine),
     "mock": Kind(_mock, "mock:"),
 }
 
@@ -98,7 +99,7 @@ def connections_of(settings: Settings) -> Iterable[Connection]:
     """What the environment alone says: the engine, and one for each provider's key."""
     if settings.engine_url is not None:
         sampling = replace(LOCAL_SAMPLING, max_tokens=settings.max_answer_tokens)
-        yield Connection("raylm", "raylm", settings.engine_url, sampling=sampling)
+        yield Connection(ENGINE, ENGINE, settings.engine_url, sampling=sampling)
     if settings.openai_api_key is not None:
         key = settings.openai_api_key.get_secret_value()
         kind = "openai" if settings.openai_api == "chat" else "openai-responses"

@@ -29,6 +29,9 @@ def pages_router(static: Path = STATIC) -> APIRouter:
 
     @router.get("/")
     @router.get("/chat/{chat_id}")
+    @router.get("/models")
+    @router.get("/runs")
+    @router.get("/runs/{run_id}")
     async def page() -> Response:
         index = static / "index.html"
         if not index.is_file():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.providers.base import ModelCard
+from raylm_apps.gateway.providers.base import Catalogue, ModelCard
 from raylm_apps.gateway.routing.offer import Offer
 from raylm_apps.gateway.routing.routed import RoutedProvider
 from raylm_apps.gateway.routing.router import Router
@@ -29,6 +29,16 @@ class Catalog:
         offer = self._offer
         await offer.refresh()
         return offer.cards(asker, embeds=embeds)
+
+    def forget(self, provider: str) -> None:
+        """Its models have changed: whoever asks next is told the new ones."""
+        self._offer.forget(provider)
+
+    async def providers(self) -> dict[str, Catalogue]:
+        """What each has, or why that is not known."""
+        offer = self._offer
+        await offer.refresh()
+        return offer.seen()
 
     async def default(self, asker: Session | None = None) -> ModelCard | None:
         return self._default(await self.cards(asker))

@@ -3,7 +3,7 @@
 from raylm.core.suggest import did_you_mean
 from raylm_apps.gateway.accounts.session import Session
 from raylm_apps.gateway.errors import ApiError
-from raylm_apps.gateway.providers.base import ModelCard
+from raylm_apps.gateway.providers.base import Catalogue, ModelCard
 from raylm_apps.gateway.providers.listing import Listing
 from raylm_apps.gateway.routing.circuit import Tolerance
 from raylm_apps.gateway.routing.config import ProvidersConfig
@@ -21,6 +21,12 @@ class Offer:
 
     async def refresh(self) -> None:
         await self._listing.refresh()
+
+    def forget(self, provider: str) -> None:
+        self._listing.forget(provider)
+
+    def seen(self) -> dict[str, Catalogue]:
+        return self._listing.seen()
 
     def cards(self, asker: Session | None, *, embeds: bool = False) -> list[ModelCard]:
         """As last seen, groups first; with `embeds` also what does not chat. None is the gateway

@@ -7,6 +7,7 @@ import { ThemeMenuItems } from "@/features/theme/ThemeMenuItems";
 import { MOD_KEY } from "@/lib/modKey";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
+import { PageLinks } from "./PageLinks";
 import { useSidebar } from "./useSidebar";
 
 export function Sidebar() {
@@ -48,6 +49,7 @@ export function Sidebar() {
       />
       <div className="border-t p-2">
         <UserMenu>
+          <PageLinks />
           <ThemeMenuItems />
         </UserMenu>
       </div>

@@ -1,7 +1,12 @@
-/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`. */
+/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`, RayLM's own pages. */
 import { sessionQuery } from "@/features/session/sessionQuery";
 import { queryClient } from "@/lib/queryClient";
-import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router";
 import { z } from "zod";
 import { ChatRoute } from "./ChatRoute";
 import { NotFound } from "./NotFound";
@@ -36,8 +41,27 @@ const storedChatRoute = createRoute({
   path: "/chat/$chatId",
 });
 
+const modelsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/models",
+  component: lazyRouteComponent(() => import("./ModelsRoute"), "ModelsRoute"),
+});
+const runsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/runs",
+  component: lazyRouteComponent(() => import("./RunsRoute"), "RunsRoute"),
+});
+const runRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/runs/$runId",
+  component: lazyRouteComponent(() => import("./RunRoute"), "RunRoute"),
+});
+
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
+    modelsRoute,
+    runsRoute,
+    runRoute,
     conversationRoute.addChildren([newChatRoute, storedChatRoute]),
   ]),
 });

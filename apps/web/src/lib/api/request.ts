@@ -32,6 +32,17 @@ export async function postJson<Schema extends z.ZodType>(
   return parseBody(await gatewayFetch(path, { method: "POST" }), schema);
 }
 
+/** A write whose answer counts. */
+export async function postForJson<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  body?: object,
+): Promise<z.infer<Schema>> {
+  const headers = { "content-type": "application/json" };
+  const sent = body && { headers, body: JSON.stringify(body) };
+  return parseBody(await gatewayFetch(path, { method: "POST", ...sent }), schema);
+}
+
 /** A write whose answer nobody reads. */
 export async function send(
   method: "POST" | "PATCH" | "DELETE",

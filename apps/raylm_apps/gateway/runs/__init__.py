@@ -1,0 +1,1 @@
+"""Training and alignment runs, read from their directories: no torch, no Ray, nothing written."""
