@@ -107,15 +107,15 @@ function openChat(
       publishAnswerData({ chatId, name: part.type.slice("data-".length), data: part.data });
     },
     onError: (error) => void notifyError(error),
-    onFinish: () => void settle(conversationOf()),
+    onFinish: ({ isAbort }) => void settle(conversationOf(), isAbort),
   });
   return chat;
 }
 
 /** After an answer: what it stands beside, and its rest, where only a part of it was read. */
-async function settle(conversation: Conversation): Promise<void> {
+async function settle(conversation: Conversation, isAbort: boolean): Promise<void> {
   conversation.isReconnecting.set(false);
-  const isUnread = isAnswerDue(conversation.chat.messages);
+  const isUnread = isAnswerDue(conversation.chat.messages) && !isAbort;
   if (!conversation.isBranching && !isUnread) return;
   conversation.isBranching = false;
   await catchUp(conversation).catch(() => undefined);
