@@ -30,7 +30,7 @@ def tooled(
         )
         with GatewayProcess(folder / "log", settings) as process:
             user = process.user()
-            eventually(lambda: user.has_tool("demo_note"), within_s=60)
+            eventually(lambda: user.has_tool("demo_big"), within_s=60)
             yield process
 
 

@@ -7,7 +7,7 @@ import { DocumentSlot } from "./documentSlot";
 import { ToolApproval } from "./ToolApproval";
 import { ToolDetails } from "./ToolDetails";
 import { ToolStateMark } from "./ToolStateMark";
-import { TOOL_STATE, isOutputOf } from "./toolState";
+import { isOutputOf, toolState } from "./toolState";
 import { Weather } from "./Weather";
 import { weatherSchema } from "./weatherReport";
 
@@ -33,7 +33,7 @@ export function ToolCall({ tool, isDecidable }: ToolCallProps) {
 function ToolCard({ tool, isDecidable }: ToolCallProps) {
   const { t } = useTranslation("chat");
   const [isOpen, setIsOpen] = useState(false);
-  const state = TOOL_STATE[tool.state];
+  const state = toolState(tool);
   const name = tool.title ?? toolName(tool);
   return (
     <section

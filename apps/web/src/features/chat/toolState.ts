@@ -3,7 +3,12 @@ import { type ToolPart, toolName } from "@/lib/api/toolParts";
 export type ToolState = "running" | "waiting" | "done" | "failed" | "denied";
 
 /** What a person wants to know of the protocol's states. */
-export const TOOL_STATE: Record<ToolPart["state"], ToolState> = {
+export function toolState(tool: ToolPart): ToolState {
+  const isHalfDone = tool.state === "output-available" && tool.preliminary;
+  return isHalfDone ? "running" : STATES[tool.state];
+}
+
+const STATES: Record<ToolPart["state"], ToolState> = {
   "input-streaming": "running",
   "input-available": "running",
   "approval-requested": "waiting",
