@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,7 +29,8 @@ FAST_MODEL = """
 (words) => {
   const plain = window.fetch;
   const encode = (part) => new TextEncoder().encode(`data: ${JSON.stringify(part)}\\n\\n`);
-  const word = (n) => ({ type: "text-delta", id: "0", delta: `word${n}${n % 40 ? " " : "\\n\\n"}` });
+  const end = (n) => (n % 40 ? " " : "\\n\\n");
+  const word = (n) => ({ type: "text-delta", id: "0", delta: `word${n}${end(n)}` });
   window.fetch = async (input, init) => {
     if (init?.method !== "POST" || !String(input).endsWith("/api/chat")) return plain(input, init);
     const parts = [{ type: "start", messageId: "fast" }, { type: "text-start", id: "0" }];
@@ -122,24 +124,22 @@ def test_opening_is_quick(chat: ChatPage) -> None:
 
 
 def test_what_was_said_earlier_loads_and_keeps_ones_place(chat: ChatPage) -> None:
-    first = chat.page.locator("article").first
-    first.scroll_into_view_if_needed()
-    mark = first.evaluate("article => { article.dataset.mark = 'here'; return article.innerText; }")
-    place = chat.page.locator("[data-mark]")
-    count = chat.page.locator("article").count()
-    expect(chat.page.locator("article").nth(count)).to_be_attached()
-    assert place.inner_text() == mark
-    chat.page.wait_for_timeout(300)
-    expect(place).to_be_in_viewport()
+    articles = chat.page.locator("article")
+    first, count = articles.first.get_by_text("Question"), articles.count()
+    said = first.inner_text()
+    chat.page.mouse.move(600, 300)
+    chat.page.mouse.wheel(0, -100_000)
+    expect(articles.nth(count)).to_be_attached()
+    expect(chat.page.get_by_text(said, exact=True)).to_be_in_viewport()
 
 
 def test_one_can_read_up_to_the_first_message(chat: ChatPage) -> None:
     question = chat.page.get_by_text("Question 0", exact=True)
-    for _ in range(MESSAGES // 10):
-        if question.count():
-            break
-        chat.page.evaluate("document.querySelector('[role=log]').parentElement.scrollTop = 0")
-        chat.page.wait_for_timeout(80)
+    chat.page.mouse.move(600, 300)
+    deadline = time.monotonic() + 60
+    while question.count() == 0 and time.monotonic() < deadline:
+        chat.page.mouse.wheel(0, -100_000)
+        chat.page.wait_for_timeout(50)
     expect(question).to_be_attached()
     expect(chat.page.locator("article")).to_have_count(MESSAGES)
     expect(chat.page.get_by_role("button", name="Load earlier messages")).to_be_hidden()

@@ -16,9 +16,7 @@ WEATHER = "The current temperature in San Francisco is 17°C."
 
 
 @pytest.fixture(scope="module")
-def tooled(
-    stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[GatewayProcess]:
+def tooled(stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("tools")
     with weather_server() as weather:
         settings = environment(

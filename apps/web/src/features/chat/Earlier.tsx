@@ -22,7 +22,8 @@ export function Earlier({ conversation }: { conversation: Conversation }) {
     const place = top.current;
     if (!place || state !== "some") return undefined;
     const observer = new IntersectionObserver(
-      ([entry]) => entry?.isIntersecting && void load(conversation),
+      // Several changes may be told at once.
+      (entries) => entries.some((entry) => entry.isIntersecting) && void load(conversation),
       { root: scrollRef.current, rootMargin: MARGIN },
     );
     observer.observe(place);

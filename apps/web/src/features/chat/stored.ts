@@ -3,7 +3,9 @@ import { type ChatMessage, chooseBranch, fetchMessages, isAnswerDue } from "@/li
 import type { Conversation } from "./conversations";
 import { mergeStored } from "./merge";
 
+/** As many as a screen or two hold: a chat opens with them. */
 export const PAGE_SIZE = 30;
+const EARLIER_PAGE_SIZE = 60;
 
 /** Prepends the messages before the first one on screen. */
 export async function loadEarlier(conversation: Conversation): Promise<void> {
@@ -12,7 +14,7 @@ export async function loadEarlier(conversation: Conversation): Promise<void> {
   if (!before || earlier.get() !== "some") return;
   earlier.set("loading");
   try {
-    const page = await fetchMessages(chat.id, { limit: PAGE_SIZE, before });
+    const page = await fetchMessages(chat.id, { limit: EARLIER_PAGE_SIZE, before });
     // Another branch may have been chosen meanwhile.
     if (chat.messages[0]?.id === before) chat.messages = [...page.messages, ...chat.messages];
     earlier.set(page.hasMore ? "some" : "none");
