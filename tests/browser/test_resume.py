@@ -60,6 +60,62 @@ def test_an_answer_goes_on_while_another_chat_is_read(chat: ChatPage) -> None:
     expect(chat.note).to_be_visible()
 
 
+def test_another_tab_sees_the_answer_grow(chat: ChatPage) -> None:
+    chat.ask("first", "mock/echo")
+    chat.wait_for_answer("first")
+    tab = chat.page.context.new_page()
+    tab.goto(chat.wait_for_chat_url())
+    other = ChatPage(tab)
+    other.wait_for_answer("first")
+    chat.ask(WORDS, "mock/slow")
+    other.come_back()
+    expect(other.last_answer).to_contain_text("w3 ")
+    expect(other.questions).to_have_count(2)
+    other.stop_button.click()
+    for page in (chat, other):
+        expect(page.send_button).to_be_visible()
+        expect(page.note).to_contain_text("You stopped this answer.")
+        expect(page.answers).to_have_count(2)
+    assert chat.last_answer.inner_text() == other.last_answer.inner_text()
+
+
+def test_what_another_tab_has_edited_is_seen_on_return(chat: ChatPage) -> None:
+    chat.ask("first", "mock/echo")
+    chat.wait_for_answer("first")
+    tab = chat.page.context.new_page()
+    tab.goto(chat.wait_for_chat_url())
+    other = ChatPage(tab)
+    other.edit(other.questions.first, "second")
+    other.wait_for_answer("second")
+    chat.come_back()
+    chat.wait_for_answer("second")
+    expect(chat.questions).to_have_count(1)
+
+
+def test_a_network_that_is_away_for_a_while(chat: ChatPage) -> None:
+    """The connection breaks, a try to resume fails, the next one goes on where it broke."""
+    refused: list[str] = []
+
+    def cut(route: Route) -> None:
+        events = route.fetch().text().split("\n\n")
+        route.fulfill(body="\n\n".join(events[:8]) + "\n\n", content_type="text/event-stream")
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort("connectionreset")
+
+    chat.page.route("**/api/chat", cut)
+    chat.page.route("**/stream?**", refuse_once)
+    words = " ".join(f"w{number}" for number in range(30))
+    chat.ask(words, "mock/echo")
+    chat.wait_for_answer(words)
+    assert len(refused) == 1
+    expect(chat.toast).to_be_hidden()
+
+
 @pytest.fixture
 def mortal_gateway(stores: StoreUrls, tmp_path: Path) -> Iterator[GatewayProcess]:
     with GatewayProcess(tmp_path / "log", environment(stores, tmp_path)) as process:

@@ -24,6 +24,13 @@ class ChatPage:
         self.toast = page.get_by_test_id("toast")
         self.model_selector = page.get_by_test_id("model-selector")
         self.scroll_button = page.get_by_test_id("scroll-to-bottom-button")
+        self.log = page.get_by_role("log")
+        self.editor = page.get_by_test_id("message-editor")
+        self.editor_send = page.get_by_test_id("message-editor-send-button")
+        self.upvote = self.answers.last.get_by_test_id("message-upvote")
+        self.downvote = self.answers.last.get_by_test_id("message-downvote")
+        self.visibility = page.get_by_test_id("visibility-selector")
+        self.tools = page.get_by_test_id("message-tool")
 
     @property
     def last_answer(self) -> Locator:
@@ -50,3 +57,23 @@ class ChatPage:
     def wait_for_chat_url(self) -> str:
         self.page.wait_for_url(CHAT_URL)
         return self.page.url
+
+    def edit(self, question: Locator, text: str) -> None:
+        question.hover()
+        question.get_by_test_id("message-edit-button").click()
+        self.editor.fill(text)
+        self.editor_send.click()
+
+    def choose_visibility(self, visibility: str) -> None:
+        self.visibility.click()
+        self.page.get_by_test_id(f"visibility-selector-item-{visibility}").click()
+
+    def choose(self, action: str) -> None:
+        """From the chat's own menu."""
+        self.page.get_by_test_id("chat-menu").click()
+        self.page.get_by_role("menuitem", name=action).click()
+
+    def come_back(self) -> None:
+        """To this tab, from another one or another program."""
+        self.page.bring_to_front()
+        self.page.evaluate("window.dispatchEvent(new Event('focus'))")

@@ -1,4 +1,5 @@
 import { IconButton } from "@/components/ui/iconButton";
+import { ChatHeader } from "@/features/chat/ChatHeader";
 import { ChatPage } from "@/features/chat/ChatPage";
 import { useChatTitle } from "@/features/history/useHistory";
 import { ModelSelector } from "@/features/models/ModelSelector";
@@ -16,7 +17,8 @@ export function ChatRoute() {
   const { models, model, choose } = useModels();
   const { isOpen, toggle } = useSidebar();
   const navigate = useNavigate();
-  useDocumentTitle(useChatTitle(chatId));
+  const title = useChatTitle(chatId);
+  useDocumentTitle(title);
 
   return (
     <>
@@ -41,6 +43,7 @@ export function ChatRoute() {
           </>
         )}
         <ModelSelector models={models} model={model} onChoose={choose} />
+        <ChatHeader chatId={chatId} title={title} onGone={() => void navigate({ to: "/" })} />
       </header>
       <ChatPage
         key={chatId}

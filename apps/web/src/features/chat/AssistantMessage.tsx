@@ -1,62 +1,45 @@
-import { type ChatMessage, messageText } from "@/lib/api/messages";
+import type { ChatMessage } from "@/lib/api/messages";
 import { memo } from "react";
-import { GeneratedFile } from "./GeneratedFile";
+import { useTranslation } from "react-i18next";
+import { AnswerPart } from "./AnswerPart";
 import { MessageActions } from "./MessageActions";
-import { MessageText } from "./MessageText";
-import { Reasoning } from "./Reasoning";
-import { Sources } from "./Sources";
+import { type Source, Sources } from "./Sources";
 
 interface AssistantMessageProps {
   message: ChatMessage;
   isStreaming: boolean;
   isLast: boolean;
-  onRegenerate: (() => void) | undefined;
 }
 
 export const AssistantMessage = memo(function AssistantMessage(props: AssistantMessageProps) {
-  const { message, isStreaming, isLast, onRegenerate } = props;
+  const { message, isStreaming, isLast } = props;
+  const { t } = useTranslation("chat");
   return (
     <article
       data-testid="message-assistant"
       data-role="assistant"
-      aria-label="Answer"
+      aria-label={t("answer")}
       aria-busy={isStreaming}
-      className="group/message relative"
+      className="message group/message"
     >
       <div data-testid="message-content">
-        {message.parts.map((part, index) => {
-          const isGrowing = isStreaming && index === message.parts.length - 1;
-          if (part.type === "text") {
-            return <MessageText key={index} text={part.text} isStreaming={isGrowing} />;
-          }
-          // Of some thoughts there is only what their provider wants to see again.
-          if (part.type === "reasoning" && (part.text || isGrowing)) {
-            return <Reasoning key={index} text={part.text} isStreaming={isGrowing} />;
-          }
-          if (part.type === "file") return <GeneratedFile key={index} file={part} />;
-          if (part.type === "data-notice") {
-            return (
-              <p
-                key={index}
-                data-testid="message-notice"
-                className="mb-3 text-sm text-muted-foreground"
-              >
-                {part.data.text}
-              </p>
-            );
-          }
-          return null;
-        })}
-        <Sources sources={message.parts.filter((part) => part.type === "source-url")} />
+        {message.parts.map((part, index) => (
+          <AnswerPart
+            key={index}
+            part={part}
+            isGrowing={isStreaming && index === message.parts.length - 1}
+            isInLastMessage={isLast}
+          />
+        ))}
+        <Sources sources={message.parts.filter(isSource)} />
       </div>
-      {!isStreaming && messageText(message) && (
-        <MessageActions
-          message={message}
-          isAlwaysVisible={isLast}
-          onRegenerate={onRegenerate}
-          className="-ms-2 pt-1.5"
-        />
+      {!isStreaming && (
+        <MessageActions message={message} isAlwaysVisible={isLast} className="-ms-2 pt-1.5" />
       )}
     </article>
   );
 });
+
+function isSource(part: ChatMessage["parts"][number]): part is Source {
+  return part.type === "source-url" || part.type === "source-document";
+}

@@ -4,6 +4,7 @@ import type { Model } from "@/lib/api/models";
 import { errorMessage } from "@/lib/errors";
 import { Link } from "@tanstack/react-router";
 import { ConversationView } from "./ConversationView";
+import { DocumentSlot, type RenderDocument } from "./documentSlot";
 import { useConversation } from "./useConversation";
 
 interface ChatPageProps {
@@ -12,21 +13,26 @@ interface ChatPageProps {
   model: Model | undefined;
   initialText: string;
   onFirstSend: () => void;
+  /** How a call that writes a document looks; it has a card like any other where this is absent. */
+  renderDocument?: RenderDocument;
 }
 
-export function ChatPage({ chatId, isNew, model, initialText, onFirstSend }: ChatPageProps) {
+export function ChatPage(props: ChatPageProps) {
+  const { chatId, isNew, model, initialText, onFirstSend, renderDocument } = props;
   const { conversation, error, isReadonly } = useConversation(chatId, isNew);
   if (error) return <Unavailable reason={errorMessage(error)} />;
   if (!conversation) return <Loading />;
   return (
-    <ConversationView
-      conversation={conversation}
-      model={model}
-      draftKey={isNew ? "new" : chatId}
-      initialText={initialText}
-      isReadonly={isReadonly}
-      onFirstSend={onFirstSend}
-    />
+    <DocumentSlot value={renderDocument}>
+      <ConversationView
+        conversation={conversation}
+        model={model}
+        draftKey={isNew ? "new" : chatId}
+        initialText={initialText}
+        isReadonly={isReadonly}
+        onFirstSend={onFirstSend}
+      />
+    </DocumentSlot>
   );
 }
 

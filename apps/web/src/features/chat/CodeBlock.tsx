@@ -1,26 +1,45 @@
-import { IconButton } from "@/components/ui/iconButton";
 import { useCopy } from "@/lib/useCopy";
 import { Check, Copy } from "lucide-react";
-import { type ComponentProps, isValidElement } from "react";
+import { type ComponentProps, Suspense, isValidElement, lazy } from "react";
+import { useTranslation } from "react-i18next";
+import { useIsCodeFenceIncomplete } from "streamdown";
+import { ActionButton } from "./ActionButton";
 import { useHighlight } from "./useHighlight";
 
-/** A fenced block: its language, a copy button, and colours as soon as the highlighter has loaded. */
+const Diagram = lazy(() => import("./Diagram"));
+
+/** A fenced block: a diagram once all of it is there, or code. */
 export function CodeBlock({ children }: ComponentProps<"pre">) {
   const { code, language } = fence(children);
-  const lines = useHighlight(code, language);
+  const isGrowing = useIsCodeFenceIncomplete();
+  const source = <Code code={code} language={language} isGrowing={isGrowing} />;
+  if (language !== "mermaid" || isGrowing) return source;
+  return (
+    <Suspense fallback={source}>
+      <Diagram code={code} source={source} />
+    </Suspense>
+  );
+}
+
+interface CodeProps {
+  code: string;
+  language: string;
+  isGrowing: boolean;
+}
+
+/** Its language, a copy button, and colours as soon as the highlighter has loaded. */
+function Code({ code, language, isGrowing }: CodeProps) {
+  const { t } = useTranslation("chat");
+  const { lines, rest } = useHighlight(code, language, isGrowing);
   const { isCopied, copy } = useCopy();
 
   return (
     <figure className="overflow-hidden rounded-xl border bg-surface">
-      <figcaption className="flex h-10 items-center justify-between ps-4 pe-1 text-xs text-muted-foreground">
+      <figcaption className="flex h-10 items-center justify-between ps-4 pe-1 text-xs text-muted-foreground pointer-coarse:h-12">
         <span className="font-mono">{language || "text"}</span>
-        <IconButton
-          size="iconSmall"
-          label={isCopied ? "Copied" : "Copy code"}
-          onClick={() => copy(code)}
-        >
+        <ActionButton label={isCopied ? t("copied") : t("copyCode")} onClick={() => copy(code)}>
           {isCopied ? <Check className="size-3.5" /> : <Copy className="size-3.5" />}
-        </IconButton>
+        </ActionButton>
       </figcaption>
       <pre
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- long lines scroll by keyboard
@@ -29,18 +48,17 @@ export function CodeBlock({ children }: ComponentProps<"pre">) {
         className="scrollbar-quiet overflow-x-auto px-4 pb-4 font-mono text-[13px] leading-relaxed"
       >
         <code>
-          {lines
-            ? lines.map((tokens, line) => (
-                <span key={line} className="code-line">
-                  {tokens.map((token, index) => (
-                    <span key={index} style={token.htmlStyle}>
-                      {token.content}
-                    </span>
-                  ))}
-                  {"\n"}
+          {lines.map((tokens, line) => (
+            <span key={line} className="code-line">
+              {tokens.map((token, index) => (
+                <span key={index} style={token.htmlStyle}>
+                  {token.content}
                 </span>
-              ))
-            : code}
+              ))}
+              {"\n"}
+            </span>
+          ))}
+          {rest}
         </code>
       </pre>
     </figure>

@@ -1,20 +1,23 @@
-import { messageText } from "@/lib/api/messages";
+import { type ChatMessage, messageText } from "@/lib/api/messages";
 import type { Model } from "@/lib/api/models";
+import { isToolPart } from "@/lib/api/toolParts";
 import { cn } from "@/lib/classNames";
-import { useSignal } from "@/lib/signal";
+import { onAskToEditLast } from "@/lib/editLast";
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
 import { Announcer } from "./Announcer";
 import { AnswerNote } from "./AnswerNote";
 import { Composer } from "./Composer";
 import { ComposerNotes } from "./ComposerNotes";
 import type { Conversation } from "./conversations";
+import { DeedsContext } from "./deeds";
 import { Greeting } from "./Greeting";
 import { MessageList } from "./MessageList";
 import { SuggestedActions } from "./SuggestedActions";
 import { useAnswer } from "./useAnswer";
+import { useCatchUp } from "./useCatchUp";
 import { unfinishedReason } from "./unfinished";
 import { useDraft } from "./useDraft";
-
-const CONTINUE_REQUEST = "Please continue.";
 
 interface ConversationViewProps {
   conversation: Conversation;
@@ -27,12 +30,14 @@ interface ConversationViewProps {
 
 export function ConversationView(props: ConversationViewProps) {
   const { conversation, model, draftKey, initialText, isReadonly, onFirstSend } = props;
-  const { messages, error, isBusy, send, retry, stop } = useAnswer(conversation, model);
-  const isReconnecting = useSignal(conversation.isReconnecting);
+  const { t } = useTranslation("chat");
+  const { messages, error, isBusy, send, stop, deeds } = useAnswer(conversation, model);
   const [draft, setDraft] = useDraft(draftKey, initialText);
   const last = messages.at(-1);
   const isSettled = !isBusy && !isReadonly;
   const reason = last && isSettled ? unfinishedReason(last, error !== undefined) : undefined;
+  useCatchUp(conversation);
+  useEditLast(conversation);
 
   function sendText(text: string): void {
     if (!send(text)) return;
@@ -44,21 +49,18 @@ export function ConversationView(props: ConversationViewProps) {
   return (
     <div className={cn("flex min-h-0 flex-1 flex-col", !last && "overflow-y-auto")}>
       {last ? (
-        <MessageList
-          messages={messages}
-          isBusy={isBusy}
-          isReconnecting={isReconnecting}
-          onRegenerate={isReadonly || reason ? undefined : retry}
-        >
-          {reason && (
-            <AnswerNote
-              reason={reason}
-              hasAnswer={last.role === "assistant" && messageText(last) !== ""}
-              onRetry={retry}
-              onContinue={model?.isChat ? () => sendText(CONTINUE_REQUEST) : undefined}
-            />
-          )}
-        </MessageList>
+        <DeedsContext value={isReadonly ? undefined : deeds}>
+          <MessageList conversation={conversation} messages={messages} isBusy={isBusy}>
+            {reason && (
+              <AnswerNote
+                reason={reason}
+                hasAnswer={last.role === "assistant" && messageText(last) !== ""}
+                onRetry={() => deeds.regenerate()}
+                onContinue={model?.isChat ? () => sendText(t("pleaseContinue")) : undefined}
+              />
+            )}
+          </MessageList>
+        </DeedsContext>
       ) : (
         <div className="flex grow-2 flex-col justify-center md:justify-end">
           <Greeting model={model} />
@@ -85,14 +87,32 @@ export function ConversationView(props: ConversationViewProps) {
       </div>
       {last ? (
         <p className="px-4 pt-2 pb-3 text-center text-xs text-muted-foreground">
-          Language models make mistakes. Check what matters.
+          {t(isReadonly ? "readonly" : "caution")}
         </p>
       ) : (
         <div className="md:grow-3">
           <SuggestedActions model={model} onChoose={sendText} />
         </div>
       )}
-      <Announcer isBusy={isBusy} />
+      <Announcer isBusy={isBusy} isAsking={isSettled && isAsking(last)} />
     </div>
+  );
+}
+
+/** Up in the empty box edits the last question. */
+function useEditLast({ chat, editing }: Conversation): void {
+  useEffect(
+    () =>
+      onAskToEditLast(() => {
+        const question = chat.messages.findLast(({ role }) => role === "user");
+        if (question && chat.status === "ready") editing.set(question.id);
+      }),
+    [chat, editing],
+  );
+}
+
+function isAsking(message: ChatMessage | undefined): boolean {
+  return (
+    message?.parts.some((part) => isToolPart(part) && part.state === "approval-requested") ?? false
   );
 }

@@ -1,20 +1,25 @@
 import type { FileUIPart } from "ai";
+import { useTranslation } from "react-i18next";
+import { Picture } from "./Picture";
 
 /** What the model has drawn; anything but a picture is to be saved. */
 export function GeneratedFile({ file }: { file: FileUIPart }) {
+  const { t } = useTranslation("chat");
   if (!file.mediaType.startsWith("image/")) {
     return (
       <a href={file.url} download data-testid="message-file" className="underline">
-        Download the file
+        {t("downloadFile")}
       </a>
     );
   }
   return (
-    <img
-      src={file.url}
-      alt="Made by the model"
-      data-testid="message-image"
-      className="my-3 max-h-128 max-w-full rounded-xl border"
-    />
+    <div className="my-3">
+      <Picture
+        src={file.url}
+        alt={t("generatedImage")}
+        testId="message-image"
+        className="max-h-128"
+      />
+    </div>
   );
 }

@@ -1,7 +1,10 @@
-import { cn } from "@/lib/classNames";
-import { type ComponentProps, useState } from "react";
-import { type Components, Streamdown } from "streamdown";
+import { type ComponentProps, useMemo, useState } from "react";
+import { type Components, Streamdown, defaultRehypePlugins } from "streamdown";
 import { CodeBlock } from "./CodeBlock";
+import { Table } from "./Table";
+import { MarkdownImage, MarkdownLink } from "./MarkdownLink";
+import { hasMath, withMathMarks } from "./mathText";
+import { useMathPlugin } from "./useMathPlugin";
 
 // Plain elements, set by prose.css; only what needs behaviour is a component.
 const COMPONENTS = {
@@ -10,49 +13,43 @@ const COMPONENTS = {
       .split(" ")
       .map((tag) => [tag, tag]),
   ),
-  a: Link,
-  img: ImageLink,
+  a: MarkdownLink,
+  img: MarkdownImage,
   pre: CodeBlock,
-  table: ScrollingTable,
+  table: Table,
 } as Components;
+
+// Without the plugin that reads HTML: tags in an answer are text like any other.
+const REHYPE_PLUGINS = [defaultRehypePlugins.sanitize].filter((plugin) => plugin !== undefined);
+const keepUrl = (url: string): string => url; // links and images look at theirs themselves
 
 interface MarkdownProps {
   text: string;
   isStreaming: boolean;
 }
 
-/** Markdown that may still be growing. Raw HTML is sanitised; remote images become links. */
+/** Markdown that may still be growing: blocks that are finished are not rendered again. */
 export default function Markdown({ text, isStreaming }: MarkdownProps) {
   // An answer that streamed in keeps its blocks when it ends: rebuilding them would flicker.
   const [mode] = useState<"streaming" | "static">(isStreaming ? "streaming" : "static");
+  const marked = useMemo(() => withMathMarks(text), [text]);
+  const math = useMathPlugin(hasMath(marked));
+  const plugins = useMemo<ComponentProps<typeof Streamdown>["plugins"]>(
+    () => (math ? { math } : {}),
+    [math],
+  );
   return (
-    <Streamdown className="prose" components={COMPONENTS} isAnimating={isStreaming} mode={mode}>
-      {text}
+    <Streamdown
+      className="prose"
+      components={COMPONENTS}
+      dir="auto"
+      isAnimating={isStreaming}
+      mode={mode}
+      plugins={plugins}
+      rehypePlugins={REHYPE_PLUGINS}
+      urlTransform={keepUrl}
+    >
+      {marked}
     </Streamdown>
-  );
-}
-
-function Link({ href, children, className }: ComponentProps<"a">) {
-  return (
-    <a href={href} className={className} target="_blank" rel="noreferrer noopener">
-      {children}
-    </a>
-  );
-}
-
-/** An image would tell its host who is reading; a link asks first. */
-function ImageLink({ src, alt, className }: ComponentProps<"img">) {
-  return (
-    <Link href={typeof src === "string" ? src : undefined} className={cn("italic", className)}>
-      {alt || "Image"}
-    </Link>
-  );
-}
-
-function ScrollingTable({ children }: ComponentProps<"table">) {
-  return (
-    <div className="my-5 scrollbar-quiet overflow-x-auto rounded-xl border">
-      <table>{children}</table>
-    </div>
   );
 }

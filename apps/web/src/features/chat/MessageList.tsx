@@ -1,25 +1,32 @@
 import type { ChatMessage } from "@/lib/api/messages";
+import { isToolPart } from "@/lib/api/toolParts";
+import { useSignal } from "@/lib/signal";
 import { useMediaQuery } from "@/lib/useMediaQuery";
 import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
 import { StickToBottom } from "use-stick-to-bottom";
 import { AssistantMessage } from "./AssistantMessage";
+import type { Conversation } from "./conversations";
+import { Earlier } from "./Earlier";
 import { ScrollToBottom } from "./ScrollToBottom";
 import { UserMessage } from "./UserMessage";
 import { Waiting } from "./Waiting";
 
 interface MessageListProps {
+  conversation: Conversation;
   messages: ChatMessage[];
   isBusy: boolean;
-  isReconnecting: boolean;
-  onRegenerate: (() => void) | undefined;
   /** What follows the last message. */
   children: ReactNode;
 }
 
-export function MessageList(props: MessageListProps) {
-  const { messages, isBusy, isReconnecting, onRegenerate, children } = props;
+export function MessageList({ conversation, messages, isBusy, children }: MessageListProps) {
+  const { t } = useTranslation("chat");
   const isCalm = useMediaQuery("(prefers-reduced-motion: reduce)");
-  const isWaiting = isReconnecting || (isBusy && !hasVisibleParts(messages.at(-1)));
+  const isReconnecting = useSignal(conversation.isReconnecting);
+  const deleted = useSignal(conversation.deletions.pending);
+  const shown = deleted.size > 0 ? messages.filter(({ id }) => !deleted.has(id)) : messages;
+  const isWaiting = isReconnecting || (isBusy && !hasVisibleParts(shown.at(-1)));
 
   return (
     <StickToBottom
@@ -29,21 +36,25 @@ export function MessageList(props: MessageListProps) {
     >
       <StickToBottom.Content
         role="log"
-        aria-label="Messages"
+        aria-label={t("messages")}
         aria-busy={isBusy}
         scrollClassName="fade-edges scrollbar-quiet overscroll-contain"
-        className="mx-auto flex w-full max-w-3xl flex-col gap-7 px-4 pt-6 pb-10 md:px-6"
+        className="mx-auto flex w-full max-w-3xl flex-col gap-4 px-4 pt-6 pb-10 md:px-6"
       >
-        {messages.map((message, index) => {
-          const isLast = index === messages.length - 1;
-          if (message.role === "user") return <UserMessage key={message.id} message={message} />;
+        <Earlier conversation={conversation} />
+        {shown.map((message, index) => {
+          const isLast = index === shown.length - 1;
+          if (message.role === "user") {
+            return (
+              <UserMessage key={message.id} message={message} editing={conversation.editing} />
+            );
+          }
           return (
             <AssistantMessage
               key={message.id}
               message={message}
               isStreaming={isLast && isBusy}
               isLast={isLast}
-              onRegenerate={isLast && !isBusy ? onRegenerate : undefined}
             />
           );
         })}
@@ -60,6 +71,7 @@ function hasVisibleParts(message: ChatMessage | undefined): boolean {
   return message.parts.some(
     (part) =>
       part.type === "file" ||
+      isToolPart(part) ||
       ((part.type === "text" || part.type === "reasoning") && part.text !== ""),
   );
 }

@@ -7,6 +7,7 @@ import { publishAnswerData } from "@/lib/answerData";
 import { HISTORY_KEY, type HistoryPages, withTitle } from "@/lib/api/history";
 import {
   type ChatMessage,
+  deleteMessage,
   fetchMessages,
   isAnswerDue,
   messageMetadataSchema,
@@ -15,12 +16,27 @@ import { newId } from "@/lib/newId";
 import { notifyError } from "@/lib/notify";
 import { queryClient } from "@/lib/queryClient";
 import { type Signal, createSignal } from "@/lib/signal";
+import { type UndoQueue, createUndoQueue } from "@/lib/undoQueue";
 import { Chat } from "@ai-sdk/react";
+import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
+import { changeSettings } from "./chatSettings";
+import { mergeStored } from "./merge";
+import { tellOtherTabs } from "./otherTabs";
+import { PAGE_SIZE, catchUp } from "./stored";
 import { AnswerTransport } from "./transport";
 
 export interface Conversation {
   chat: Chat<ChatMessage>;
   isReconnecting: Signal<boolean>;
+  /** Who is asked next. */
+  modelId: Signal<string | undefined>;
+  /** Messages before the first one on screen. */
+  earlier: Signal<"none" | "some" | "loading">;
+  /** The question that is being edited in its place. */
+  editing: Signal<string | undefined>;
+  deletions: UndoQueue;
+  /** The answer under way makes a branch: what it stands beside is known once it has ended. */
+  isBranching: boolean;
 }
 
 const conversations = new Map<string, Conversation>();
@@ -30,25 +46,60 @@ export function findConversation(chatId: string): Conversation | undefined {
 }
 
 /** Reads a stored chat, and follows the answer that it is still owed. */
-export async function loadConversation(chatId: string, signal: AbortSignal) {
-  const { messages, isReadonly } = await fetchMessages(chatId, signal);
-  const conversation = openConversation(chatId, messages);
+export async function loadConversation(chatId: string, signal: AbortSignal): Promise<Conversation> {
+  const stored = await fetchMessages(chatId, { limit: PAGE_SIZE, signal });
+  const { messages, visibility, isReadonly } = stored;
+  changeSettings(chatId, { visibility, isReadonly, isStored: messages.length > 0 });
+  const conversation = openConversation(chatId, messages, stored.hasMore);
   if (isAnswerDue(messages)) void conversation.chat.resumeStream();
-  return { conversation, isReadonly };
+  return conversation;
 }
 
-export function openConversation(chatId: string, messages: ChatMessage[]): Conversation {
-  const isReconnecting = createSignal(false);
+export function openConversation(
+  chatId: string,
+  messages: ChatMessage[],
+  hasEarlier = false,
+): Conversation {
+  const conversation: Conversation = {
+    chat: openChat(chatId, messages, () => conversation),
+    isReconnecting: createSignal(false),
+    modelId: createSignal<string | undefined>(undefined),
+    earlier: createSignal<"none" | "some" | "loading">(hasEarlier ? "some" : "none"),
+    editing: createSignal<string | undefined>(undefined),
+    deletions: createUndoQueue({
+      act: (id, isLeaving) => deleteMessage(chatId, id, isLeaving),
+      onDone: (ids) => {
+        const { chat } = conversation;
+        chat.messages = chat.messages.filter(({ id }) => !ids.has(id));
+      },
+      onFailed: (error) => void notifyError(error),
+    }),
+    isBranching: false,
+  };
+  return conversation;
+}
+
+function openChat(
+  chatId: string,
+  messages: ChatMessage[],
+  conversationOf: () => Conversation,
+): Chat<ChatMessage> {
   const chat: Chat<ChatMessage> = new Chat<ChatMessage>({
     id: chatId,
     messages,
     messageMetadataSchema,
     generateId: newId,
+    sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
     transport: new AnswerTransport({
-      onAccepted: () => void refreshHistory(),
-      onReconnecting: isReconnecting.set,
-      onOutrun: (stored) => {
-        chat.messages = stored;
+      onAccepted: () => {
+        changeSettings(chatId, { isStored: true });
+        tellOtherTabs(chatId);
+        void refreshHistory();
+      },
+      onReconnecting: (isReconnecting) => conversationOf().isReconnecting.set(isReconnecting),
+      onOutrun: async (signal) => {
+        const stored = await fetchMessages(chatId, { limit: PAGE_SIZE, signal });
+        chat.messages = mergeStored(chat.messages, stored.messages);
       },
     }),
     onData: (part) => {
@@ -56,9 +107,18 @@ export function openConversation(chatId: string, messages: ChatMessage[]): Conve
       publishAnswerData({ chatId, name: part.type.slice("data-".length), data: part.data });
     },
     onError: (error) => void notifyError(error),
-    onFinish: () => isReconnecting.set(false),
+    onFinish: ({ isAbort }) => void settle(conversationOf(), isAbort),
   });
-  return { chat, isReconnecting };
+  return chat;
+}
+
+/** After an answer: what it stands beside, and its rest, where only a part of it was read. */
+async function settle(conversation: Conversation, isAbort: boolean): Promise<void> {
+  conversation.isReconnecting.set(false);
+  const isUnread = isAnswerDue(conversation.chat.messages) && !isAbort;
+  if (!conversation.isBranching && !isUnread) return;
+  conversation.isBranching = false;
+  await catchUp(conversation).catch(() => undefined);
 }
 
 export function keepConversation(conversation: Conversation): void {

@@ -1,6 +1,6 @@
 /** Speaks the UI message stream protocol with the gateway: sends, follows, survives drops. */
 import { wholeAnswer } from "@/lib/api/answerStream";
-import { type ChatMessage, fetchMessages } from "@/lib/api/messages";
+import type { ChatMessage } from "@/lib/api/messages";
 import { gatewayFetch } from "@/lib/api/request";
 import { GatewayError } from "@/lib/errors";
 import { DefaultChatTransport, type UIMessageChunk } from "ai";
@@ -17,9 +17,12 @@ export interface TransportEvents {
   onAccepted: () => void;
   /** True between a drop and the moment the parts flow again. */
   onReconnecting: (isReconnecting: boolean) => void;
-  /** The answer ended while the connection was down; these are the messages as stored. */
-  onOutrun: (messages: ChatMessage[]) => void;
+  /** The answer cannot be followed any further: its stored form is the truth now. */
+  onOutrun: (signal: AbortSignal | undefined) => Promise<void>;
 }
+
+/** What this client understands beyond the parts that every client does. */
+const KNOWN_PARTS = { toolApproval: true, resetStep: true };
 
 const reconnectMetadataSchema = z.object({ offset: z.number() });
 
@@ -30,7 +33,7 @@ export class AnswerTransport extends DefaultChatTransport<ChatMessage> {
     super({
       fetch: gatewayFetch,
       prepareSendMessagesRequest: ({ id, messages, trigger, messageId, body }) => ({
-        body: { ...body, id, message: messages.at(-1), trigger, messageId },
+        body: { ...body, ...KNOWN_PARTS, ...asked(messages), id, trigger, messageId },
       }),
       prepareReconnectToStreamRequest: ({ id, requestMetadata }) => {
         const { offset } = reconnectMetadataSchema.parse(requestMetadata);
@@ -43,17 +46,28 @@ export class AnswerTransport extends DefaultChatTransport<ChatMessage> {
   override async sendMessages(options: SendOptions): Promise<AnswerParts> {
     const parts = await super.sendMessages(options);
     this.events.onAccepted();
-    return this.follow(parts, options.chatId, options.abortSignal);
+    return this.follow(parts, options, isDecision(options.messages));
   }
 
   override async reconnectToStream(options: ReconnectOptions): Promise<AnswerParts | null> {
     const parts = await super.reconnectToStream({ ...options, metadata: { offset: 0 } });
-    return parts && this.follow(parts, options.chatId, options.abortSignal);
+    if (parts) return this.follow(parts, options, false);
+    await this.events.onOutrun(options.abortSignal);
+    return null;
   }
 
-  private follow(parts: AnswerParts, chatId: string, abortSignal?: AbortSignal): AnswerParts {
+  /** `isRest`: the answer had begun before, so these parts cannot be counted from its beginning. */
+  private follow(
+    parts: AnswerParts,
+    { chatId, abortSignal }: Pick<ReconnectOptions, "chatId" | "abortSignal">,
+    isRest: boolean,
+  ): AnswerParts {
     return wholeAnswer(parts, {
       reopen: async (offset) => {
+        if (isRest) {
+          await this.events.onOutrun(abortSignal);
+          return null;
+        }
         const reopened = await super.reconnectToStream({
           chatId,
           abortSignal,
@@ -62,15 +76,22 @@ export class AnswerTransport extends DefaultChatTransport<ChatMessage> {
         this.events.onReconnecting(false);
         return reopened;
       },
-      onOutrun: async () => {
-        this.events.onOutrun((await fetchMessages(chatId, abortSignal)).messages);
-      },
+      onOutrun: () => this.events.onOutrun(abortSignal),
       pause: (attempt) => {
         this.events.onReconnecting(true);
         return pauseBefore(attempt, abortSignal);
       },
     }).pipeThrough(new TransformStream({ transform: raiseFailure }));
   }
+}
+
+/** A question, or the answer with what was decided about its calls. */
+function asked(messages: ChatMessage[]) {
+  return isDecision(messages) ? { messages: messages.slice(-1) } : { message: messages.at(-1) };
+}
+
+function isDecision(messages: ChatMessage[]): boolean {
+  return messages.at(-1)?.role === "assistant";
 }
 
 /** A failed answer fails with the server's own words. */

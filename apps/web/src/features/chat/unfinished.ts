@@ -1,16 +1,15 @@
 import type { ChatMessage } from "@/lib/api/messages";
 
-/** Why the last turn is not a whole answer, in words for people; undefined when it is one. */
-export function unfinishedReason(last: ChatMessage, hasFailed: boolean): string | undefined {
-  if (last.role === "user") return hasFailed ? "This message was not answered." : "No answer yet.";
-  switch (last.metadata?.status) {
-    case "stopped":
-      return "You stopped this answer.";
-    case "interrupted":
-      return "This answer was interrupted.";
-    case "error":
-      return "The model failed while answering.";
-    default:
-      return hasFailed ? "The answer broke off." : undefined;
-  }
+export type UnfinishedReason =
+  "notAnswered" | "noAnswer" | "stopped" | "interrupted" | "error" | "brokeOff";
+
+/** Why the last turn is not a whole answer; undefined when it is one. */
+export function unfinishedReason(
+  last: ChatMessage,
+  hasFailed: boolean,
+): UnfinishedReason | undefined {
+  if (last.role === "user") return hasFailed ? "notAnswered" : "noAnswer";
+  const status = last.metadata?.status;
+  if (status === "stopped" || status === "interrupted" || status === "error") return status;
+  return hasFailed ? "brokeOff" : undefined;
 }

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
+import { useChatSettings } from "./chatSettings";
 import {
   findConversation,
   keepConversation,
@@ -21,7 +22,7 @@ export function useConversation(chatId: string, isNew: boolean) {
     staleTime: Number.POSITIVE_INFINITY,
     structuralSharing: false,
   });
-  const conversation = live ?? stored?.conversation;
+  const conversation = live ?? stored;
 
   useEffect(() => {
     if (!conversation) return undefined;
@@ -29,5 +30,6 @@ export function useConversation(chatId: string, isNew: boolean) {
     return () => releaseConversation(conversation);
   }, [conversation]);
 
-  return { conversation, error, isReadonly: stored?.isReadonly ?? false };
+  const { isReadonly } = useChatSettings(chatId);
+  return { conversation, error, isReadonly };
 }

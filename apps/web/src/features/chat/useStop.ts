@@ -12,7 +12,12 @@ export function useStop(chat: Chat<ChatMessage>, isBusy: boolean): () => Promise
 
   useEffect(() => {
     if (!isStopping) return undefined;
-    const timer = setTimeout(() => void chat.stop(), STOP_GRACE_MS);
+    // A stop that came before the answer had begun has stopped nothing.
+    const timer = setTimeout(() => {
+      void stopAnswer(chat.id)
+        .catch(() => undefined)
+        .then(() => chat.stop());
+    }, STOP_GRACE_MS);
     return () => clearTimeout(timer);
   }, [isStopping, chat]);
 

@@ -1,6 +1,6 @@
 /** The local engine's models and how the providers are, for admins. */
 import { z } from "zod";
-import { getJson, postForJson, send } from "./request";
+import { getJson, postJson, send } from "./request";
 
 const number = z.number().nullable();
 
@@ -53,7 +53,7 @@ export function fetchAdminModels(signal?: AbortSignal): Promise<AdminModels> {
 
 /** Resolves once it serves. */
 export async function loadModel(model: string): Promise<void> {
-  await postForJson("/api/admin/models", z.object({ id: z.string() }), { model });
+  await postJson("/api/admin/models", z.object({ id: z.string() }), { model });
 }
 
 /** Resolves once the answers that it is giving have ended. */

@@ -7,7 +7,12 @@ const answerStatusSchema = z.enum(["streaming", "complete", "stopped", "interrup
 
 export const messageMetadataSchema = z.looseObject({
   status: answerStatusSchema.optional(),
+  /** All messages in this one's place of the chat, itself included; absent where it is alone. */
+  siblings: z.array(z.string()).optional(),
+  siblingIndex: z.number().optional(),
 });
+
+export const visibilitySchema = z.enum(["private", "members", "public"]);
 
 const storedMessageSchema = z.looseObject({
   id: z.string(),
@@ -19,9 +24,12 @@ const storedMessageSchema = z.looseObject({
 const storedChatSchema = z.object({
   messages: z.array(storedMessageSchema),
   title: z.string().nullable(),
+  visibility: visibilitySchema,
   isReadonly: z.boolean(),
+  hasMore: z.boolean(),
 });
 
+export type Visibility = z.infer<typeof visibilitySchema>;
 export type AnswerStatus = z.infer<typeof answerStatusSchema>;
 export type MessageMetadata = z.infer<typeof messageMetadataSchema>;
 /** What the user should know about an answer beside what it says. */
@@ -34,8 +42,14 @@ export type StoredChat = Omit<z.infer<typeof storedChatSchema>, "messages"> & {
   messages: ChatMessage[];
 };
 
-export async function fetchMessages(chatId: string, signal?: AbortSignal): Promise<StoredChat> {
+/** The newest messages of the active branch, or the newest `before` one of them. */
+export async function fetchMessages(
+  chatId: string,
+  { limit, before, signal }: { limit?: number; before?: string; signal?: AbortSignal } = {},
+): Promise<StoredChat> {
   const query = new URLSearchParams({ chatId });
+  if (limit) query.set("limit", String(limit));
+  if (before) query.set("before", before);
   const chat = await getJson(`/api/messages?${query}`, storedChatSchema, signal);
   // The envelope is checked; the parts are the UI message protocol's, which the AI SDK owns.
   return { ...chat, messages: chat.messages as unknown as ChatMessage[] };
@@ -44,6 +58,18 @@ export async function fetchMessages(chatId: string, signal?: AbortSignal): Promi
 /** Ends the answer on the server; the open stream then closes with an `abort` part. */
 export function stopAnswer(chatId: string): Promise<void> {
   return send("POST", `/api/chat/${chatId}/stop`, {});
+}
+
+/** The branch through this message is the one that is seen and continued from now on. */
+export function chooseBranch(chatId: string, messageId: string): Promise<void> {
+  return send("POST", `/api/chat/${chatId}/branch`, { messageId });
+}
+
+/** `isLeaving` lets the request outlive the page. */
+export function deleteMessage(chatId: string, messageId: string, isLeaving = false): Promise<void> {
+  const query = new URLSearchParams({ chatId });
+  const path = `/api/messages/${encodeURIComponent(messageId)}?${query}`;
+  return send("DELETE", path, undefined, isLeaving);
 }
 
 /** Whether the server is, by these messages, still owing an answer. */

@@ -1,6 +1,6 @@
 /** Training and alignment runs, as the gateway reads them from their directories. */
 import { z } from "zod";
-import { getJson, postForJson } from "./request";
+import { getJson, postJson } from "./request";
 
 export const RUN_STATUSES = [
   "running",
@@ -103,7 +103,7 @@ export function newsAddress(id: string, metricsEnd: string, eventsEnd: string): 
 /** Resolves, with the model to ask, once the local engine serves it. */
 export async function loadCheckpoint(id: string, checkpoint: string): Promise<string> {
   const address = `${path(id)}/checkpoints/${encodeURIComponent(checkpoint)}/load`;
-  return (await postForJson(address, z.object({ id: z.string() }))).id;
+  return (await postJson(address, z.object({ id: z.string() }))).id;
 }
 
 function path(id: string): string {
