@@ -39,6 +39,7 @@ from raylm_apps.gateway.routes import (
     models,
     oauth,
     passwords,
+    sandbox,
     stream,
     suggestions,
     teams,
@@ -63,7 +64,7 @@ ROUTERS = (
     *(v1_completions, v1_messages, v1_embeddings),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
-    *(document, suggestions, files),
+    *(document, suggestions, files, sandbox),
     *(models, v1_models, health, docs, landing),
 )
 logger = structlog.get_logger()

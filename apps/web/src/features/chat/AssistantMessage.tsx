@@ -1,5 +1,7 @@
 import { type ChatMessage, messageText } from "@/lib/api/messages";
-import { memo } from "react";
+import { isDocumentTool, isToolPart } from "@/lib/api/toolParts";
+import { Fragment, memo, use } from "react";
+import { DocumentSlot } from "./documentSlot";
 import { GeneratedFile } from "./GeneratedFile";
 import { MessageActions } from "./MessageActions";
 import { MessageText } from "./MessageText";
@@ -15,6 +17,7 @@ interface AssistantMessageProps {
 
 export const AssistantMessage = memo(function AssistantMessage(props: AssistantMessageProps) {
   const { message, isStreaming, isLast, onRegenerate } = props;
+  const renderDocument = use(DocumentSlot);
   return (
     <article
       data-testid="message-assistant"
@@ -34,6 +37,9 @@ export const AssistantMessage = memo(function AssistantMessage(props: AssistantM
             return <Reasoning key={index} text={part.text} isStreaming={isGrowing} />;
           }
           if (part.type === "file") return <GeneratedFile key={index} file={part} />;
+          if (renderDocument && isToolPart(part) && isDocumentTool(part)) {
+            return <Fragment key={index}>{renderDocument(part)}</Fragment>;
+          }
           if (part.type === "data-notice") {
             return (
               <p

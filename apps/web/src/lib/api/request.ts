@@ -28,8 +28,11 @@ export async function getJson<Schema extends z.ZodType>(
 export async function postJson<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
+  body?: object,
+  options?: { keepalive: boolean },
 ): Promise<z.infer<Schema>> {
-  return parseBody(await gatewayFetch(path, { method: "POST" }), schema);
+  const init = { method: "POST", ...options, ...(body && asJson(body)) };
+  return parseBody(await gatewayFetch(path, init), schema);
 }
 
 /** A write whose answer nobody reads. */
@@ -38,13 +41,11 @@ export async function send(
   path: string,
   body?: object,
 ): Promise<void> {
-  await gatewayFetch(path, {
-    method,
-    ...(body && {
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    }),
-  });
+  await gatewayFetch(path, { method, ...(body && asJson(body)) });
+}
+
+function asJson(body: object) {
+  return { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
 async function parseBody<Schema extends z.ZodType>(
