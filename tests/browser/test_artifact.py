@@ -68,7 +68,7 @@ def test_a_program_is_written_with_its_colours(artifact: Artifact) -> None:
 
 
 def test_it_opens_while_it_is_written_and_leaves_the_focus(artifact: Artifact) -> None:
-    artifact.chat.ask(ESSAY, MODEL)
+    artifact.chat.ask("Write a long essay about bread", MODEL)
     artifact.chat.input.focus()
     expect(artifact.status).to_have_text("Being written…")
     expect(artifact.chat.input).to_be_focused()

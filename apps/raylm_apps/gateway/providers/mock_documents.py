@@ -79,7 +79,8 @@ def _written(form: str, title: str) -> str:
         return f"```csv\nmonth,income,costs\n{rows}\n```"
     if "program" in form:
         return f"```python\n{_program(title)}\n```"
-    return "\n\n".join([f"# {title}", *(_paragraph(number) for number in range(1, 7))])
+    paragraphs = 40 if "long" in title else 6
+    return "\n\n".join([f"# {title}", *map(_paragraph, range(1, paragraphs + 1))])
 
 
 def _program(title: str) -> str:

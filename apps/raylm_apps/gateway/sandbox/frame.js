@@ -29,7 +29,7 @@ async function startWorker() {
   const base = new URL("pyodide/", location.href).href;
   const source = `const PYODIDE = ${JSON.stringify(base)};\n${script}`;
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const started = new Worker(url, { type: "module" });
+  const started = new Worker(url);
   started.onerror = ({ message }) => tell({ type: "failed", error: message || "Python crashed." });
   return started;
 }

@@ -25,6 +25,8 @@ export default function TextEditor(props: TextEditorProps) {
     content,
     contentType: "markdown",
     editorProps: {
+      // ProseMirror would swallow Escape, which closes the panel.
+      handleDOMEvents: { keydown: (_view, event) => event.key === "Escape" },
       attributes: {
         class: "prose outline-none min-h-40",
         role: "textbox",
