@@ -50,7 +50,7 @@ export default function ArtifactPanel(props: ArtifactPanelProps) {
       <PanelHeader
         title={title}
         kind={kind}
-        status={isWriting ? "writing" : isOwn ? document.saveStatus : "readonly"}
+        status={stream ? "writing" : isOwn ? document.saveStatus : version ? "readonly" : "loading"}
         onClose={() => closeDocument(chatId)}
       >
         {content !== undefined && <Actions kind={kind} title={title} content={content} />}

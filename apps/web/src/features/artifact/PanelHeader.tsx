@@ -9,7 +9,7 @@ import { KIND_ICONS } from "./kinds";
 interface PanelHeaderProps {
   title: string;
   kind: DocumentKind;
-  status: SaveStatus | "writing" | "readonly";
+  status: SaveStatus | "loading" | "writing" | "readonly";
   onClose: () => void;
   children: ReactNode;
 }

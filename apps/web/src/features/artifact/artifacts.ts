@@ -1,6 +1,6 @@
 /** The documents beside the chats. Outside React: what is written while another chat is read counts too. */
 import { type AnswerData, onAnswerData } from "@/lib/answerData";
-import { documentKey, suggestionSchema, suggestionsKey } from "@/lib/api/documents";
+import { documentKey, fetchVersions, suggestionSchema, suggestionsKey } from "@/lib/api/documents";
 import { queryClient } from "@/lib/queryClient";
 import { type Signal, createSignal, useSignal } from "@/lib/signal";
 import {
@@ -37,7 +37,11 @@ onAnswerData((part) => {
 async function finish({ chatId }: AnswerData): Promise<void> {
   const id = stateOf(chatId).get().stream?.id;
   if (!id) return;
-  await queryClient.invalidateQueries({ queryKey: documentKey(id) });
+  await queryClient.prefetchQuery({
+    queryKey: documentKey(id),
+    queryFn: ({ signal }) => fetchVersions(id, chatId, signal),
+    staleTime: 0,
+  });
   change(chatId, (state) => settle(state, id));
 }
 

@@ -16,21 +16,23 @@ export interface VersionChoice {
   toggleChanges: (() => void) | undefined;
 }
 
-/** Which of a document's versions is looked at: the newest, whatever comes, until one goes back. */
+/** Which of a document's versions is looked at: the newest, until one goes back, and again when one is added. */
 export function useVersionChoice(versions: DocumentVersion[]): VersionChoice {
-  const [chosen, setChosen] = useState<number>();
+  const [chosen, setChosen] = useState<{ index: number; of: number }>();
   const [isComparing, setIsComparing] = useState(false);
-  const last = versions.length - 1;
-  const index = Math.min(chosen ?? last, last);
+  const count = versions.length;
+  const last = count - 1;
+  const index = chosen?.of === count ? chosen.index : last;
   const before = versions[index - 1];
+  const choose = (next: number) => setChosen({ index: next, of: count });
 
   return {
     version: versions[index],
     isNewest: index === last,
     number: index + 1,
-    count: versions.length,
-    older: index > 0 ? () => setChosen(index - 1) : undefined,
-    newer: index < last ? () => setChosen(index + 1 === last ? undefined : index + 1) : undefined,
+    count,
+    older: index > 0 ? () => choose(index - 1) : undefined,
+    newer: index < last ? () => choose(index + 1) : undefined,
     showNewest: () => {
       setChosen(undefined);
       setIsComparing(false);
