@@ -42,6 +42,7 @@ from raylm_apps.gateway.routes import (
     oauth,
     passwords,
     runs,
+    sandbox,
     stream,
     suggestions,
     teams,
@@ -67,7 +68,7 @@ ROUTERS = (
     *(v1_completions, v1_messages, v1_embeddings),
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
-    *(document, suggestions, files),
+    *(document, suggestions, files, sandbox),
     *(runs, admin_models),
     *(models, v1_models, v1_count_tokens, health, docs, landing),
 )

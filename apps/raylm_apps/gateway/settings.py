@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     weather_url: str = "https://api.open-meteo.com/v1/forecast"
     geocoding_url: str = "https://geocoding-api.open-meteo.com/v1/search"
     mcp_config: Path | None = Field(None, description="YAML, see tools/mcp_config.py")
+    pyodide_dir: Path | None = Field(
+        None, description="a folder with Pyodide's files: documents' Python runs in the browser"
+    )
 
     guardrails: Names = Field(
         (), description="module:attribute of objects that check questions and answers"

@@ -17,6 +17,7 @@ from raylm.core.wire.events import (
 )
 from raylm.core.wire.prompt import Prompt, ToolCall
 from raylm_apps.gateway.providers.base import ModelCard, ProviderError
+from raylm_apps.gateway.providers.mock_documents import work_on_documents
 from raylm_apps.gateway.providers.mock_tools import call_tools, sight
 
 SLOW_WORDS, SLOW_PAUSE_S = 100, 0.1
@@ -28,12 +29,13 @@ DOT = base64.b64decode(
 
 
 class MockProvider:
-    """Ten models, each good for one thing.
+    """Eleven models, each good for one thing.
 
-    `echo` repeats the question, `reasoning` thinks first, `tools` calls them, `slow` takes ten
-    seconds, `silent` never says a word, `flaky` breaks after five words, `base` has no chat
-    template, `title` names a chat, with the chatter of a small model, `vision` tells what images
-    it was given, `picture` thinks, cites, draws, and tells what it was shown of earlier thoughts.
+    `echo` repeats the question, `reasoning` thinks first, `tools` calls them, `documents` writes
+    and changes documents, `slow` takes ten seconds, `silent` never says a word, `flaky` breaks
+    after five words, `base` has no chat template, `title` names a chat, with the chatter of a small
+    model, `vision` tells what images it was given, `picture` thinks, cites, draws, and tells what
+    it was shown of earlier thoughts.
     """
 
     def __init__(self, name: str = "mock") -> None:
@@ -46,7 +48,7 @@ class MockProvider:
                 f"Mock {kind}",
                 self.name,
                 reasoning=kind == "reasoning",
-                tools=kind == "tools",
+                tools=kind in ("tools", "documents"),
                 vision=kind in ("tools", "vision"),
                 chat_template=kind != "base",
                 context_tokens=8192,
@@ -127,6 +129,7 @@ _KINDS = {
     "flaky": _flaky,
     "base": _echo,
     "tools": call_tools,
+    "documents": work_on_documents,
     "title": _title,
     "vision": _vision,
     "picture": _picture,

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from raylm_apps.gateway.auth import SignedIn
+from raylm_apps.gateway.auth import MaybeUser, SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.services import Gateway
-from raylm_apps.gateway.store import documents, users
+from raylm_apps.gateway.store import branches, chats, documents, messages, users
 from raylm_apps.gateway.store.documents import DocumentLimitError, Draft, Version
 from raylm_apps.gateway.store.pool import Connection
 from raylm_apps.gateway.text_diff import text_diff
@@ -26,11 +26,24 @@ router = APIRouter(prefix="/api/document", tags=["document"])
 
 
 @router.get("")
-async def read(gateway: Gateway, session: SignedIn, document_id: DocumentId) -> list[DocumentView]:
-    """All versions, oldest first."""
+async def read(
+    gateway: Gateway,
+    session: MaybeUser,
+    document_id: DocumentId,
+    chat_id: Annotated[
+        Id | None, Query(alias="chatId", description="a shared chat that it was written in")
+    ] = None,
+) -> list[DocumentView]:
+    """All versions, oldest first; for who reads it in another's chat, the newest alone."""
+    reader_id = session.user_id if session else None
     async with gateway.database.connection() as connection:
-        await _must_own(connection, document_id, session.user_id)
-        found = await documents.versions(connection, document_id, session.user_id)
+        if chat_id and (owner_id := await _shared_by(connection, document_id, chat_id, reader_id)):
+            newest = await documents.version(connection, document_id, owner_id)
+            return [_view(newest)] if newest else []
+        if reader_id is None:
+            raise ApiError("unauthorized:chat")
+        await _must_own(connection, document_id, reader_id)
+        found = await documents.versions(connection, document_id, reader_id)
     return [_view(version) for version in found]
 
 
@@ -99,6 +112,25 @@ async def _edited(
     newest = await documents.version(connection, document_id, user_id)
     has_moved = request.edited_version not in (None, newest.created_at if newest else None)
     return None if has_moved else newest
+
+
+async def _shared_by(
+    connection: Connection, document_id: str, chat_id: str, reader_id: str | None
+) -> str | None:
+    """The document's owner, where their chat shows it to others: on its active branch."""
+    owner_id = await documents.owner(connection, document_id)
+    found = await chats.find(connection, chat_id, reader_id)
+    if owner_id in (None, reader_id) or found is None or found.chat.user_id != owner_id:
+        return None
+    leaf_id = await branches.leaf_id(connection, chat_id, found.chat.active_id)
+    path = await messages.path(connection, chat_id, reader_id, leaf_id=leaf_id)
+    is_shown = any(_shows(part, document_id) for message in path for part in message.parts)
+    return owner_id if is_shown else None
+
+
+def _shows(part: messages.Part, document_id: str) -> bool:
+    output = part.get("output") if part["type"].startswith("tool-") else None
+    return isinstance(output, dict) and output.get("id") == document_id
 
 
 async def _must_own(connection: Connection, document_id: str, user_id: str) -> None:

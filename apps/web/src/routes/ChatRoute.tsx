@@ -1,60 +1,94 @@
 import { IconButton } from "@/components/ui/iconButton";
+import { DocumentCard } from "@/features/artifact/DocumentCard";
+import { useArtifact } from "@/features/artifact/artifacts";
 import { ChatHeader } from "@/features/chat/ChatHeader";
 import { ChatPage } from "@/features/chat/ChatPage";
+import { askChat } from "@/features/chat/askChat";
+import type { RenderDocument } from "@/features/chat/documentSlot";
 import { useChatTitle } from "@/features/history/useHistory";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
+import { sessionQuery } from "@/features/session/sessionQuery";
 import { MOD_KEY } from "@/lib/modKey";
 import { useDocumentTitle } from "@/lib/useDocumentTitle";
+import { useMediaQuery } from "@/lib/useMediaQuery";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
+import { Suspense, lazy, useCallback } from "react";
 import { useChatId } from "./useChatId";
 import { useSidebar } from "./useSidebar";
 
+const ArtifactPanel = lazy(() => import("@/features/artifact/ArtifactPanel"));
+
+/** A conversation, and beside it the document that is open; a phone shows one of them. */
 export function ChatRoute() {
   const { chatId, isNew } = useChatId();
   const { query } = useSearch({ strict: false });
   const { models, model, choose } = useModels();
   const { isOpen, toggle } = useSidebar();
   const navigate = useNavigate();
+  const { data: user } = useQuery(sessionQuery);
+  const artifact = useArtifact(chatId);
+  const shown = artifact.isOpen ? artifact.shown : undefined;
+  const isCovered = useMediaQuery("(max-width: 767px)") && shown !== undefined;
+  const renderDocument = useCallback<RenderDocument>(
+    (tool) => <DocumentCard chatId={chatId} tool={tool} />,
+    [chatId],
+  );
   const title = useChatTitle(chatId);
   useDocumentTitle(title);
 
   return (
-    <>
-      <header className="flex h-14 shrink-0 items-center gap-1 px-2.5">
-        {!isOpen && (
-          <>
-            <IconButton
-              label="Open sidebar"
-              shortcut={`${MOD_KEY} B`}
-              data-testid="sidebar-toggle-button"
-              onClick={toggle}
-            >
-              <PanelLeft className="size-[18px]" />
-            </IconButton>
-            <IconButton
-              label="New chat"
-              shortcut={`${MOD_KEY} Shift O`}
-              onClick={() => void navigate({ to: "/" })}
-            >
-              <SquarePen className="size-[18px]" />
-            </IconButton>
-          </>
-        )}
-        <ModelSelector models={models} model={model} onChoose={choose} />
-        <ChatHeader chatId={chatId} title={title} onGone={() => void navigate({ to: "/" })} />
-      </header>
-      <ChatPage
-        key={chatId}
-        chatId={chatId}
-        isNew={isNew}
-        model={model}
-        initialText={query ?? ""}
-        onFirstSend={() =>
-          void navigate({ to: "/chat/$chatId", params: { chatId }, replace: true })
-        }
-      />
-    </>
+    <div className="flex min-h-0 flex-1">
+      <div inert={isCovered} className="flex min-w-0 flex-1 flex-col">
+        <header className="flex h-14 shrink-0 items-center gap-1 px-2.5">
+          {!isOpen && (
+            <>
+              <IconButton
+                label="Open sidebar"
+                shortcut={`${MOD_KEY} B`}
+                data-testid="sidebar-toggle-button"
+                onClick={toggle}
+              >
+                <PanelLeft className="size-[18px]" />
+              </IconButton>
+              <IconButton
+                label="New chat"
+                shortcut={`${MOD_KEY} Shift O`}
+                onClick={() => void navigate({ to: "/" })}
+              >
+                <SquarePen className="size-[18px]" />
+              </IconButton>
+            </>
+          )}
+          <ModelSelector models={models} model={model} onChoose={choose} />
+          <ChatHeader chatId={chatId} title={title} onGone={() => void navigate({ to: "/" })} />
+        </header>
+        <ChatPage
+          key={chatId}
+          chatId={chatId}
+          isNew={isNew}
+          model={model}
+          initialText={query ?? ""}
+          renderDocument={renderDocument}
+          onFirstSend={() =>
+            void navigate({ to: "/chat/$chatId", params: { chatId }, replace: true })
+          }
+        />
+      </div>
+      {shown && (
+        <Suspense>
+          <ArtifactPanel
+            key={shown.id}
+            chatId={chatId}
+            shown={shown}
+            stream={artifact.stream}
+            userId={user?.id}
+            onAsk={(text) => askChat(chatId, text)}
+          />
+        </Suspense>
+      )}
+    </div>
   );
 }

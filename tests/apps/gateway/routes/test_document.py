@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.apps.gateway.harness import User, new_id
+from tests.apps.gateway.harness import GatewayProcess, User, calls_of, new_id
 
 pytestmark = pytest.mark.services
 
@@ -231,3 +231,65 @@ def test_nobody_without_a_session(ada: User, doc: str) -> None:
     nobody = httpx.Client(base_url=ada.http.base_url)
     assert nobody.get(f"/api/document?id={doc}").status_code == 401
     nobody.close()
+
+
+class TestInASharedChat:
+    @pytest.fixture
+    def chat(self, ada: User) -> str:
+        chat = new_id()
+        ada.ask("Write an essay about bread", chat=chat, model="mock/documents")
+        return chat
+
+    @pytest.fixture
+    def written(self, ada: User, chat: str) -> str:
+        written: str = calls_of(ada.answer(chat))[0]["output"]["id"]
+        write(ada, written, "# The newest")
+        return written
+
+    def read(self, user: httpx.Client, written: str, chat: str) -> httpx.Response:
+        return user.get("/api/document", params={"id": written, "chatId": chat})
+
+    def share(self, ada: User, chat: str) -> None:
+        assert ada.http.patch(f"/api/chat/{chat}", json={"visibility": "public"}).is_success
+
+    def test_a_private_one_is_its_owners(
+        self, ada: User, babbage: User, written: str, chat: str
+    ) -> None:
+        refused = self.read(babbage.http, written, chat)
+        assert refusal(refused) == (403, "forbidden:document")
+        assert len(self.read(ada.http, written, chat).json()) == 2
+
+    def test_everybody_reads_the_newest_version(
+        self, ada: User, babbage: User, gateway: GatewayProcess, written: str, chat: str
+    ) -> None:
+        self.share(ada, chat)
+        for reader in (babbage.http, gateway.visitor()):
+            assert [row["content"] for row in self.read(reader, written, chat).json()] == [
+                "# The newest"
+            ]
+        assert len(self.read(ada.http, written, chat).json()) == 2
+
+    def test_and_nothing_else(self, ada: User, babbage: User, written: str, chat: str) -> None:
+        self.share(ada, chat)
+        assert refusal(write(babbage, written, "Mine")) == (403, "forbidden:document")
+        suggestions = babbage.http.get(f"/api/suggestions?documentId={written}")
+        assert refusal(suggestions) == (403, "forbidden:suggestions")
+        assert babbage.http.get(f"/api/document?id={written}").status_code == 403
+
+    def test_a_chat_shows_only_what_was_written_in_it(
+        self, ada: User, babbage: User, doc: str, written: str, chat: str
+    ) -> None:
+        self.share(ada, chat)
+        write(ada, doc, "Never shown")
+        assert refusal(self.read(babbage.http, doc, chat)) == (403, "forbidden:document")
+        babbage.ask(f"The document {written}", chat=(his := new_id()))
+        assert self.read(babbage.http, written, his).status_code == 403
+
+    def test_what_was_edited_away_is_not_shared(
+        self, ada: User, babbage: User, written: str, chat: str
+    ) -> None:
+        first = ada.messages(chat)[0]["id"]
+        ada.http.post(f"/api/messages/{first}/truncate?chatId={chat}")
+        ada.ask("Something else", chat=chat)
+        self.share(ada, chat)
+        assert self.read(babbage.http, written, chat).status_code == 403

@@ -29,8 +29,10 @@ export async function postJson<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
   body?: object,
+  keepalive = false,
 ): Promise<z.infer<Schema>> {
-  return parseBody(await gatewayFetch(path, { method: "POST", ...jsonBody(body) }), schema);
+  const init = { method: "POST", keepalive, ...jsonBody(body) };
+  return parseBody(await gatewayFetch(path, init), schema);
 }
 
 /** A write whose answer nobody reads; with `keepalive` it outlives the page. */

@@ -1,0 +1,46 @@
+import type { DocumentKind } from "@/lib/api/documents";
+import { Suspense, lazy } from "react";
+import { useTranslation } from "react-i18next";
+
+const TextDocument = lazy(() => import("./TextDocument"));
+const CodeDocument = lazy(() => import("./CodeDocument"));
+const SheetEditor = lazy(() => import("./SheetEditor"));
+const ImageViewer = lazy(() => import("./ImageViewer"));
+
+export interface DocumentBodyProps {
+  documentId: string;
+  kind: DocumentKind;
+  title: string;
+  content: string;
+  /** Changes when other content takes the place of what was shown, not when it is edited. */
+  versionId: string;
+  isWriting: boolean;
+  isOwn: boolean;
+  /** Absent where nobody may edit. */
+  onEdit: ((content: string) => void) | undefined;
+  /** What a program's last run failed with; undefined after one that did not. */
+  onError: (error: string | undefined) => void;
+}
+
+/** What a document says, each kind with the editor that it needs and nobody else loads. */
+export function DocumentBody(props: DocumentBodyProps) {
+  const { t } = useTranslation("artifact");
+  return (
+    <Suspense fallback={<p className="p-6 text-muted-foreground">{t("loading")}</p>}>
+      <Kind {...props} />
+    </Suspense>
+  );
+}
+
+function Kind(props: DocumentBodyProps) {
+  switch (props.kind) {
+    case "text":
+      return <TextDocument {...props} />;
+    case "code":
+      return <CodeDocument {...props} />;
+    case "sheet":
+      return <SheetEditor {...props} />;
+    case "image":
+      return <ImageViewer title={props.title} content={props.content} />;
+  }
+}
