@@ -2,6 +2,25 @@
 import { errorMessage } from "@/lib/errors";
 
 const ERROR_DURATION_MS = 8_000;
+const UNDO_DURATION_MS = 6_000;
+
+interface Undo {
+  label: string;
+  onUndo: () => void;
+  /** The message has left, and with it the chance to undo. */
+  onGone: () => void;
+}
+
+export async function notifyUndo(message: string, { label, onUndo, onGone }: Undo): Promise<void> {
+  const { toast } = await import("sonner");
+  toast(message, {
+    testId: "toast",
+    duration: UNDO_DURATION_MS,
+    action: { label, onClick: onUndo },
+    onAutoClose: onGone,
+    onDismiss: onGone,
+  });
+}
 
 export async function notifyError(error: unknown): Promise<void> {
   const message = errorMessage(error);

@@ -7,6 +7,9 @@ export interface Signal<Value> {
   subscribe: (listener: () => void) => () => void;
 }
 
+/** For those who may look but not change it. */
+export type ReadSignal<Value> = Pick<Signal<Value>, "get" | "subscribe">;
+
 export function createSignal<Value>(initial: Value): Signal<Value> {
   let value = initial;
   const listeners = new Set<() => void>();
@@ -23,6 +26,6 @@ export function createSignal<Value>(initial: Value): Signal<Value> {
   };
 }
 
-export function useSignal<Value>(signal: Signal<Value>): Value {
+export function useSignal<Value>(signal: ReadSignal<Value>): Value {
   return useSyncExternalStore(signal.subscribe, signal.get);
 }

@@ -1,6 +1,6 @@
 import { IconButton } from "@/components/ui/iconButton";
 import { ChatPage } from "@/features/chat/ChatPage";
-import { useChatTitle } from "@/features/history/useHistory";
+import { useChatTitle } from "@/features/history/useChatTitle";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
 import { MOD_KEY } from "@/lib/modKey";

@@ -1,13 +1,14 @@
 import { type KeyboardEvent, useRef, useState } from "react";
 
 interface TitleFieldProps {
+  label: string;
   title: string;
   onSave: (title: string) => void;
   onCancel: () => void;
 }
 
 /** A title being rewritten in place: Enter or leaving keeps it, Escape does not. */
-export function TitleField({ title, onSave, onCancel }: TitleFieldProps) {
+export function TitleField({ label, title, onSave, onCancel }: TitleFieldProps) {
   const [text, setText] = useState(title);
   const isCancelled = useRef(false);
 
@@ -25,7 +26,8 @@ export function TitleField({ title, onSave, onCancel }: TitleFieldProps) {
 
   return (
     <input
-      aria-label="Chat title"
+      aria-label={label}
+      placeholder={label}
       // oxlint-disable-next-line jsx-a11y/no-autofocus -- the person has just asked to write here
       autoFocus
       maxLength={200}
@@ -34,7 +36,7 @@ export function TitleField({ title, onSave, onCancel }: TitleFieldProps) {
       onChange={(event) => setText(event.target.value)}
       onBlur={leave}
       onKeyDown={onKeyDown}
-      className="w-full rounded-lg border border-accent/60 bg-surface px-2.5 py-1.5 text-sm outline-none"
+      className="h-full w-full rounded-lg border border-accent/60 bg-surface px-2.5 py-1.5 text-sm outline-none"
     />
   );
 }

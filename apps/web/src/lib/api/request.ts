@@ -28,23 +28,24 @@ export async function getJson<Schema extends z.ZodType>(
 export async function postJson<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
+  body?: object,
 ): Promise<z.infer<Schema>> {
-  return parseBody(await gatewayFetch(path, { method: "POST" }), schema);
+  return parseBody(await gatewayFetch(path, { method: "POST", ...jsonBody(body) }), schema);
 }
 
-/** A write whose answer nobody reads. */
+/** A write whose answer nobody reads; with `keepalive` it outlives the page. */
 export async function send(
   method: "POST" | "PATCH" | "DELETE",
   path: string,
   body?: object,
+  keepalive = false,
 ): Promise<void> {
-  await gatewayFetch(path, {
-    method,
-    ...(body && {
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    }),
-  });
+  await gatewayFetch(path, { method, keepalive, ...jsonBody(body) });
+}
+
+function jsonBody(body: object | undefined): RequestInit {
+  if (!body) return {};
+  return { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
 async function parseBody<Schema extends z.ZodType>(
