@@ -1,3 +1,4 @@
+import type { ChatSummary } from "@/lib/api/history";
 import { useEffect, useState } from "react";
 import { DragArea } from "./DragArea";
 import { DropTargets } from "./DropTargets";
@@ -7,6 +8,7 @@ import { ListDialogs } from "./ListDialogs";
 import { SelectionBar } from "./SelectionBar";
 import { ListContext } from "./listContext";
 import { NOTHING, type Selection } from "./selection";
+import type { Row } from "./rows";
 import { useListCommands } from "./useListCommands";
 import { useRows } from "./useRows";
 
@@ -24,10 +26,10 @@ export default function HistoryList({ activeChatId, onNavigate, onDeleted }: His
   const { commands, mode, current, selection, setSelection, listedRef } = state;
   const content = useRows(isArchive, state.isNamingFolder);
 
-  const chats = content.rows.flatMap((row) => (row.kind === "chat" ? [row.chat] : []));
+  const { rows } = content;
   useEffect(() => {
-    listedRef.current = chats.map(({ id }) => id);
-  });
+    listedRef.current = chatsIn(rows).map(({ id }) => id);
+  }, [rows, listedRef]);
 
   function begin(next: Selection | null, archive = isArchive): void {
     setSelection(next);
@@ -40,7 +42,7 @@ export default function HistoryList({ activeChatId, onNavigate, onDeleted }: His
         <div className="relative flex min-h-0 flex-1 flex-col">
           {selection ? (
             <SelectionBar
-              chats={chats.filter(({ id }) => selection.ids.has(id))}
+              chats={chatsIn(rows).filter(({ id }) => selection.ids.has(id))}
               isArchive={isArchive}
               onEnd={() => begin(null)}
             />
@@ -75,4 +77,8 @@ export default function HistoryList({ activeChatId, onNavigate, onDeleted }: His
       />
     </ListContext>
   );
+}
+
+function chatsIn(rows: Row[]): ChatSummary[] {
+  return rows.flatMap((row) => (row.kind === "chat" ? [row.chat] : []));
 }

@@ -4,8 +4,7 @@ import type { ChatChange, ChatSummary } from "@/lib/api/history";
 import { createContext, use } from "react";
 
 export interface ListCommands {
-  /** A chat has been opened. */
-  leave: () => void;
+  open: (chatId: string) => void;
   edit: (chats: ChatSummary[], change: ChatChange) => void;
   remove: (chats: ChatSummary[]) => void;
   renameFolder: (folder: Folder) => void;

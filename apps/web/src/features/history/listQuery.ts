@@ -11,6 +11,8 @@ export function listQuery(shelf: Shelf) {
     queryFn: ({ pageParam, signal }) => fetchHistory(shelf, pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: nextCursor,
+    // To compare all chats with all chats takes longer than to show those in view again.
+    structuralSharing: false,
     // Other tabs change the lists, too.
     refetchOnWindowFocus: ({ state }) =>
       (state.data?.pages.length ?? 0) <= FEW_PAGES ? "always" : true,

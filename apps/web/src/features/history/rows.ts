@@ -42,7 +42,7 @@ export function rowsOf({ folders, filed, loose, hidden, isNamingFolder, now }: C
     rows.push({ kind: "folder", key: folderKey(folder.id), folder, isOpen });
     if (listed) rows.push(...filedRows(folder.id, listed, hidden));
   }
-  return [...rows, ...looseRows(loose, hidden, now)];
+  return rows.concat(looseRows(loose, hidden, now));
 }
 
 export function looseRows(listed: Listed, hidden: ReadonlySet<string>, now: Date): Row[] {
@@ -50,15 +50,15 @@ export function looseRows(listed: Listed, hidden: ReadonlySet<string>, now: Date
   const shown = listed.chats.filter(({ id }) => !hidden.has(id));
   for (const { recency, chats } of groupByRecency(shown, now)) {
     rows.push({ kind: "heading", key: recency, recency });
-    for (const chat of chats) rows.push(chatRow(chat, false));
+    for (const chat of chats) rows.push(looseRow(chat));
   }
-  return [...rows, ...lastRows(null, listed, rows.length === 0)];
+  return rows.concat(lastRows(null, listed, rows.length === 0));
 }
 
 function filedRows(folderId: string, listed: Listed, hidden: ReadonlySet<string>): Row[] {
   const rows: Row[] = listed.chats
     .filter(({ id }) => !hidden.has(id))
-    .map((chat) => chatRow(chat, true));
+    .map((chat) => ({ kind: "chat", key: chat.id, chat, isFiled: true }));
   return [...rows, ...lastRows(folderId, listed, rows.length === 0)];
 }
 
@@ -67,8 +67,13 @@ function lastRows(folderId: string | null, { ending }: Listed, isEmpty: boolean)
   return isEmpty ? [{ kind: "empty", key: `empty:${folderId}`, folderId }] : [];
 }
 
-function chatRow(chat: ChatSummary, isFiled: boolean): Row {
-  return { kind: "chat", key: chat.id, chat, isFiled };
+const looseRowByChat = new WeakMap<ChatSummary, Row>();
+
+/** Made once: a list of thousands grows by a hundred at a time. */
+function looseRow(chat: ChatSummary): Row {
+  const row = looseRowByChat.get(chat) ?? { kind: "chat", key: chat.id, chat, isFiled: false };
+  looseRowByChat.set(chat, row);
+  return row;
 }
 
 export function folderKey(folderId: string): string {

@@ -1,5 +1,6 @@
 /** What the list is doing, and the commands of its rows. */
 import type { ChatSummary } from "@/lib/api/history";
+import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { deleteChats } from "./deletion";
 import type { ListCommands, RowMode } from "./listContext";
@@ -24,6 +25,7 @@ export function useListCommands(events: ListEvents) {
   const edit = useEditChats();
   const renameFolder = useRenameFolder();
   const createFolder = useCreateFolder();
+  const navigate = useNavigate();
   const listedRef = useRef<string[]>([]);
   const latest = useRef({ events, filing });
   useEffect(() => {
@@ -39,7 +41,10 @@ export function useListCommands(events: ListEvents) {
     }
     const endSelecting = () => setSelection((chosen) => chosen && NOTHING);
     return {
-      leave: () => latest.current.events.onNavigate(),
+      open: (chatId) => {
+        latest.current.events.onNavigate();
+        void navigate({ to: "/chat/$chatId", params: { chatId } });
+      },
       edit: (chats, change) => {
         void edit(chats, change);
         if (change.title === undefined) endSelecting();
@@ -63,7 +68,7 @@ export function useListCommands(events: ListEvents) {
       closeMenu: () => setMode((now) => (now?.kind === "menu" ? null : now)),
       focus: (key) => setCurrent({ key, isWanted: true }),
     };
-  }, [edit, renameFolder, createFolder]);
+  }, [edit, renameFolder, createFolder, navigate]);
 
   return {
     commands,
