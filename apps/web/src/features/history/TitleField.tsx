@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
 interface TitleFieldProps {
   label: string;
@@ -11,6 +11,13 @@ interface TitleFieldProps {
 export function TitleField({ label, title, onSave, onCancel }: TitleFieldProps) {
   const [text, setText] = useState(title);
   const isCancelled = useRef(false);
+  const field = useRef<HTMLInputElement>(null);
+
+  // Again, once the menu that led here has closed: until then it keeps the focus.
+  useEffect(() => {
+    const timer = setTimeout(() => field.current?.focus());
+    return () => clearTimeout(timer);
+  }, []);
 
   function leave(): void {
     const trimmed = text.trim();
@@ -21,11 +28,14 @@ export function TitleField({ label, title, onSave, onCancel }: TitleFieldProps) 
   function onKeyDown(event: KeyboardEvent<HTMLInputElement>): void {
     if (event.nativeEvent.isComposing) return;
     if (event.key === "Escape") isCancelled.current = true;
-    if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
+    if (event.key !== "Escape" && event.key !== "Enter") return;
+    event.preventDefault(); // the row that gets the focus must not be pressed by the same key
+    event.currentTarget.blur();
   }
 
   return (
     <input
+      ref={field}
       aria-label={label}
       placeholder={label}
       // oxlint-disable-next-line jsx-a11y/no-autofocus -- the person has just asked to write here
