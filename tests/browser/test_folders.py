@@ -185,6 +185,7 @@ def test_folders_by_keyboard_alone(filed: ChatPage) -> None:
     sidebar.folder("Work").focus()
     keyboard.press("ArrowRight")
     expect(sidebar.folder("Work")).to_have_attribute("aria-expanded", "true")
+    expect(sidebar.chat("One")).to_be_visible()
     keyboard.press("ArrowDown")
     expect(sidebar.chat("One")).to_be_focused()
     keyboard.press("ArrowLeft")

@@ -63,7 +63,7 @@ def test_keyboard_alone_is_enough(chat: ChatPage) -> None:
     keyboard.press("Tab")
     keyboard.press("Enter")
     expect(chat.page.get_by_role("menuitem", name="Rename")).to_be_focused()
-    keyboard.press("ArrowUp")
+    keyboard.press("End")
     expect(chat.page.get_by_role("menuitem", name="Delete")).to_be_focused()
     keyboard.press("Enter")
     expect(chat.toast).to_contain_text("“Typed” deleted")

@@ -43,6 +43,7 @@ export function RowMenu({ rowKey, name, isOpen, isTabStop, children }: RowMenuPr
     <Menu open onOpenChange={(open) => !open && closeMenu()}>
       <MenuTrigger {...button} />
       <MenuContent
+        ref={focusFirstItem}
         align="start"
         onCloseAutoFocus={(event) => {
           event.preventDefault();
@@ -53,4 +54,9 @@ export function RowMenu({ rowKey, name, isOpen, isTabStop, children }: RowMenuPr
       </MenuContent>
     </Menu>
   );
+}
+
+/** The menu is made when it is opened, too late to know whether a key has done it. */
+function focusFirstItem(menu: HTMLElement | null): void {
+  setTimeout(() => menu?.querySelector<HTMLElement>("[role=menuitem]")?.focus());
 }
