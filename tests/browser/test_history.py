@@ -2,13 +2,38 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
-from tests.apps.gateway.harness import new_id
+from raylm_apps.gateway.embedded import StoreUrls
 from tests.browser.conftest import OpenPage
+from tests.browser.many_chats import ask, user_id, write_chats
 from tests.browser.pages.chat import ChatPage
 
-CHATS = 45
+MANY = 10_000
+MOST_ROWS = 80
+LONGEST_TASK_MS = 100
+UNDO_MS = 6_000
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+@pytest.fixture
+def three(chat: ChatPage) -> ChatPage:
+    """The page with chats `One`, `Two` and `Three`, the newest first."""
+    expect(chat.input).to_be_visible()  # the session is there
+    for title in ("One", "Two", "Three"):
+        ask(chat.page, title)
+    chat.page.reload()
+    expect(chat.sidebar.chat("Three")).to_be_visible()
+    return chat
+
+
+def titles(chat: ChatPage) -> list[str]:
+    return chat.sidebar.chats.get_by_role("link").all_inner_texts()
+
+
+def refuse(route: Route) -> None:
+    route.fulfill(status=503, json={"code": "offline:api", "message": "Come back later."})
 
 
 def test_a_new_chat_appears_and_can_be_left_and_opened_again(chat: ChatPage) -> None:
@@ -44,48 +69,267 @@ def test_another_visitors_chat_stays_closed(chat: ChatPage, open_page: OpenPage)
 def test_rename_in_place(chat: ChatPage) -> None:
     chat.ask("Old name", "mock/echo")
     chat.sidebar.choose("Old name", "Rename")
-    field = chat.page.get_by_role("textbox", name="Chat title")
+    field = chat.sidebar.title_field
     expect(field).to_be_focused()
     field.fill("Discarded")
     field.press("Escape")
-    chat.sidebar.choose("Old name", "Rename")
+    expect(chat.sidebar.chat("Old name")).to_be_focused()
+    chat.page.keyboard.press("F2")
     field.fill("New name")
     field.press("Enter")
-    expect(chat.sidebar.chat("New name")).to_be_visible()
+    expect(chat.sidebar.chat("New name")).to_be_focused()
     chat.page.reload()
     expect(chat.sidebar.chat("New name")).to_be_visible()
     expect(chat.page).to_have_title("New name · RayLM")
 
 
-def test_delete_asks_first(chat: ChatPage) -> None:
+def test_archived_chats_are_kept_aside(three: ChatPage) -> None:
+    sidebar = three.sidebar
+    sidebar.choose("Two", "Archive")
+    expect(sidebar.chat("Two")).to_have_count(0)
+    three.page.reload()
+    expect(sidebar.chat("Three")).to_be_visible()
+    assert titles(three) == ["Three", "One"]
+    sidebar.choose_for_all("Archived chats")
+    expect(sidebar.chat("Two")).to_be_visible()
+    assert titles(three) == ["Two"]
+    sidebar.choose("Two", "Unarchive")
+    expect(sidebar.chats).to_contain_text("Your chats will appear here.")
+    sidebar.back.click()
+    expect(sidebar.chat("Two")).to_be_visible()
+    assert titles(three) == ["Three", "Two", "One"]
+
+
+def test_a_deleted_chat_comes_back_when_undone(three: ChatPage) -> None:
+    deletions: list[str] = []
+    three.page.on("request", lambda r: deletions.append(r.url) if r.method == "DELETE" else None)
+    three.sidebar.choose("Two", "Delete")
+    expect(three.sidebar.chat("Two")).to_have_count(0)
+    expect(three.toast).to_contain_text("“Two” deleted")
+    three.sidebar.undo.click()
+    expect(three.sidebar.chat("Two")).to_be_visible()
+    expect(three.toast).to_be_hidden()
+    three.page.wait_for_timeout(500)
+    assert not deletions
+    assert titles(three) == ["Three", "Two", "One"]
+
+
+def test_a_deleted_chat_is_gone_once_it_is_too_late(three: ChatPage) -> None:
+    with three.page.expect_request(lambda r: r.method == "DELETE", timeout=2 * UNDO_MS):
+        three.sidebar.choose("Two", "Delete")
+        expect(three.sidebar.chat("Two")).to_have_count(0)
+        three.page.mouse.move(600, 600)  # a toast under the mouse waits
+    expect(three.toast).to_be_hidden()
+    three.page.reload()
+    expect(three.sidebar.chat("Three")).to_be_visible()
+    assert titles(three) == ["Three", "One"]
+
+
+def test_leaving_the_page_deletes_at_once(three: ChatPage) -> None:
+    three.sidebar.choose("Two", "Delete")
+    expect(three.toast).to_be_visible()
+    three.page.reload()
+    expect(three.sidebar.chat("Three")).to_be_visible()
+    expect(three.sidebar.chat("Two")).to_have_count(0)
+    three.page.wait_for_timeout(UNDO_MS)
+    three.page.reload()
+    expect(three.sidebar.chat("Three")).to_be_visible()
+    assert titles(three) == ["Three", "One"]
+
+
+def test_the_open_chat_is_left_when_it_is_deleted(chat: ChatPage) -> None:
     chat.ask("Doomed", "mock/echo")
     chat.wait_for_answer("Doomed")
     chat.sidebar.choose("Doomed", "Delete")
-    dialog = chat.page.get_by_role("alertdialog")
-    dialog.get_by_role("button", name="Cancel").click()
-    expect(chat.sidebar.chat("Doomed")).to_be_visible()
-    chat.sidebar.choose("Doomed", "Delete")
-    dialog.get_by_role("button", name="Delete").click()
-    expect(chat.sidebar.chat("Doomed")).to_have_count(0)
     expect(chat.page).to_have_url(re.compile(r"/$"))
-    chat.page.reload()
-    expect(chat.sidebar.chats.get_by_text("Your chats will appear here.")).to_be_visible()
+    expect(chat.sidebar.chats).to_contain_text("Your chats will appear here.")
 
 
-def test_older_chats_come_as_one_scrolls(chat: ChatPage) -> None:
-    expect(chat.input).to_be_visible()  # the session is there
-    for number in range(CHATS):
-        _store_chat(chat.page, f"Chat {number}")
+def test_all_chats_are_deleted_after_asking(three: ChatPage) -> None:
+    three.sidebar.choose_for_all("Delete all chats")
+    dialog = three.page.get_by_role("alertdialog", name="Delete all chats?")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(three.sidebar.chat("One")).to_be_visible()
+    three.sidebar.choose_for_all("Delete all chats")
+    dialog.get_by_role("button", name="Delete all").click()
+    expect(three.sidebar.chats).to_contain_text("Your chats will appear here.")
+    three.page.reload()
+    expect(three.sidebar.chats).to_contain_text("Your chats will appear here.")
+
+
+def test_several_chats_are_chosen(three: ChatPage) -> None:
+    sidebar = three.sidebar
+    sidebar.choose("Two", "Select")
+    expect(sidebar.selection).to_contain_text("1 selected")
+    expect(sidebar.box("Two")).to_be_checked()
+    sidebar.box("One").click()
+    expect(sidebar.selection).to_contain_text("2 selected")
+    sidebar.selection.get_by_role("button", name="Archive").click()
+    expect(sidebar.box("Two")).to_have_count(0)
+    expect(sidebar.selection).to_contain_text("0 selected")
+    three.page.keyboard.press("Escape")
+    sidebar.selection.get_by_role("button", name="End selection").click()
+    assert titles(three) == ["Three"]
+    sidebar.choose_for_all("Archived chats")
+    expect(sidebar.chat("Two")).to_be_visible()
+    sidebar.chat("Two").click(modifiers=["ControlOrMeta"])
+    sidebar.box("One").click(modifiers=["Shift"])
+    expect(sidebar.selection).to_contain_text("2 selected")
+    sidebar.selection.get_by_role("button", name="Delete").click()
+    expect(three.toast).to_contain_text("2 chats deleted")
+    expect(sidebar.chats).to_contain_text("Your chats will appear here.")
+    sidebar.undo.click()
+    expect(sidebar.box("One")).to_be_visible()
+
+
+@pytest.mark.parametrize("action", ["Archive", "Rename", "Delete"])
+def test_what_the_gateway_refuses_is_taken_back(three: ChatPage, action: str) -> None:
+    sidebar = three.sidebar
+    three.page.route(re.compile("/api/chat"), refuse)
+    sidebar.choose("Two", action)
+    if action == "Rename":
+        sidebar.title_field.fill("Refused")
+        sidebar.title_field.press("Enter")
+    elif action == "Delete":
+        expect(sidebar.chat("Two")).to_have_count(0)
+        three.page.mouse.move(600, 600)
+    expect(three.toast.filter(has_text="Come back later.")).to_be_visible(timeout=2 * UNDO_MS)
+    expect(sidebar.chat("Two")).to_be_visible()
+    expect(sidebar.chat("Refused")).to_have_count(0)
+    assert titles(three) == ["Three", "Two", "One"]
+
+
+def test_the_list_by_keyboard_alone(three: ChatPage) -> None:
+    sidebar, keyboard = three.sidebar, three.page.keyboard
+    sidebar.chat("Three").focus()
+    keyboard.press("ArrowDown")
+    expect(sidebar.chat("Two")).to_be_focused()
+    keyboard.press("End")
+    expect(sidebar.chat("One")).to_be_focused()
+    keyboard.press("Home")
+    expect(sidebar.chat("Three")).to_be_focused()
+    keyboard.press("ContextMenu")
+    expect(sidebar.item("Rename")).to_be_visible()
+    keyboard.press("Escape")
+    expect(sidebar.chat("Three")).to_be_focused()
+    keyboard.press("Shift+F10")
+    expect(sidebar.item("Rename")).to_be_visible()
+    keyboard.press("Escape")
+    expect(sidebar.chat("Three")).to_be_focused()
+    keyboard.press("Delete")
+    expect(sidebar.chat("Three")).to_have_count(0)
+    expect(sidebar.chat("Two")).to_be_focused()
+    keyboard.press("Enter")
+    expect(three.last_answer).to_have_text("Two")
+    expect(sidebar.chat("Two")).to_have_attribute("aria-current", "page")
+    expect(sidebar.chats.locator("[data-key][tabindex='0']")).to_have_count(1)
+
+
+def test_dots_tell_of_answers_elsewhere(chat: ChatPage) -> None:
+    sidebar = chat.sidebar
+    chat.ask("red green blue " * 8, "mock/slow")
+    expect(chat.last_answer).to_contain_text("red")
+    title = "red green blue"
+    row = sidebar.chats.get_by_role("listitem").filter(has_text=title)
+    expect(row.get_by_test_id("chat-answering")).to_be_attached()
+    sidebar.new_chat.click()
+    expect(row.get_by_test_id("chat-unread")).to_be_attached(timeout=20_000)
+    expect(row.get_by_test_id("chat-answering")).to_have_count(0)
     chat.page.reload()
-    expect(chat.sidebar.chats.get_by_role("heading", name="Today")).to_be_visible()
-    expect(chat.sidebar.chat(f"Chat {CHATS - 1}")).to_be_visible()
-    chat.sidebar.chats.hover()
-    chat.page.mouse.wheel(0, 4_000)
+    expect(row.get_by_test_id("chat-unread")).to_be_attached()
+    row.get_by_role("link").click()
+    expect(chat.last_answer).to_contain_text("red")
+    expect(row.get_by_test_id("chat-unread")).to_have_count(0)
+
+
+def test_another_tab_shows_changes_when_it_is_looked_at(three: ChatPage) -> None:
+    other = ChatPage(three.page.context.new_page())
+    other.page.goto(three.page.url)
+    expect(other.sidebar.chat("Two")).to_be_visible()
+    with three.page.expect_response(lambda r: r.request.method == "PATCH"):
+        three.sidebar.choose("Two", "Archive")
+    other.page.evaluate("window.dispatchEvent(new Event('visibilitychange'))")
+    expect(other.sidebar.chat("Two")).to_have_count(0)
+    expect(other.sidebar.chat("One")).to_be_visible()
+
+
+def test_on_a_phone_the_sheet_has_it_all(open_page: OpenPage) -> None:
+    chat = open_page(**PHONE)
+    expect(chat.input).to_be_visible()
+    ask(chat.page, "From the train")
+    ask(chat.page, "From the bus")
+    chat.page.reload()
+    chat.sidebar.toggle.click()
+    link = chat.sidebar.chat("From the train")
+    box = link.bounding_box()
+    assert box is not None
+    assert box["height"] >= 43
+    options = chat.page.get_by_role("button", name="Options for From the train")
+    options.tap()
+    chat.sidebar.item("Archive").tap()
+    expect(link).to_have_count(0)
+    chat.sidebar.chat("From the bus").tap()
+    expect(chat.page.get_by_role("dialog", name="Sidebar")).to_be_hidden()
+    expect(chat.last_answer).to_have_text("From the bus")
+
+
+OBSERVE_LONG_TASKS = """
+window.longTasks = [];
+new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((e) => e.duration)))
+  .observe({ type: "longtask" });
+"""
+
+
+def test_ten_thousand_chats_scroll_without_lag(chat: ChatPage, stores: StoreUrls) -> None:
+    expect(chat.input).to_be_visible()
+    write_chats(stores, user_id(chat.page), MANY)
+    chat.page.reload()
     expect(chat.sidebar.chat("Chat 0")).to_be_visible()
-    expect(chat.sidebar.chats.get_by_role("link")).to_have_count(CHATS)
+    chat.page.evaluate(OBSERVE_LONG_TASKS)
+    most_rows = scroll_to_the_end(chat)
+    expect(chat.sidebar.chat(f"Chat {MANY - 1}")).to_be_visible()
+    assert most_rows <= MOST_ROWS
+    loading = list(map(float, chat.page.evaluate("longTasks.splice(0)")))
+    scroll_back_and_forth(chat.page)
+    scrolling = list(map(float, chat.page.evaluate("longTasks.splice(0)")))
+    print(f"most rows {most_rows}; long tasks, ms: loading {loading}, scrolling {scrolling}")
+    assert max(loading + scrolling, default=0) <= LONGEST_TASK_MS
+    chat.sidebar.chat(f"Chat {MANY - 1}").focus()
+    chat.page.keyboard.press("Home")
+    expect(chat.sidebar.chat("Chat 0")).to_be_focused()
+    expect(chat.sidebar.chat("Chat 0")).to_be_in_viewport()
 
 
-def _store_chat(page: Page, question: str) -> None:
-    message = {"id": new_id(), "role": "user", "parts": [{"type": "text", "text": question}]}
-    body = {"id": new_id(), "message": message, "selectedChatModel": "mock/echo"}
-    assert page.request.post("/api/chat", data=body).ok
+def scroll_to_the_end(chat: ChatPage) -> int:
+    """Returns how many rows were in the page at most."""
+    rows: int = chat.page.evaluate(
+        """async ([last]) => {
+          const list = document.querySelector("nav[aria-label=Chats]");
+          let most = 0;
+          const isThere = () => [...list.querySelectorAll("a")].some((a) => a.title === last);
+          for (let frame = 0; frame < 6000 && !isThere(); frame += 1) {
+            list.scrollBy(0, 1200);
+            await new Promise(requestAnimationFrame);
+            most = Math.max(most, list.querySelectorAll("li").length);
+          }
+          return most;
+        }""",
+        [f"Chat {MANY - 1}"],
+    )
+    return rows
+
+
+def scroll_back_and_forth(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+          const list = document.querySelector("nav[aria-label=Chats]");
+          for (const step of [-900, 900]) {
+            for (let frame = 0; frame < 120; frame += 1) {
+              list.scrollBy(0, step);
+              await new Promise(requestAnimationFrame);
+            }
+          }
+          list.scrollTo(0, list.scrollHeight);
+          await new Promise(requestAnimationFrame);
+        }"""
+    )

@@ -63,13 +63,11 @@ def test_keyboard_alone_is_enough(chat: ChatPage) -> None:
     keyboard.press("Tab")
     keyboard.press("Enter")
     expect(chat.page.get_by_role("menuitem", name="Rename")).to_be_focused()
-    keyboard.press("ArrowDown")
+    keyboard.press("End")
     expect(chat.page.get_by_role("menuitem", name="Delete")).to_be_focused()
     keyboard.press("Enter")
-    dialog = chat.page.get_by_role("alertdialog", name="Delete this chat?")
-    expect(dialog).to_be_visible()
-    keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
+    expect(chat.toast).to_contain_text("“Typed” deleted")
+    expect(chat.sidebar.chat("Typed")).to_have_count(0)
 
 
 def test_on_a_phone_the_sidebar_is_a_sheet(open_page: OpenPage) -> None:

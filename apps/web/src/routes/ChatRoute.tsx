@@ -5,7 +5,7 @@ import { ChatHeader } from "@/features/chat/ChatHeader";
 import { ChatPage } from "@/features/chat/ChatPage";
 import { askChat } from "@/features/chat/askChat";
 import type { RenderDocument } from "@/features/chat/documentSlot";
-import { useChatTitle } from "@/features/history/useHistory";
+import { useChatTitle } from "@/features/history/useChatTitle";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
 import { sessionQuery } from "@/features/session/sessionQuery";

@@ -1,4 +1,6 @@
 import { Sheet } from "@/components/ui/sheet";
+import { ChatSearch } from "@/features/history/ChatSearch";
+import { openSearch } from "@/features/history/searchOpen";
 import { useTheme } from "@/features/theme/theme";
 import { Outlet, useNavigate } from "@tanstack/react-router";
 import { Tooltip } from "radix-ui";
@@ -12,9 +14,13 @@ const Toaster = lazy(() => import("@/components/ui/toaster"));
 /** The frame around every page: the sidebar, docked or as a sheet, and the toasts. */
 export function Shell() {
   const theme = useTheme();
-  const { isNarrow, isOpen, setOpen, toggle } = useSidebar();
+  const { isNarrow, isOpen, setOpen, toggle, closeSheet } = useSidebar();
   const navigate = useNavigate();
-  useShortcuts({ "mod+b": toggle, "mod+shift+o": () => void navigate({ to: "/" }) });
+  useShortcuts({
+    "mod+b": toggle,
+    "mod+k": openSearch,
+    "mod+shift+o": () => void navigate({ to: "/" }),
+  });
 
   return (
     <Tooltip.Provider delayDuration={400}>
@@ -34,6 +40,7 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
+      <ChatSearch onNavigate={closeSheet} />
       <Suspense>
         <Toaster theme={theme} />
       </Suspense>

@@ -1,18 +1,24 @@
 import { RayMark } from "@/components/RayMark";
 import { Button } from "@/components/ui/button";
 import { IconButton } from "@/components/ui/iconButton";
-import { HistoryList } from "@/features/history/HistoryList";
+import { Skeleton } from "@/components/ui/skeleton";
+import { openSearch } from "@/features/history/searchOpen";
 import { UserMenu } from "@/features/session/UserMenu";
 import { ThemeMenuItems } from "@/features/theme/ThemeMenuItems";
 import { MOD_KEY } from "@/lib/modKey";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { PanelLeft, SquarePen } from "lucide-react";
+import { PanelLeft, Search, SquarePen } from "lucide-react";
+import { Suspense, lazy } from "react";
+import { useTranslation } from "react-i18next";
 import { PageLinks } from "./PageLinks";
 import { useSidebar } from "./useSidebar";
+
+const HistoryList = lazy(() => import("@/features/history/HistoryList"));
 
 export function Sidebar() {
   const { chatId } = useParams({ strict: false });
   const { toggle, closeSheet } = useSidebar();
+  const { t } = useTranslation("history");
   const navigate = useNavigate();
 
   function startChat(): void {
@@ -28,7 +34,7 @@ export function Sidebar() {
           <span className="font-semibold tracking-[-0.02em]">RayLM</span>
         </Link>
         <IconButton
-          label="Close sidebar"
+          label={t("closeSidebar")}
           shortcut={`${MOD_KEY} B`}
           data-testid="sidebar-toggle-button"
           onClick={toggle}
@@ -36,23 +42,43 @@ export function Sidebar() {
           <PanelLeft className="size-[18px]" />
         </IconButton>
       </div>
-      <div className="px-3 pt-1 pb-3">
-        <Button className="w-full justify-start" onClick={startChat}>
+      <div className="flex gap-1.5 ps-3 pe-2.5 pt-1 pb-2">
+        <Button className="flex-1 justify-start pointer-coarse:h-11" onClick={startChat}>
           <SquarePen className="size-4 text-muted-foreground" />
-          New chat
+          {t("newChat")}
         </Button>
+        <IconButton
+          label={t("search")}
+          shortcut={`${MOD_KEY} K`}
+          className="pointer-coarse:size-11"
+          onClick={openSearch}
+        >
+          <Search className="size-[18px]" />
+        </IconButton>
       </div>
-      <HistoryList
-        activeChatId={chatId}
-        onNavigate={closeSheet}
-        onDeleted={(deletedId) => deletedId === chatId && startChat()}
-      />
+      <Suspense fallback={<ListLoading />}>
+        <HistoryList
+          activeChatId={chatId}
+          onNavigate={closeSheet}
+          onDeleted={(deleted) => chatId && deleted.includes(chatId) && startChat()}
+        />
+      </Suspense>
       <div className="border-t p-2">
         <UserMenu>
           <PageLinks />
           <ThemeMenuItems />
         </UserMenu>
       </div>
+    </div>
+  );
+}
+
+function ListLoading() {
+  return (
+    <div className="flex flex-1 flex-col gap-3 px-5.5 pt-3">
+      <Skeleton className="h-4 w-4/5" />
+      <Skeleton className="h-4 w-3/5" />
+      <Skeleton className="h-4 w-2/3" />
     </div>
   );
 }

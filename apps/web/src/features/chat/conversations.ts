@@ -3,8 +3,10 @@
  *
  * They live outside React: leaving a chat must not cut its answer, and coming back must find it.
  */
+import { noteAnswering, noteLeft, noteOpened } from "@/lib/activity";
 import { publishAnswerData } from "@/lib/answerData";
-import { HISTORY_KEY, type HistoryPages, withTitle } from "@/lib/api/history";
+import { HISTORY_KEY } from "@/lib/api/history";
+import { retitle } from "@/lib/api/historyPages";
 import {
   type ChatMessage,
   deleteMessage,
@@ -103,12 +105,15 @@ function openChat(
       },
     }),
     onData: (part) => {
-      if (part.type === "data-chat-title") retitle(chatId, part.data);
+      if (part.type === "data-chat-title") retitle(queryClient, chatId, part.data);
       publishAnswerData({ chatId, name: part.type.slice("data-".length), data: part.data });
     },
     onError: (error) => void notifyError(error),
     onFinish: ({ isAbort }) => void settle(conversationOf(), isAbort),
   });
+  chat["~registerStatusCallback"](() =>
+    noteAnswering(chatId, chat.status === "submitted" || chat.status === "streaming"),
+  );
   return chat;
 }
 
@@ -123,10 +128,12 @@ async function settle(conversation: Conversation, isAbort: boolean): Promise<voi
 
 export function keepConversation(conversation: Conversation): void {
   conversations.set(conversation.chat.id, conversation);
+  noteOpened(conversation.chat.id);
 }
 
 /** Forgets a conversation that the gateway knows all of; its next visit reads it afresh. */
 export function releaseConversation({ chat }: Conversation): void {
+  noteLeft(chat.id);
   if (chat.status === "ready") conversations.delete(chat.id);
 }
 
@@ -134,11 +141,4 @@ export function releaseConversation({ chat }: Conversation): void {
 async function refreshHistory(): Promise<void> {
   await queryClient.cancelQueries({ queryKey: HISTORY_KEY });
   await queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
-}
-
-function retitle(chatId: string, title: string): void {
-  queryClient.setQueryData<HistoryPages>(
-    HISTORY_KEY,
-    (pages) => pages && withTitle(pages, chatId, title),
-  );
 }

@@ -1,70 +1,84 @@
-import { Button } from "@/components/ui/button";
-import { Skeleton } from "@/components/ui/skeleton";
-import { groupByRecency } from "./groups";
-import { HistoryItem } from "./HistoryItem";
-import { useHistory } from "./useHistory";
-import { useOnVisible } from "./useOnVisible";
+import type { ChatSummary } from "@/lib/api/history";
+import { useEffect, useState } from "react";
+import { DragArea } from "./DragArea";
+import { DropTargets } from "./DropTargets";
+import { HistoryRows } from "./HistoryRows";
+import { ListBar } from "./ListBar";
+import { ListDialogs } from "./ListDialogs";
+import { SelectionBar } from "./SelectionBar";
+import { ListContext } from "./listContext";
+import { NOTHING, type Selection } from "./selection";
+import type { Row } from "./rows";
+import { useListCommands } from "./useListCommands";
+import { useRows } from "./useRows";
 
 interface HistoryListProps {
   activeChatId: string | undefined;
   onNavigate: () => void;
-  onDeleted: (chatId: string) => void;
+  onDeleted: (chatIds: string[]) => void;
 }
 
-export function HistoryList({ activeChatId, onNavigate, onDeleted }: HistoryListProps) {
-  const history = useHistory();
-  const { data, dataUpdatedAt, isPending, isError, hasNextPage } = history;
-  const end = useOnVisible(() => {
-    if (hasNextPage && !history.isFetching) void history.fetchNextPage();
-  });
-  const chats = data?.pages.flatMap((page) => page.chats) ?? [];
+/** The chats of the reader, or those in the archive. */
+export default function HistoryList({ activeChatId, onNavigate, onDeleted }: HistoryListProps) {
+  const [isArchive, setIsArchive] = useState(false);
+  const [isDeletingAll, setIsDeletingAll] = useState(false);
+  const state = useListCommands({ onNavigate, onDeleted });
+  const { commands, mode, current, selection, setSelection, listedRef } = state;
+  const content = useRows(isArchive, state.isNamingFolder);
+
+  const { rows } = content;
+  useEffect(() => {
+    listedRef.current = chatsIn(rows).map(({ id }) => id);
+  }, [rows, listedRef]);
+
+  function begin(next: Selection | null, archive = isArchive): void {
+    setSelection(next);
+    setIsArchive(archive);
+  }
 
   return (
-    <nav
-      aria-label="Chats"
-      className="min-h-0 flex-1 scrollbar-quiet overflow-y-auto px-3 pt-1 pb-4"
-    >
-      {isPending && <LoadingRows />}
-      {isError && (
-        <div className="flex flex-col items-start gap-2 px-2.5 py-3 text-sm text-muted-foreground">
-          Your chats could not be loaded.
-          <Button size="small" onClick={() => void history.refetch()}>
-            Try again
-          </Button>
+    <ListContext value={commands}>
+      <DragArea onDrop={(chat, change) => commands.edit([chat], change)}>
+        <div className="relative flex min-h-0 flex-1 flex-col">
+          {selection ? (
+            <SelectionBar
+              chats={chatsIn(rows).filter(({ id }) => selection.ids.has(id))}
+              isArchive={isArchive}
+              onEnd={() => begin(null)}
+            />
+          ) : (
+            <ListBar
+              isArchive={isArchive}
+              onArchive={(archive) => begin(null, archive)}
+              onNewFolder={() => commands.startFolder([])}
+              onSelect={() => begin(NOTHING)}
+              onDeleteAll={() => setIsDeletingAll(true)}
+            />
+          )}
+          <HistoryRows
+            key={String(isArchive)}
+            content={content}
+            activeChatId={activeChatId}
+            current={current}
+            onCurrent={(key) => state.setCurrent({ key, isWanted: false })}
+            mode={mode}
+            selection={selection}
+            onEndSelecting={() => begin(null)}
+          />
+          <DropTargets />
         </div>
-      )}
-      {!isPending && !isError && chats.length === 0 && (
-        <p className="px-2.5 py-3 text-sm text-muted-foreground">Your chats will appear here.</p>
-      )}
-      {groupByRecency(chats, new Date(dataUpdatedAt)).map((group) => (
-        <section key={group.label} aria-label={group.label} className="mb-4">
-          <h2 className="px-2.5 pt-2 pb-1.5 text-xs font-medium text-muted-foreground">
-            {group.label}
-          </h2>
-          <ul className="flex flex-col gap-px">
-            {group.chats.map((chat) => (
-              <HistoryItem
-                key={chat.id}
-                chat={chat}
-                isActive={chat.id === activeChatId}
-                onNavigate={onNavigate}
-                onDeleted={onDeleted}
-              />
-            ))}
-          </ul>
-        </section>
-      ))}
-      <div ref={end}>{hasNextPage && <LoadingRows />}</div>
-    </nav>
+      </DragArea>
+      <ListDialogs
+        doomedFolder={state.doomedFolder}
+        onFolderDone={() => state.setDoomedFolder(null)}
+        isDeletingAll={isDeletingAll}
+        onAllDone={() => setIsDeletingAll(false)}
+        onAllDeleted={() => activeChatId !== undefined && onDeleted([activeChatId])}
+      />
+    </ListContext>
   );
 }
 
-function LoadingRows() {
-  return (
-    <div className="flex flex-col gap-3 px-2.5 py-3">
-      <Skeleton className="h-4 w-4/5" />
-      <Skeleton className="h-4 w-3/5" />
-      <Skeleton className="h-4 w-2/3" />
-    </div>
-  );
+function chatsIn(rows: Row[]): ChatSummary[] {
+  return rows.flatMap((row) => (row.kind === "chat" ? [row.chat] : []));
 }

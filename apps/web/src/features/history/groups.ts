@@ -1,37 +1,36 @@
 /** Chats under the headings people look for them. */
 import type { ChatSummary } from "@/lib/api/history";
 
+export type Recency = "today" | "yesterday" | "lastWeek" | "lastMonth" | "older";
+
 export interface ChatGroup {
-  label: string;
+  recency: Recency;
   chats: ChatSummary[];
 }
 
-const LAST_DAY_BY_LABEL: [label: string, daysAgo: number][] = [
-  ["Today", 0],
-  ["Yesterday", 1],
-  ["Last 7 days", 7],
-  ["Last 30 days", 30],
-  ["Older", Number.POSITIVE_INFINITY],
+const FIRST_DAY_BY_RECENCY: [recency: Recency, daysAgo: number][] = [
+  ["today", 0],
+  ["yesterday", 1],
+  ["lastWeek", 7],
+  ["lastMonth", 30],
 ];
 
 /** Groups chats by calendar days before `now`, in the reader's time zone; empty groups are left out. */
 export function groupByRecency(chats: ChatSummary[], now: Date): ChatGroup[] {
-  const groups = new Map<string, ChatSummary[]>();
+  const starts = FIRST_DAY_BY_RECENCY.map(
+    ([recency, daysAgo]) => [recency, startOfDay(now, daysAgo)] as const,
+  );
+  const groups = new Map<Recency, ChatSummary[]>();
   for (const chat of chats) {
-    const age = calendarDaysBetween(chat.createdAt, now);
-    const label = LAST_DAY_BY_LABEL.find(([, daysAgo]) => age <= daysAgo)?.[0] ?? "Older";
-    groups.set(label, [...(groups.get(label) ?? []), chat]);
+    const recency = starts.find(([, startMs]) => chat.createdAtMs >= startMs)?.[0] ?? "older";
+    const group = groups.get(recency);
+    if (group) group.push(chat);
+    else groups.set(recency, [chat]);
   }
-  return Array.from(groups, ([label, members]) => ({ label, chats: members }));
+  return Array.from(groups, ([recency, members]) => ({ recency, chats: members }));
 }
 
-const DAY_MS = 86_400_000;
-
-function calendarDaysBetween(earlier: Date, later: Date): number {
-  // Rounded: a day of a clock change has 23 or 25 hours.
-  return Math.round((startOfDay(later) - startOfDay(earlier)) / DAY_MS);
-}
-
-function startOfDay(date: Date): number {
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+/** By the calendar: a day of a clock change has 23 or 25 hours. */
+function startOfDay(now: Date, daysAgo: number): number {
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate() - daysAgo).getTime();
 }

@@ -1,54 +1,96 @@
-/** The list of chats: reading it page by page, and the edits of its cached pages. */
+/** The lists of chats: reading them page by page, searching them, changing their chats. */
 import type { InfiniteData } from "@tanstack/react-query";
 import { z } from "zod";
 import { getJson, send } from "./request";
 
-const chatSchema = z.object({
-  id: z.string(),
-  title: z.string(),
-  createdAt: z.coerce.date(),
-});
+const pieceSchema = z.object({ text: z.string(), isMatch: z.boolean() });
+
+const chatSchema = z
+  .object({
+    id: z.string(),
+    title: z.string(),
+    folderId: z.string().nullable(),
+    archivedAt: z.string().nullable(),
+    createdAt: z.string(),
+    snippet: z.array(pieceSchema).nullish(),
+  })
+  .transform(({ archivedAt, createdAt, snippet, ...chat }) => ({
+    ...chat,
+    isArchived: archivedAt !== null,
+    createdAtMs: Date.parse(createdAt),
+    ...(snippet && { snippet }),
+  }));
 const historyPageSchema = z.object({ chats: z.array(chatSchema), hasMore: z.boolean() });
 
-export type ChatSummary = z.infer<typeof chatSchema>;
-export type HistoryPage = z.infer<typeof historyPageSchema>;
+/** A stretch of text, and whether a search looked for it. */
+export type Piece = z.infer<typeof pieceSchema>;
+export type FoundChat = z.infer<typeof chatSchema>;
+export type ChatSummary = Omit<FoundChat, "snippet">;
+export interface HistoryPage {
+  chats: ChatSummary[];
+  hasMore: boolean;
+}
 export type HistoryPages = InfiniteData<HistoryPage, string | undefined>;
+export type ChatChange = Partial<Pick<ChatSummary, "title" | "folderId" | "isArchived">>;
+
+/** What a list has: the archive, the chats of a folder, or those in none. */
+export type Shelf = { isArchive: true } | { isArchive: false; folderId: string | null };
+
+export const LOOSE: Shelf = { isArchive: false, folderId: null };
+export const ARCHIVE: Shelf = { isArchive: true };
 
 export const HISTORY_KEY = ["history"] as const;
-const PAGE_SIZE = 30;
+const PAGE_SIZE = 100;
+const HITS = 30;
+
+export function shelfKey(shelf: Shelf) {
+  return [...HISTORY_KEY, shelf] as const;
+}
 
 /** A page of chats older than `before`, newest first. */
-export function fetchHistory(before?: string, signal?: AbortSignal): Promise<HistoryPage> {
+export function fetchHistory(
+  shelf: Shelf,
+  before?: string,
+  signal?: AbortSignal,
+): Promise<HistoryPage> {
   const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+  if (shelf.isArchive) query.set("archived", "true");
+  else query.set("folder", shelf.folderId ?? "none");
   if (before) query.set("ending_before", before);
   return getJson(`/api/history?${query}`, historyPageSchema, signal);
 }
 
-export function nextCursor(page: HistoryPage): string | undefined {
-  return page.hasMore ? page.chats.at(-1)?.id : undefined;
+/** The oldest chat that is loaded, while there are older ones. */
+export function nextCursor(last: HistoryPage, pages: HistoryPage[]): string | undefined {
+  return last.hasMore
+    ? pages.findLast(({ chats }) => chats.length > 0)?.chats.at(-1)?.id
+    : undefined;
 }
 
-export function renameChat(chatId: string, title: string): Promise<void> {
-  return send("PATCH", `/api/chat/${chatId}`, { title });
-}
-
-export function deleteChat(chatId: string): Promise<void> {
-  return send("DELETE", `/api/chat?id=${encodeURIComponent(chatId)}`);
-}
-
-export function withTitle(pages: HistoryPages, chatId: string, title: string): HistoryPages {
-  return mapChats(pages, (chats) =>
-    chats.map((chat) => (chat.id === chatId ? { ...chat, title } : chat)),
+/** The best of the chats with these words, those in the archive last. */
+export async function searchHistory(words: string, signal?: AbortSignal): Promise<FoundChat[]> {
+  const pages = await Promise.all(
+    ["false", "true"].map((archived) => {
+      const query = new URLSearchParams({ q: words, archived, limit: String(HITS) });
+      return getJson(`/api/history?${query}`, historyPageSchema, signal);
+    }),
   );
+  return pages.flatMap((page) => page.chats);
 }
 
-export function withoutChat(pages: HistoryPages, chatId: string): HistoryPages {
-  return mapChats(pages, (chats) => chats.filter((chat) => chat.id !== chatId));
+export function changeChat(chatId: string, change: ChatChange): Promise<void> {
+  const { isArchived: archived, ...rest } = change;
+  return send("PATCH", `/api/chat/${chatId}`, {
+    ...rest,
+    ...(archived !== undefined && { archived }),
+  });
 }
 
-function mapChats(
-  pages: HistoryPages,
-  change: (chats: ChatSummary[]) => ChatSummary[],
-): HistoryPages {
-  return { ...pages, pages: pages.pages.map((page) => ({ ...page, chats: change(page.chats) })) };
+/** `isLeaving` lets the request outlive the page. */
+export function deleteChat(chatId: string, isLeaving = false): Promise<void> {
+  return send("DELETE", `/api/chat?id=${encodeURIComponent(chatId)}`, undefined, isLeaving);
+}
+
+export function deleteAllChats(): Promise<void> {
+  return send("DELETE", "/api/history");
 }
