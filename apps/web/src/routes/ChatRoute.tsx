@@ -1,5 +1,6 @@
 import { IconButton } from "@/components/ui/iconButton";
 import { ChatPage } from "@/features/chat/ChatPage";
+import { ComposerArea } from "@/features/composer/ComposerArea";
 import { useChatTitle } from "@/features/history/useHistory";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
@@ -7,7 +8,9 @@ import { MOD_KEY } from "@/lib/modKey";
 import { useDocumentTitle } from "@/lib/useDocumentTitle";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
+import { ConfirmCommand } from "./ConfirmCommand";
 import { useChatId } from "./useChatId";
+import { useCommands } from "./useCommands";
 import { useSidebar } from "./useSidebar";
 
 export function ChatRoute() {
@@ -16,6 +19,7 @@ export function ChatRoute() {
   const { models, model, choose } = useModels();
   const { isOpen, toggle } = useSidebar();
   const navigate = useNavigate();
+  const command = useCommands({ chatId, isNew, models: models ?? [], onChooseModel: choose });
   useDocumentTitle(useChatTitle(chatId));
 
   return (
@@ -47,10 +51,24 @@ export function ChatRoute() {
         chatId={chatId}
         isNew={isNew}
         model={model}
-        initialText={query ?? ""}
         onFirstSend={() =>
           void navigate({ to: "/chat/$chatId", params: { chatId }, replace: true })
         }
+        renderComposer={(answering) => (
+          <ComposerArea
+            chatId={chatId}
+            isNew={isNew}
+            initialText={query ?? ""}
+            model={model}
+            commands={command.commands}
+            {...answering}
+          />
+        )}
+      />
+      <ConfirmCommand
+        danger={command.danger}
+        onConfirm={() => void command.confirm()}
+        onClose={command.dismiss}
       />
     </>
   );

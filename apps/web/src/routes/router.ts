@@ -1,8 +1,14 @@
-/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`. */
+/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`, the account's pages. */
 import { sessionQuery } from "@/features/session/sessionQuery";
+import { hasAccount } from "@/lib/api/session";
 import { queryClient } from "@/lib/queryClient";
-import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
-import { z } from "zod";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
 import { ChatRoute } from "./ChatRoute";
 import { NotFound } from "./NotFound";
 import { Opening, OpeningFailed } from "./Opening";
@@ -29,21 +35,75 @@ const newChatRoute = createRoute({
   getParentRoute: () => conversationRoute,
   path: "/",
   // `?query=` fills the box; sending takes a person.
-  validateSearch: z.object({ query: z.string().optional().catch(undefined) }),
+  validateSearch: ({ query }: Record<string, unknown>): { query?: string } =>
+    typeof query === "string" ? { query } : {},
 });
 const storedChatRoute = createRoute({
   getParentRoute: () => conversationRoute,
   path: "/chat/$chatId",
 });
 
+const settingsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./SettingsRoute"), "SettingsRoute"),
+});
+
+// Whoever has an account is signed in already; guests may look at both.
+const entranceRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: "entrance",
+  staticData: { isBare: true },
+  beforeLoad: async () => {
+    if (hasAccount(await queryClient.ensureQueryData(sessionQuery))) throw redirect({ to: "/" });
+  },
+});
+const loginRoute = createRoute({
+  getParentRoute: () => entranceRoute,
+  path: "/login",
+  component: lazyRouteComponent(() => import("@/features/session/LoginPage"), "LoginPage"),
+});
+const registerRoute = createRoute({
+  getParentRoute: () => entranceRoute,
+  path: "/register",
+  component: lazyRouteComponent(() => import("@/features/session/RegisterPage"), "RegisterPage"),
+});
+const forgotPasswordRoute = createRoute({
+  getParentRoute: () => entranceRoute,
+  path: "/forgot-password",
+  component: lazyRouteComponent(() => import("@/features/session/ForgotPage"), "ForgotPage"),
+});
+
+// Where the links in mails lead.
+const resetPasswordRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/reset-password",
+  staticData: { isBare: true },
+  component: lazyRouteComponent(() => import("@/features/session/ResetPage"), "ResetPage"),
+});
+const verifyEmailRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/verify-email",
+  staticData: { isBare: true },
+  component: lazyRouteComponent(() => import("@/features/session/VerifyPage"), "VerifyPage"),
+});
+
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
     conversationRoute.addChildren([newChatRoute, storedChatRoute]),
+    settingsRoute,
+    entranceRoute.addChildren([loginRoute, registerRoute, forgotPasswordRoute]),
+    resetPasswordRoute,
+    verifyEmailRoute,
   ]),
 });
 
 declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
+  }
+  interface StaticDataRouteOption {
+    /** Without the sidebar. */
+    isBare?: boolean;
   }
 }

@@ -1,4 +1,5 @@
 import { AlertDialog } from "radix-ui";
+import { useTranslation } from "react-i18next";
 import { Button } from "./button";
 
 interface ConfirmDialogProps {
@@ -12,6 +13,7 @@ interface ConfirmDialogProps {
 
 /** Asks before something that cannot be undone. */
 export function ConfirmDialog({ isOpen, onClose, onConfirm, ...words }: ConfirmDialogProps) {
+  const { t } = useTranslation();
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <AlertDialog.Portal>
@@ -25,7 +27,7 @@ export function ConfirmDialog({ isOpen, onClose, onConfirm, ...words }: ConfirmD
           </AlertDialog.Description>
           <div className="mt-6 flex justify-end gap-2">
             <AlertDialog.Cancel asChild>
-              <Button>Cancel</Button>
+              <Button>{t("cancel")}</Button>
             </AlertDialog.Cancel>
             <AlertDialog.Action asChild>
               <Button variant="danger" onClick={onConfirm}>

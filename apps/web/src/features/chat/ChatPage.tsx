@@ -3,18 +3,18 @@ import { Skeleton } from "@/components/ui/skeleton";
 import type { Model } from "@/lib/api/models";
 import { errorMessage } from "@/lib/errors";
 import { Link } from "@tanstack/react-router";
-import { ConversationView } from "./ConversationView";
+import { ConversationView, type RenderComposer } from "./ConversationView";
 import { useConversation } from "./useConversation";
 
 interface ChatPageProps {
   chatId: string;
   isNew: boolean;
   model: Model | undefined;
-  initialText: string;
   onFirstSend: () => void;
+  renderComposer: RenderComposer;
 }
 
-export function ChatPage({ chatId, isNew, model, initialText, onFirstSend }: ChatPageProps) {
+export function ChatPage({ chatId, isNew, model, onFirstSend, renderComposer }: ChatPageProps) {
   const { conversation, error, isReadonly } = useConversation(chatId, isNew);
   if (error) return <Unavailable reason={errorMessage(error)} />;
   if (!conversation) return <Loading />;
@@ -22,10 +22,9 @@ export function ChatPage({ chatId, isNew, model, initialText, onFirstSend }: Cha
     <ConversationView
       conversation={conversation}
       model={model}
-      draftKey={isNew ? "new" : chatId}
-      initialText={initialText}
       isReadonly={isReadonly}
       onFirstSend={onFirstSend}
+      renderComposer={renderComposer}
     />
   );
 }

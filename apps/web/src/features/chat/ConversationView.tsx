@@ -2,42 +2,52 @@ import { messageText } from "@/lib/api/messages";
 import type { Model } from "@/lib/api/models";
 import { cn } from "@/lib/classNames";
 import { useSignal } from "@/lib/signal";
+import type { FileUIPart } from "ai";
+import type { ReactNode } from "react";
 import { Announcer } from "./Announcer";
 import { AnswerNote } from "./AnswerNote";
-import { Composer } from "./Composer";
-import { ComposerNotes } from "./ComposerNotes";
 import type { Conversation } from "./conversations";
 import { Greeting } from "./Greeting";
 import { MessageList } from "./MessageList";
-import { SuggestedActions } from "./SuggestedActions";
 import { useAnswer } from "./useAnswer";
 import { unfinishedReason } from "./unfinished";
-import { useDraft } from "./useDraft";
 
 const CONTINUE_REQUEST = "Please continue.";
+
+/** What the composer is told of the conversation, and may do in it. */
+export interface Answering {
+  isEmpty: boolean;
+  isBusy: boolean;
+  isReadonly: boolean;
+  /** Of the last message, if it is an answer: then the gateway has the question. */
+  answerId: string | undefined;
+  /** Returns whether the message was taken: if not, it stays in the box. */
+  onSend: (text: string, files: FileUIPart[]) => boolean;
+  onStop: () => void;
+}
+
+export type RenderComposer = (answering: Answering) => ReactNode;
 
 interface ConversationViewProps {
   conversation: Conversation;
   model: Model | undefined;
-  draftKey: string;
-  initialText: string;
   isReadonly: boolean;
   onFirstSend: () => void;
+  renderComposer: RenderComposer;
 }
 
 export function ConversationView(props: ConversationViewProps) {
-  const { conversation, model, draftKey, initialText, isReadonly, onFirstSend } = props;
+  const { conversation, model, isReadonly, onFirstSend, renderComposer } = props;
   const { messages, error, isBusy, send, retry, stop } = useAnswer(conversation, model);
   const isReconnecting = useSignal(conversation.isReconnecting);
-  const [draft, setDraft] = useDraft(draftKey, initialText);
   const last = messages.at(-1);
   const isSettled = !isBusy && !isReadonly;
   const reason = last && isSettled ? unfinishedReason(last, error !== undefined) : undefined;
 
-  function sendText(text: string): void {
-    if (!send(text)) return;
-    setDraft("");
-    if (!last) onFirstSend();
+  function sendMessage(text: string, files: FileUIPart[] = []): boolean {
+    const isTaken = send(text, files);
+    if (isTaken && !last) onFirstSend();
+    return isTaken;
   }
 
   // One tree for both states: the composer stays the same element, and so keeps the focus.
@@ -55,7 +65,7 @@ export function ConversationView(props: ConversationViewProps) {
               reason={reason}
               hasAnswer={last.role === "assistant" && messageText(last) !== ""}
               onRetry={retry}
-              onContinue={model?.isChat ? () => sendText(CONTINUE_REQUEST) : undefined}
+              onContinue={model?.isChat ? () => sendMessage(CONTINUE_REQUEST) : undefined}
             />
           )}
         </MessageList>
@@ -64,33 +74,20 @@ export function ConversationView(props: ConversationViewProps) {
           <Greeting model={model} />
         </div>
       )}
-      <div
-        key="composer"
-        className={cn(
-          "mx-auto w-full max-w-3xl px-3 md:px-6",
-          !last && "max-md:order-1 max-md:pb-4",
-        )}
-      >
-        <ComposerNotes model={model} />
-        {!isReadonly && (
-          <Composer
-            text={draft}
-            onTextChange={setDraft}
-            isBusy={isBusy}
-            placeholder={model?.isChat === false ? "Write a beginning…" : "Ask anything…"}
-            onSend={sendText}
-            onStop={() => void stop()}
-          />
-        )}
+      <div key="composer" className={cn("flex flex-col", !last && "md:grow-3")}>
+        {renderComposer({
+          isEmpty: !last,
+          isBusy,
+          isReadonly,
+          answerId: last?.role === "assistant" ? last.id : undefined,
+          onSend: sendMessage,
+          onStop: () => void stop(),
+        })}
       </div>
-      {last ? (
+      {last && (
         <p className="px-4 pt-2 pb-3 text-center text-xs text-muted-foreground">
           Language models make mistakes. Check what matters.
         </p>
-      ) : (
-        <div className="md:grow-3">
-          <SuggestedActions model={model} onChoose={sendText} />
-        </div>
       )}
       <Announcer isBusy={isBusy} />
     </div>

@@ -2,6 +2,7 @@ import type { Model } from "@/lib/api/models";
 import { OfflineError } from "@/lib/errors";
 import { notifyError } from "@/lib/notify";
 import { useChat } from "@ai-sdk/react";
+import type { FileUIPart } from "ai";
 import type { Conversation } from "./conversations";
 import { useStop } from "./useStop";
 
@@ -14,13 +15,13 @@ export function useAnswer({ chat }: Conversation, model: Model | undefined) {
   const stop = useStop(chat, isBusy);
   const options = { body: { selectedChatModel: model?.id, selectedVisibilityType: "private" } };
 
-  /** Returns whether the text was taken: if not, it stays in the box. */
-  function send(text: string): boolean {
+  /** Returns whether the message was taken: if not, it stays in the box. */
+  function send(text: string, files: FileUIPart[]): boolean {
     if (!navigator.onLine) {
       void notifyError(new OfflineError());
       return false;
     }
-    void chat.sendMessage({ text }, options);
+    void chat.sendMessage(text ? { text, files } : { files }, options);
     return true;
   }
 

@@ -52,3 +52,7 @@ function mapChats(
 ): HistoryPages {
   return { ...pages, pages: pages.pages.map((page) => ({ ...page, chats: change(page.chats) })) };
 }
+
+export function deleteAllChats(): Promise<void> {
+  return send("DELETE", "/api/history");
+}

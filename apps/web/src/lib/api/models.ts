@@ -10,8 +10,15 @@ const modelSchema = z
     /** False for a base model: it only continues text. */
     chat_template: z.boolean(),
     capabilities: z.object({ tools: z.boolean(), vision: z.boolean(), reasoning: z.boolean() }),
+    context_tokens: z.number().nullable(),
+    /** In dollars for a million tokens. */
+    prices: z.object({ input: z.number(), output: z.number() }).nullable(),
   })
-  .transform(({ chat_template, ...model }) => ({ ...model, isChat: chat_template }));
+  .transform(({ chat_template, context_tokens, ...model }) => ({
+    ...model,
+    isChat: chat_template,
+    contextTokens: context_tokens,
+  }));
 
 const modelListSchema = z.object({ default: z.string().nullable(), models: z.array(modelSchema) });
 
