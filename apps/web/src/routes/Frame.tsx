@@ -1,9 +1,13 @@
 import { Sheet } from "@/components/ui/sheet";
 import { isModelPickerOpen } from "@/features/models/modelPicker";
 import { Outlet, useNavigate } from "@tanstack/react-router";
-import { Sidebar } from "./Sidebar";
+import { Suspense, lazy } from "react";
 import { useShortcuts } from "./useShortcuts";
 import { useSidebar } from "./useSidebar";
+
+// Asked for at once, beside the page itself: neither waits for the other.
+const sidebar = import("./Sidebar");
+const Sidebar = lazy(async () => ({ default: (await sidebar).Sidebar }));
 
 /** The sidebar, docked or as a sheet, beside the page. */
 export function Frame() {
@@ -19,12 +23,16 @@ export function Frame() {
     <div className="flex h-dvh overflow-hidden">
       {isNarrow ? (
         <Sheet isOpen={isOpen} onOpenChange={setOpen} label="Sidebar">
-          <Sidebar />
+          <Suspense>
+            <Sidebar />
+          </Suspense>
         </Sheet>
       ) : (
         isOpen && (
-          <aside aria-label="Sidebar" className="w-68 shrink-0 border-e">
-            <Sidebar />
+          <aside aria-label="Sidebar" className="w-68 shrink-0 border-e bg-sidebar">
+            <Suspense>
+              <Sidebar />
+            </Suspense>
           </aside>
         )
       )}

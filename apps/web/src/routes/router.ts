@@ -9,10 +9,13 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
-import { ChatRoute } from "./ChatRoute";
 import { NotFound } from "./NotFound";
 import { Opening, OpeningFailed } from "./Opening";
 import { Shell } from "./Shell";
+
+const loadChat = () => import("./ChatRoute");
+// What most visits are for is asked for while it is still to be learned who is here.
+if (/^\/(chat\/|$)/.test(location.pathname)) void loadChat();
 
 const rootRoute = createRootRoute({
   // Nothing can be asked without a session, so the page opens with one.
@@ -29,7 +32,7 @@ const rootRoute = createRootRoute({
 const conversationRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "conversation",
-  component: ChatRoute,
+  component: lazyRouteComponent(loadChat, "ChatRoute"),
 });
 const newChatRoute = createRoute({
   getParentRoute: () => conversationRoute,

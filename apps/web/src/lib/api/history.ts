@@ -1,6 +1,6 @@
 /** The list of chats: reading it page by page, and the edits of its cached pages. */
 import type { InfiniteData } from "@tanstack/react-query";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, send } from "./request";
 
 const chatSchema = z.object({
