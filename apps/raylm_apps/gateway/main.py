@@ -34,7 +34,6 @@ from raylm_apps.gateway.routes import (
     health,
     history,
     keys,
-    landing,
     messages,
     models,
     oauth,
@@ -64,7 +63,7 @@ ROUTERS = (
     *(chat, stream, branch, messages, votes, history, folders, teams),
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files),
-    *(models, v1_models, health, docs, landing),
+    *(models, v1_models, health, docs),
 )
 logger = structlog.get_logger()
 

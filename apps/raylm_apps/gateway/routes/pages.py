@@ -29,6 +29,12 @@ def pages_router(static: Path = STATIC) -> APIRouter:
 
     @router.get("/")
     @router.get("/chat/{chat_id}")
+    @router.get("/settings")
+    @router.get("/login")
+    @router.get("/register")
+    @router.get("/forgot-password")
+    @router.get("/reset-password")
+    @router.get("/verify-email")
     async def page() -> Response:
         index = static / "index.html"
         if not index.is_file():

@@ -35,3 +35,7 @@ async function speak(language: Language): Promise<void> {
 function isLanguage(tag: string): tag is Language {
   return tag in LANGUAGE_NAMES;
 }
+
+export function languageNamed(name: string): Language | undefined {
+  return isLanguage(name) ? name : undefined;
+}

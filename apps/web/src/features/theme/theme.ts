@@ -5,7 +5,7 @@ import { useMediaQuery } from "@/lib/useMediaQuery";
 import { useLayoutEffect } from "react";
 import * as z from "zod/mini";
 
-const THEMES = ["light", "dark", "system"] as const;
+export const THEMES = ["light", "dark", "system"] as const;
 const themeSchema = z.enum(THEMES);
 
 export type Theme = (typeof THEMES)[number];
