@@ -1,4 +1,5 @@
 import { cn } from "@/lib/classNames";
+import { useReturnFocus } from "@/lib/useReturnFocus";
 import { X } from "lucide-react";
 import { Dialog } from "radix-ui";
 import type { ReactNode } from "react";
@@ -17,11 +18,13 @@ interface ModalProps {
 /** A window over the page that holds the focus until it is closed. */
 export function Modal({ isOpen, onClose, title, description, className, children }: ModalProps) {
   const { t } = useTranslation();
+  const returnFocus = useReturnFocus();
   return (
     <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-50 bg-black/35 backdrop-blur-[1px] data-[state=open]:animate-in data-[state=open]:fade-in-0" />
         <Dialog.Content
+          {...returnFocus}
           {...(!description && { "aria-describedby": undefined })}
           className={cn(
             "fixed top-1/2 left-1/2 z-50 flex max-h-[calc(100dvh-2rem)] w-[min(32rem,calc(100vw-2rem))] -translate-1/2 flex-col rounded-2xl border bg-surface p-6 shadow-float data-[state=open]:animate-in data-[state=open]:fade-in-0 data-[state=open]:zoom-in-97",

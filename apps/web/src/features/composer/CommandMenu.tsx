@@ -19,7 +19,9 @@ export function optionId(menuId: string, index: number): string {
 export function CommandMenu({ id, commands, activeIndex, onPoint, onChoose }: CommandMenuProps) {
   const { t } = useTranslation("composer");
   const active = useRef<HTMLDivElement>(null);
-  useEffect(() => active.current?.scrollIntoView({ block: "nearest" }));
+  useEffect(() => {
+    active.current?.scrollIntoView({ block: "nearest" });
+  });
   return (
     <div
       id={id}
