@@ -6,7 +6,11 @@ import { Suspense, lazy } from "react";
 import { Frame } from "./Frame";
 import { isKeyboardMapOpen, useShortcuts } from "./useShortcuts";
 
-const Toaster = lazy(() => import("@/components/ui/toaster"));
+const Toaster = lazy(async () => {
+  // What toasts are made with comes along: once offline it could not be fetched to say so.
+  const [toaster] = await Promise.all([import("@/components/ui/toaster"), import("sonner")]);
+  return toaster;
+});
 const KeyboardMap = lazy(() => import("./KeyboardMap"));
 
 /** What every page has: colours, toasts, the keyboard map, and mostly the sidebar. */

@@ -82,7 +82,11 @@ export function Composer({ draft, model, commands, isBusy, onSend, onStop }: Com
       )}
       <div className="flex items-end gap-1">
         <input
-          {...getInputProps({ "aria-label": t("chooseFiles"), accept: acceptedTypes(seesImages) })}
+          {...getInputProps({
+            "aria-label": t("chooseFiles"),
+            className: "hidden",
+            accept: acceptedTypes(seesImages),
+          })}
         />
         <IconButton
           label={t("attach")}
