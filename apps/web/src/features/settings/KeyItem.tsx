@@ -69,7 +69,7 @@ function Bounds({ budget }: { budget: Budget }) {
   });
   return (
     <span className="block text-xs text-muted-foreground">
-      {t("atMost", { bounds: bounds.join(", "), period: t(`period.${budget.period}`) })}
+      {t("bounds", { bounds: bounds.join(", "), period: t(`period.${budget.period}`) })}
     </span>
   );
 }

@@ -5,8 +5,8 @@ export function budgetOf(
   period: string,
   valueOf: (field: string) => string,
 ): Partial<Budget> | null {
-  const numberIn = (field: string) => (valueOf(field) === "" ? undefined : Number(valueOf(field)));
-  const [requests, tokens, dollars] = ["requests", "tokens", "dollars"].map(numberIn);
+  const amountOf = (field: string) => (valueOf(field) === "" ? undefined : Number(valueOf(field)));
+  const [requests, tokens, dollars] = ["requests", "tokens", "dollars"].map(amountOf);
   const limits = {
     ...(requests !== undefined && { requests }),
     ...(tokens !== undefined && { tokens }),
