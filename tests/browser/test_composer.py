@@ -274,6 +274,6 @@ def test_on_a_phone_the_keyboard_does_not_come_up_by_itself(open_page: OpenPage)
 
 def test_the_box_speaks_german(open_page: OpenPage) -> None:
     chat = open_page(locale="de-DE")
-    expect(chat.input).to_have_attribute("placeholder", "Fragen Sie etwas…")
+    expect(chat.input).to_have_attribute("placeholder", re.compile("^Fragen"))
     chat.input.press_sequentially("/")
     expect(Composer(chat.page).commands).to_contain_text("Neuen Chat beginnen")

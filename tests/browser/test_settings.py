@@ -37,7 +37,7 @@ def test_theme_language_and_model(chat: ChatPage) -> None:
     expect(chat.html).to_have_attribute("lang", "de")
     chat.page.goto("/")
     expect(chat.model_selector).to_have_text("Mock slow")
-    expect(chat.input).to_have_attribute("placeholder", "Fragen Sie etwas…")
+    expect(chat.input).to_have_attribute("placeholder", re.compile("^Fragen"))
 
 
 def test_usage_in_a_table_and_a_chart(chat: ChatPage, account: AccountPage) -> None:
