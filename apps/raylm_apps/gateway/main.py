@@ -36,7 +36,6 @@ from raylm_apps.gateway.routes import (
     health,
     history,
     keys,
-    landing,
     messages,
     models,
     oauth,
@@ -70,7 +69,7 @@ ROUTERS = (
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files, sandbox),
     *(runs, admin_models),
-    *(models, v1_models, v1_count_tokens, health, docs, landing),
+    *(models, v1_models, v1_count_tokens, health, docs),
 )
 logger = structlog.get_logger()
 

@@ -32,6 +32,12 @@ def pages_router(static: Path = STATIC) -> APIRouter:
     @router.get("/models")
     @router.get("/runs")
     @router.get("/runs/{run_id}")
+    @router.get("/settings")
+    @router.get("/login")
+    @router.get("/register")
+    @router.get("/forgot-password")
+    @router.get("/reset-password")
+    @router.get("/verify-email")
     async def page() -> Response:
         index = static / "index.html"
         if not index.is_file():

@@ -8,12 +8,12 @@
  */
 import { t } from "@/lib/i18n";
 import { parseJson } from "@/lib/json";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const errorBodySchema = z.object({
   code: z.string(),
-  message: z.string().optional(),
-  cause: z.unknown().optional(),
+  message: z.optional(z.string()),
+  cause: z.optional(z.unknown()),
 });
 
 export class GatewayError extends Error {

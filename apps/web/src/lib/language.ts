@@ -1,7 +1,7 @@
 /** The language of the page: the reader's choice, or the browser's. */
 import { i18n } from "@/lib/i18n";
 import { createPreference } from "@/lib/preference";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 export const LANGUAGE_NAMES = { en: "English", de: "Deutsch" } as const;
 export type Language = keyof typeof LANGUAGE_NAMES;
@@ -34,4 +34,8 @@ async function speak(language: Language): Promise<void> {
 
 function isLanguage(tag: string): tag is Language {
   return tag in LANGUAGE_NAMES;
+}
+
+export function languageNamed(name: string): Language | undefined {
+  return isLanguage(name) ? name : undefined;
 }

@@ -38,5 +38,5 @@ export async function notifySuccess(message: string): Promise<void> {
 /** Why something that was asked for is not done. */
 export async function notifyRefusal(message: string): Promise<void> {
   const { toast } = await import("sonner");
-  toast.error(message, { id: message, testId: "toast" });
+  toast.error(message, { id: message, testId: "toast", duration: ERROR_DURATION_MS });
 }

@@ -1,9 +1,9 @@
 /** A signal that this browser remembers and that its tabs share. */
 import { parseJson } from "@/lib/json";
 import { type Signal, createSignal } from "@/lib/signal";
-import type { z } from "zod";
+import * as z from "zod/v4/core";
 
-export function createPreference<Schema extends z.ZodType>(
+export function createPreference<Schema extends z.$ZodType>(
   name: string,
   schema: Schema,
   fallback: z.infer<Schema>,
@@ -11,7 +11,7 @@ export function createPreference<Schema extends z.ZodType>(
   const key = `raylm:${name}`;
 
   function stored(): z.infer<Schema> {
-    const parsed = schema.safeParse(parseJson(localStorage.getItem(key) ?? ""));
+    const parsed = z.safeParse(schema, parseJson(localStorage.getItem(key) ?? ""));
     return parsed.success ? parsed.data : fallback;
   }
 

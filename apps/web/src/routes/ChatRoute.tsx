@@ -5,6 +5,7 @@ import { ChatHeader } from "@/features/chat/ChatHeader";
 import { ChatPage } from "@/features/chat/ChatPage";
 import { askChat } from "@/features/chat/askChat";
 import type { RenderDocument } from "@/features/chat/documentSlot";
+import { ComposerArea } from "@/features/composer/ComposerArea";
 import { useChatTitle } from "@/features/history/useChatTitle";
 import { ModelSelector } from "@/features/models/ModelSelector";
 import { useModels } from "@/features/models/useModels";
@@ -16,7 +17,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
 import { Suspense, lazy, useCallback } from "react";
+import { ConfirmCommand } from "./ConfirmCommand";
 import { useChatId } from "./useChatId";
+import { useCommands } from "./useCommands";
 import { useSidebar } from "./useSidebar";
 
 const ArtifactPanel = lazy(() => import("@/features/artifact/ArtifactPanel"));
@@ -28,6 +31,7 @@ export function ChatRoute() {
   const { models, model, choose } = useModels();
   const { isOpen, toggle } = useSidebar();
   const navigate = useNavigate();
+  const command = useCommands({ chatId, isNew, models: models ?? [], onChooseModel: choose });
   const { data: user } = useQuery(sessionQuery);
   const artifact = useArtifact(chatId);
   const shown = artifact.isOpen ? artifact.shown : undefined;
@@ -70,8 +74,17 @@ export function ChatRoute() {
           chatId={chatId}
           isNew={isNew}
           model={model}
-          initialText={query ?? ""}
           renderDocument={renderDocument}
+          renderComposer={(answering) => (
+            <ComposerArea
+              chatId={chatId}
+              isNew={isNew}
+              initialText={query ?? ""}
+              model={model}
+              commands={command.commands}
+              {...answering}
+            />
+          )}
           onFirstSend={() =>
             void navigate({ to: "/chat/$chatId", params: { chatId }, replace: true })
           }
@@ -89,6 +102,11 @@ export function ChatRoute() {
           />
         </Suspense>
       )}
+      <ConfirmCommand
+        danger={command.danger}
+        onConfirm={() => void command.confirm()}
+        onClose={command.dismiss}
+      />
     </div>
   );
 }

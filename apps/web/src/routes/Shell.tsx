@@ -1,48 +1,33 @@
-import { Sheet } from "@/components/ui/sheet";
-import { ChatSearch } from "@/features/history/ChatSearch";
-import { openSearch } from "@/features/history/searchOpen";
 import { useTheme } from "@/features/theme/theme";
-import { Outlet, useNavigate } from "@tanstack/react-router";
+import { useSignal } from "@/lib/signal";
+import { Outlet, useMatches } from "@tanstack/react-router";
 import { Tooltip } from "radix-ui";
 import { Suspense, lazy } from "react";
-import { Sidebar } from "./Sidebar";
-import { useShortcuts } from "./useShortcuts";
-import { useSidebar } from "./useSidebar";
+import { Frame } from "./Frame";
+import { isKeyboardMapOpen, useShortcuts } from "./useShortcuts";
 
-const Toaster = lazy(() => import("@/components/ui/toaster"));
+const Toaster = lazy(async () => {
+  // What toasts are made with comes along: once offline it could not be fetched to say so.
+  const [toaster] = await Promise.all([import("@/components/ui/toaster"), import("sonner")]);
+  return toaster;
+});
+const KeyboardMap = lazy(() => import("./KeyboardMap"));
 
-/** The frame around every page: the sidebar, docked or as a sheet, and the toasts. */
+/** What every page has: colours, toasts, the keyboard map, and mostly the sidebar. */
 export function Shell() {
   const theme = useTheme();
-  const { isNarrow, isOpen, setOpen, toggle, closeSheet } = useSidebar();
-  const navigate = useNavigate();
-  useShortcuts({
-    "mod+b": toggle,
-    "mod+k": openSearch,
-    "mod+shift+o": () => void navigate({ to: "/" }),
+  const isBare = useMatches({
+    select: (matches) => matches.some((match) => match.staticData.isBare === true),
   });
+  const isMapOpen = useSignal(isKeyboardMapOpen);
+  useShortcuts({ showShortcuts: () => isKeyboardMapOpen.set(!isKeyboardMapOpen.get()) });
 
   return (
     <Tooltip.Provider delayDuration={400}>
-      <div className="flex h-dvh overflow-hidden">
-        {isNarrow ? (
-          <Sheet isOpen={isOpen} onOpenChange={setOpen} label="Sidebar">
-            <Sidebar />
-          </Sheet>
-        ) : (
-          isOpen && (
-            <aside aria-label="Sidebar" className="w-68 shrink-0 border-e">
-              <Sidebar />
-            </aside>
-          )
-        )}
-        <main className="flex min-w-0 flex-1 flex-col">
-          <Outlet />
-        </main>
-      </div>
-      <ChatSearch onNavigate={closeSheet} />
+      {isBare ? <Outlet /> : <Frame />}
       <Suspense>
         <Toaster theme={theme} />
+        {isMapOpen && <KeyboardMap />}
       </Suspense>
     </Tooltip.Provider>
   );

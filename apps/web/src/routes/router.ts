@@ -1,17 +1,21 @@
-/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`, RayLM's own pages. */
+/** The addresses of the page: a new chat at `/`, a stored one at `/chat/{id}`, pages beside them. */
 import { sessionQuery } from "@/features/session/sessionQuery";
+import { hasAccount } from "@/lib/api/session";
 import { queryClient } from "@/lib/queryClient";
 import {
   createRootRoute,
   createRoute,
   createRouter,
   lazyRouteComponent,
+  redirect,
 } from "@tanstack/react-router";
-import { z } from "zod";
-import { ChatRoute } from "./ChatRoute";
 import { NotFound } from "./NotFound";
 import { Opening, OpeningFailed } from "./Opening";
 import { Shell } from "./Shell";
+
+const loadChat = () => import("./ChatRoute");
+// What most visits are for is asked for while it is still to be learned who is here.
+if (/^\/(chat\/|$)/.test(location.pathname)) void loadChat();
 
 const rootRoute = createRootRoute({
   // Nothing can be asked without a session, so the page opens with one.
@@ -28,13 +32,14 @@ const rootRoute = createRootRoute({
 const conversationRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "conversation",
-  component: ChatRoute,
+  component: lazyRouteComponent(loadChat, "ChatRoute"),
 });
 const newChatRoute = createRoute({
   getParentRoute: () => conversationRoute,
   path: "/",
   // `?query=` fills the box; sending takes a person.
-  validateSearch: z.object({ query: z.string().optional().catch(undefined) }),
+  validateSearch: ({ query }: Record<string, unknown>): { query?: string } =>
+    typeof query === "string" ? { query } : {},
 });
 const storedChatRoute = createRoute({
   getParentRoute: () => conversationRoute,
@@ -56,6 +61,50 @@ const runRoute = createRoute({
   path: "/runs/$runId",
   component: lazyRouteComponent(() => import("./RunRoute"), "RunRoute"),
 });
+const settingsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./SettingsRoute"), "SettingsRoute"),
+});
+
+// Whoever has an account is signed in already; guests may look at both.
+const entranceRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: "entrance",
+  staticData: { isBare: true },
+  beforeLoad: async () => {
+    if (hasAccount(await queryClient.ensureQueryData(sessionQuery))) throw redirect({ to: "/" });
+  },
+});
+const loginRoute = createRoute({
+  getParentRoute: () => entranceRoute,
+  path: "/login",
+  component: lazyRouteComponent(() => import("@/features/session/LoginPage"), "LoginPage"),
+});
+const registerRoute = createRoute({
+  getParentRoute: () => entranceRoute,
+  path: "/register",
+  component: lazyRouteComponent(() => import("@/features/session/RegisterPage"), "RegisterPage"),
+});
+const forgotPasswordRoute = createRoute({
+  getParentRoute: () => entranceRoute,
+  path: "/forgot-password",
+  component: lazyRouteComponent(() => import("@/features/session/ForgotPage"), "ForgotPage"),
+});
+
+// Where the links in mails lead.
+const resetPasswordRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/reset-password",
+  staticData: { isBare: true },
+  component: lazyRouteComponent(() => import("@/features/session/ResetPage"), "ResetPage"),
+});
+const verifyEmailRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/verify-email",
+  staticData: { isBare: true },
+  component: lazyRouteComponent(() => import("@/features/session/VerifyPage"), "VerifyPage"),
+});
 
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
@@ -63,11 +112,19 @@ export const router = createRouter({
     runsRoute,
     runRoute,
     conversationRoute.addChildren([newChatRoute, storedChatRoute]),
+    settingsRoute,
+    entranceRoute.addChildren([loginRoute, registerRoute, forgotPasswordRoute]),
+    resetPasswordRoute,
+    verifyEmailRoute,
   ]),
 });
 
 declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
+  }
+  interface StaticDataRouteOption {
+    /** Without the sidebar. */
+    isBare?: boolean;
   }
 }

@@ -1,14 +1,20 @@
+import { createSignal } from "@/lib/signal";
 import { useEffect, useRef } from "react";
+import { type ShortcutActions, shortcutOf } from "./shortcuts";
 
-/** Runs the action of a chord such as `mod+shift+o`; mod is Ctrl, or Command on a Mac. */
-export function useShortcuts(actionByChord: Record<string, () => void>): void {
-  const latest = useRef(actionByChord);
+/** Whether the keyboard map is shown. */
+export const isKeyboardMapOpen = createSignal(false);
+
+/** Does what the shortcuts of these names are for, as long as the component is there. */
+export function useShortcuts(actions: ShortcutActions): void {
+  const latest = useRef(actions);
   useEffect(() => {
-    latest.current = actionByChord;
+    latest.current = actions;
   });
   useEffect(() => {
     function onKeyDown(event: KeyboardEvent): void {
-      const action = latest.current[chordOf(event)];
+      const name = shortcutOf(event, isWriting(event.target));
+      const action = name && latest.current[name];
       if (!action) return;
       event.preventDefault();
       action();
@@ -18,8 +24,7 @@ export function useShortcuts(actionByChord: Record<string, () => void>): void {
   }, []);
 }
 
-function chordOf(event: KeyboardEvent): string {
-  const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
-  const shift = event.shiftKey ? "shift+" : "";
-  return `${mod}${shift}${event.key.toLowerCase()}`;
+function isWriting(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || target.matches("input, textarea, select");
 }

@@ -2,7 +2,7 @@
 import { createPreference } from "@/lib/preference";
 import { createSignal, useSignal } from "@/lib/signal";
 import { useMediaQuery } from "@/lib/useMediaQuery";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const isDocked = createPreference("sidebar", z.boolean(), true);
 const isSheetOpen = createSignal(false);

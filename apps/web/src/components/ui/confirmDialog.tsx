@@ -1,3 +1,4 @@
+import { useReturnFocus } from "@/lib/useReturnFocus";
 import { AlertDialog } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { Button } from "./button";
@@ -14,11 +15,15 @@ interface ConfirmDialogProps {
 /** Asks before something that cannot be undone. */
 export function ConfirmDialog({ isOpen, onClose, onConfirm, ...words }: ConfirmDialogProps) {
   const { t } = useTranslation("common");
+  const returnFocus = useReturnFocus();
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className="fixed inset-0 z-50 bg-black/35 backdrop-blur-[1px] data-[state=open]:animate-in data-[state=open]:fade-in-0" />
-        <AlertDialog.Content className="fixed top-1/2 left-1/2 z-50 w-[min(26rem,calc(100vw-2rem))] -translate-1/2 rounded-2xl border bg-surface p-6 shadow-float data-[state=open]:animate-in data-[state=open]:fade-in-0 data-[state=open]:zoom-in-97">
+        <AlertDialog.Content
+          {...returnFocus}
+          className="fixed top-1/2 left-1/2 z-50 w-[min(26rem,calc(100vw-2rem))] -translate-1/2 rounded-2xl border bg-surface p-6 shadow-float data-[state=open]:animate-in data-[state=open]:fade-in-0 data-[state=open]:zoom-in-97"
+        >
           <AlertDialog.Title className="font-semibold tracking-tight">
             {words.title}
           </AlertDialog.Title>

@@ -3,7 +3,7 @@ import { Skeleton } from "@/components/ui/skeleton";
 import type { Model } from "@/lib/api/models";
 import { errorMessage } from "@/lib/errors";
 import { Link } from "@tanstack/react-router";
-import { ConversationView } from "./ConversationView";
+import { ConversationView, type RenderComposer } from "./ConversationView";
 import { DocumentSlot, type RenderDocument } from "./documentSlot";
 import { useConversation } from "./useConversation";
 
@@ -11,14 +11,14 @@ interface ChatPageProps {
   chatId: string;
   isNew: boolean;
   model: Model | undefined;
-  initialText: string;
   onFirstSend: () => void;
+  renderComposer: RenderComposer;
   /** How a call that writes a document looks; it has a card like any other where this is absent. */
   renderDocument?: RenderDocument;
 }
 
 export function ChatPage(props: ChatPageProps) {
-  const { chatId, isNew, model, initialText, onFirstSend, renderDocument } = props;
+  const { chatId, isNew, model, onFirstSend, renderComposer, renderDocument } = props;
   const { conversation, error, isReadonly } = useConversation(chatId, isNew);
   if (error) return <Unavailable reason={errorMessage(error)} />;
   if (!conversation) return <Loading />;
@@ -27,10 +27,9 @@ export function ChatPage(props: ChatPageProps) {
       <ConversationView
         conversation={conversation}
         model={model}
-        draftKey={isNew ? "new" : chatId}
-        initialText={initialText}
         isReadonly={isReadonly}
         onFirstSend={onFirstSend}
+        renderComposer={renderComposer}
       />
     </DocumentSlot>
   );

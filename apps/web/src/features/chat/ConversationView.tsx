@@ -3,46 +3,55 @@ import type { Model } from "@/lib/api/models";
 import { isToolPart } from "@/lib/api/toolParts";
 import { cn } from "@/lib/classNames";
 import { onAskToEditLast } from "@/lib/editLast";
-import { useEffect } from "react";
+import type { FileUIPart } from "ai";
+import { type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Announcer } from "./Announcer";
 import { AnswerNote } from "./AnswerNote";
-import { Composer } from "./Composer";
-import { ComposerNotes } from "./ComposerNotes";
 import type { Conversation } from "./conversations";
 import { DeedsContext } from "./deeds";
 import { Greeting } from "./Greeting";
 import { MessageList } from "./MessageList";
-import { SuggestedActions } from "./SuggestedActions";
 import { useAnswer } from "./useAnswer";
 import { useCatchUp } from "./useCatchUp";
 import { unfinishedReason } from "./unfinished";
-import { useDraft } from "./useDraft";
+
+/** What the composer is told of the conversation, and may do in it. */
+export interface Answering {
+  isEmpty: boolean;
+  isBusy: boolean;
+  isReadonly: boolean;
+  /** Of the last message, if it is an answer: then the gateway has the question. */
+  answerId: string | undefined;
+  /** Returns whether the message was taken: if not, it stays in the box. */
+  onSend: (text: string, files: FileUIPart[]) => boolean;
+  onStop: () => void;
+}
+
+export type RenderComposer = (answering: Answering) => ReactNode;
 
 interface ConversationViewProps {
   conversation: Conversation;
   model: Model | undefined;
-  draftKey: string;
-  initialText: string;
   isReadonly: boolean;
   onFirstSend: () => void;
+  renderComposer: RenderComposer;
 }
 
 export function ConversationView(props: ConversationViewProps) {
-  const { conversation, model, draftKey, initialText, isReadonly, onFirstSend } = props;
+  const { conversation, model, isReadonly, onFirstSend, renderComposer } = props;
   const { t } = useTranslation("chat");
   const { messages, error, isBusy, send, stop, deeds } = useAnswer(conversation, model);
-  const [draft, setDraft] = useDraft(draftKey, initialText);
   const last = messages.at(-1);
   const isSettled = !isBusy && !isReadonly;
   const reason = last && isSettled ? unfinishedReason(last, error !== undefined) : undefined;
   useCatchUp(conversation);
   useEditLast(conversation);
 
-  function sendText(text: string): void {
-    if (!send(text)) return;
-    setDraft("");
-    if (!last) onFirstSend();
+  function sendMessage(text: string, files: FileUIPart[] = []): boolean {
+    const isTaken = send(text, files);
+    if (isTaken && !last) onFirstSend();
+    return isTaken;
   }
 
   // One tree for both states: the composer stays the same element, and so keeps the focus.
@@ -56,7 +65,7 @@ export function ConversationView(props: ConversationViewProps) {
                 reason={reason}
                 hasAnswer={last.role === "assistant" && messageText(last) !== ""}
                 onRetry={() => deeds.regenerate()}
-                onContinue={model?.isChat ? () => sendText(t("pleaseContinue")) : undefined}
+                onContinue={model?.isChat ? () => sendMessage(t("pleaseContinue")) : undefined}
               />
             )}
           </MessageList>
@@ -66,33 +75,20 @@ export function ConversationView(props: ConversationViewProps) {
           <Greeting model={model} />
         </div>
       )}
-      <div
-        key="composer"
-        className={cn(
-          "mx-auto w-full max-w-3xl px-3 md:px-6",
-          !last && "max-md:order-1 max-md:pb-4",
-        )}
-      >
-        <ComposerNotes model={model} />
-        {!isReadonly && (
-          <Composer
-            text={draft}
-            onTextChange={setDraft}
-            isBusy={isBusy}
-            placeholder={model?.isChat === false ? "Write a beginning…" : "Ask anything…"}
-            onSend={sendText}
-            onStop={() => void stop()}
-          />
-        )}
+      <div key="composer" className={cn("flex flex-col", !last && "md:grow-3")}>
+        {renderComposer({
+          isEmpty: !last,
+          isBusy,
+          isReadonly,
+          answerId: last?.role === "assistant" ? last.id : undefined,
+          onSend: sendMessage,
+          onStop: () => void stop(),
+        })}
       </div>
-      {last ? (
+      {last && (
         <p className="px-4 pt-2 pb-3 text-center text-xs text-muted-foreground">
           {t(isReadonly ? "readonly" : "caution")}
         </p>
-      ) : (
-        <div className="md:grow-3">
-          <SuggestedActions model={model} onChoose={sendText} />
-        </div>
       )}
       <Announcer isBusy={isBusy} isAsking={isSettled && isAsking(last)} />
     </div>

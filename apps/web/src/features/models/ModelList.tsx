@@ -1,6 +1,7 @@
-import { type Model, isLocal } from "@/lib/api/models";
+import type { Model } from "@/lib/api/models";
 import { Command } from "cmdk";
-import { Check } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { ModelItem } from "./ModelItem";
 
 interface ModelListProps {
   models: Model[];
@@ -13,47 +14,30 @@ const GROUP_CLASSES =
 
 /** The models as a list to search. */
 export default function ModelList({ models, model, onChoose }: ModelListProps) {
+  const { t } = useTranslation("models");
   return (
-    <Command label="Models" defaultValue={model?.id ?? ""}>
+    <Command label={t("models")} defaultValue={model?.id ?? ""}>
       <Command.Input
         // oxlint-disable-next-line jsx-a11y/no-autofocus -- a popover opens on its first field
         autoFocus
-        placeholder="Search models..."
-        className="w-full border-b bg-transparent px-3.5 py-2.5 text-sm outline-none placeholder:text-muted-foreground"
+        placeholder={t("search")}
+        className="w-full border-b bg-transparent px-3.5 py-2.5 text-sm outline-none placeholder:text-muted-foreground pointer-coarse:py-3.5"
       />
-      <Command.List className="max-h-80 scrollbar-quiet overflow-y-auto p-1">
+      <Command.List className="max-h-[min(24rem,60dvh)] scrollbar-quiet overflow-y-auto p-1">
         <Command.Empty className="p-3 text-sm text-muted-foreground">
-          No model by that name.
+          {t("noneFound")}
         </Command.Empty>
-        <Command.Group heading="Available" className={GROUP_CLASSES}>
+        <Command.Group heading={t("available")} className={GROUP_CLASSES}>
           {models.map((option) => (
-            <Command.Item
+            <ModelItem
               key={option.id}
-              value={option.id}
-              keywords={[option.name]}
-              data-testid={`model-selector-item-${option.id}`}
-              onSelect={() => onChoose(option.id)}
-              className="flex items-center gap-3 rounded-lg px-2.5 py-2 text-sm data-[selected=true]:bg-muted"
-            >
-              <span className="min-w-0 flex-1">
-                <span className="block truncate font-medium">{option.name}</span>
-                <span className="block truncate text-xs text-muted-foreground">
-                  {describe(option)}
-                </span>
-              </span>
-              {option.id === model?.id && <Check className="size-4 text-accent-text" />}
-            </Command.Item>
+              model={option}
+              isChosen={option.id === model?.id}
+              onChoose={onChoose}
+            />
           ))}
         </Command.Group>
       </Command.List>
     </Command>
   );
-}
-
-function describe(model: Model): string {
-  const traits = [isLocal(model) ? "on your own hardware" : model.provider];
-  if (!model.isChat) traits.push("plain completion");
-  else if (!model.capabilities.tools) traits.push("no tools");
-  if (model.capabilities.reasoning) traits.push("thinks first");
-  return traits.join(" · ");
 }

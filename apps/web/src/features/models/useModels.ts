@@ -2,7 +2,7 @@ import { type Model, fetchModels } from "@/lib/api/models";
 import { createPreference } from "@/lib/preference";
 import { useSignal } from "@/lib/signal";
 import { useQuery } from "@tanstack/react-query";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const chosenModel = createPreference("model", z.string(), "");
 const NO_MODELS: Model[] = [];
@@ -20,6 +20,9 @@ export function useModels() {
   const byId = (id: string | null | undefined) => models?.find((model) => model.id === id);
   return {
     models,
+    /** Empty for none. */
+    chosenId: byId(chosenId) ? chosenId : "",
+    serverDefault: byId(data?.default),
     model: byId(chosenId) ?? byId(data?.default) ?? models?.[0],
     choose: chosenModel.set,
   };

@@ -3,13 +3,22 @@ import { createPreference } from "@/lib/preference";
 import { useSignal } from "@/lib/signal";
 import { useMediaQuery } from "@/lib/useMediaQuery";
 import { useLayoutEffect } from "react";
-import { z } from "zod";
+import * as z from "zod/mini";
 
-const themeSchema = z.enum(["light", "dark", "system"]);
+export const THEMES = ["light", "dark", "system"] as const;
+const themeSchema = z.enum(THEMES);
 
-export type Theme = z.infer<typeof themeSchema>;
+export type Theme = (typeof THEMES)[number];
 
 export const themePreference = createPreference("theme", themeSchema, "system");
+
+export function themeNamed(name: string): Theme | undefined {
+  return THEMES.find((theme) => theme === name.toLowerCase());
+}
+
+export function nextTheme(theme: Theme): Theme {
+  return THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? theme;
+}
 
 const PAGE_COLORS = { light: "#fdfcfa", dark: "#171512" };
 

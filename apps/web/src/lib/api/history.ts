@@ -1,25 +1,26 @@
 /** The lists of chats: reading them page by page, searching them, changing their chats. */
 import type { InfiniteData } from "@tanstack/react-query";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, send } from "./request";
 
 const pieceSchema = z.object({ text: z.string(), isMatch: z.boolean() });
 
-const chatSchema = z
-  .object({
+const chatSchema = z.pipe(
+  z.object({
     id: z.string(),
     title: z.string(),
-    folderId: z.string().nullable(),
-    archivedAt: z.string().nullable(),
+    folderId: z.nullable(z.string()),
+    archivedAt: z.nullable(z.string()),
     createdAt: z.string(),
-    snippet: z.array(pieceSchema).nullish(),
-  })
-  .transform(({ archivedAt, createdAt, snippet, ...chat }) => ({
+    snippet: z.nullish(z.array(pieceSchema)),
+  }),
+  z.transform(({ archivedAt, createdAt, snippet, ...chat }) => ({
     ...chat,
     isArchived: archivedAt !== null,
     createdAtMs: Date.parse(createdAt),
     ...(snippet && { snippet }),
-  }));
+  })),
+);
 const historyPageSchema = z.object({ chats: z.array(chatSchema), hasMore: z.boolean() });
 
 /** A stretch of text, and whether a search looked for it. */

@@ -1,26 +1,27 @@
 /** The models this installation can answer with. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson } from "./request";
 
-const modelSchema = z
-  .object({
+const modelSchema = z.pipe(
+  z.object({
     id: z.string(),
     name: z.string(),
     provider: z.string(),
     /** False for a base model: it only continues text. */
     chat_template: z.boolean(),
     capabilities: z.object({ tools: z.boolean(), vision: z.boolean(), reasoning: z.boolean() }),
-    context_tokens: z.number().nullable(),
+    context_tokens: z.nullable(z.number()),
     /** In dollars for a million tokens. */
-    prices: z.object({ input: z.number(), output: z.number() }).nullable().optional(),
-  })
-  .transform(({ chat_template, context_tokens, ...model }) => ({
+    prices: z.nullable(z.object({ input: z.number(), output: z.number() })),
+  }),
+  z.transform(({ chat_template, context_tokens, ...model }) => ({
     ...model,
     isChat: chat_template,
     contextTokens: context_tokens,
-  }));
+  })),
+);
 
-const modelListSchema = z.object({ default: z.string().nullable(), models: z.array(modelSchema) });
+const modelListSchema = z.object({ default: z.nullable(z.string()), models: z.array(modelSchema) });
 
 export type Model = z.infer<typeof modelSchema>;
 export type ModelList = z.infer<typeof modelListSchema>;

@@ -1,7 +1,7 @@
 /** One way to call the gateway: same origin, JSON in and out, errors as GatewayError. */
 import { GatewayError, OfflineError, UnreachableError, gatewayError } from "@/lib/errors";
 import { t } from "@/lib/i18n";
-import type { z } from "zod";
+import * as z from "zod/v4/core";
 
 /** `fetch` that throws a GatewayError for everything that is not a success. */
 export const gatewayFetch: typeof fetch = async (input, init) => {
@@ -17,7 +17,7 @@ export const gatewayFetch: typeof fetch = async (input, init) => {
   return response;
 };
 
-export async function getJson<Schema extends z.ZodType>(
+export async function getJson<Schema extends z.$ZodType>(
   path: string,
   schema: Schema,
   signal?: AbortSignal,
@@ -25,7 +25,7 @@ export async function getJson<Schema extends z.ZodType>(
   return parseBody(await gatewayFetch(path, { signal: signal ?? null }), schema);
 }
 
-export async function postJson<Schema extends z.ZodType>(
+export async function postJson<Schema extends z.$ZodType>(
   path: string,
   schema: Schema,
   body?: object,
@@ -50,11 +50,11 @@ function jsonBody(body: object | undefined): RequestInit {
   return { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
-async function parseBody<Schema extends z.ZodType>(
+async function parseBody<Schema extends z.$ZodType>(
   response: Response,
   schema: Schema,
 ): Promise<z.infer<Schema>> {
-  const parsed = schema.safeParse(await response.json());
+  const parsed = z.safeParse(schema, await response.json());
   if (parsed.success) return parsed.data;
   throw new GatewayError("bad_response:api", t("errors:disagreement"));
 }
