@@ -126,7 +126,7 @@ def test_opening_is_quick(chat: ChatPage) -> None:
 def test_what_was_said_earlier_loads_and_keeps_ones_place(chat: ChatPage) -> None:
     articles = chat.page.locator("article")
     first, count = articles.first.get_by_text("Question"), articles.count()
-    said = first.inner_text()
+    said = first.text_content() or ""
     chat.page.mouse.move(600, 300)
     chat.page.mouse.wheel(0, -100_000)
     expect(articles.nth(count)).to_be_attached()
