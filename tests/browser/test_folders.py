@@ -29,10 +29,10 @@ def rows(chat: ChatPage) -> list[str]:
 
 def test_a_folder_is_made_renamed_and_remembered(chat: ChatPage) -> None:
     sidebar = chat.sidebar
-    sidebar.add_folder("Wrok")
-    expect(sidebar.folder("Wrok")).to_have_attribute("aria-expanded", "true")
+    sidebar.add_folder("Wirk")
+    expect(sidebar.folder("Wirk")).to_have_attribute("aria-expanded", "true")
     expect(sidebar.chats).to_contain_text("No chats in here yet.")
-    sidebar.choose("Wrok", "Rename")
+    sidebar.choose("Wirk", "Rename")
     sidebar.folder_field.fill("Work")
     sidebar.folder_field.press("Enter")
     sidebar.folder("Work").click()
