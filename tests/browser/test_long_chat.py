@@ -123,16 +123,6 @@ def test_opening_is_quick(chat: ChatPage) -> None:
     assert took_ms < 1_500  # 300 on a quiet machine
 
 
-def test_what_was_said_earlier_loads_and_keeps_ones_place(chat: ChatPage) -> None:
-    articles = chat.page.locator("article")
-    first, count = articles.first.get_by_text("Question"), articles.count()
-    said = first.text_content() or ""
-    chat.page.mouse.move(600, 300)
-    chat.page.mouse.wheel(0, -100_000)
-    expect(articles.nth(count)).to_be_attached()
-    expect(chat.page.get_by_text(said, exact=True)).to_be_in_viewport()
-
-
 def test_one_can_read_up_to_the_first_message(chat: ChatPage) -> None:
     question = chat.page.get_by_text("Question 0", exact=True)
     chat.page.mouse.move(600, 300)
