@@ -47,7 +47,6 @@ from raylm_apps.gateway.routes import (
     teams,
     usage,
     v1_completions,
-    v1_count_tokens,
     v1_embeddings,
     v1_messages,
     v1_models,
@@ -69,7 +68,7 @@ ROUTERS = (
     *(auth, accounts, oauth, passwords, verification, keys, account, usage, budgets),
     *(document, suggestions, files, sandbox),
     *(runs, admin_models),
-    *(models, v1_models, v1_count_tokens, health, docs),
+    *(models, v1_models, health, docs),
 )
 logger = structlog.get_logger()
 

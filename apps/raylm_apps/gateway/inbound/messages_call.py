@@ -10,7 +10,7 @@ import orjson
 from raylm.core.errors import RequestError
 from raylm.core.wire.anthropic.message import whole_message
 from raylm.core.wire.anthropic.request_decoder import prompt_of
-from raylm.core.wire.anthropic.requests import MessagesRequest
+from raylm.core.wire.anthropic.requests import CountRequest, MessagesRequest
 from raylm.core.wire.anthropic.stream_encoder import MessageStreamEncoder, as_sse
 from raylm.core.wire.events import Event, Finished, Usage
 from raylm.core.wire.failure import Failure, WireError
@@ -31,7 +31,7 @@ class MessagesCall:
         self.stream = bool(request.stream)
         self.usage: Usage | None = None
         self._model = request.model
-        self._prompt = replace(_prompt(request), user=user_id)
+        self._prompt = replace(asked_prompt(request), user=user_id)
         self._encoder = MessageStreamEncoder(request.model)
 
     @property
@@ -74,7 +74,8 @@ class MessagesCall:
             self.usage = event.usage
 
 
-def _prompt(request: MessagesRequest) -> Prompt:
+def asked_prompt(request: CountRequest) -> Prompt:
+    """Raises RequestError where nothing is asked."""
     try:
         return prompt_of(request)
     except WireError as error:

@@ -40,8 +40,8 @@ class ProgramRequest(Request):
 
 
 class ProgramRoute(APIRoute):
-    """Its endpoint takes `caller`, `http`, `request` (the body's model) and `cache_s`. Who leaves
-    ends it."""
+    """Its endpoint takes `caller`, `http`, `request` (the body's model) and, where answers may be
+    kept, `cache_s`. Who leaves ends it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -62,15 +62,18 @@ class ProgramRoute(APIRoute):
         response: Response = await self.endpoint(
             http=http,
             caller=await caller_of(http),
-            request=_validated(self._model, body),
-            cache_s=_cache_s(http.headers.get(CACHE_HEADER)),
+            request=_validated(self._hints["request"], body),
+            **self._kept(http),
         )
         await response(scope, receive, send)
 
+    def _kept(self, http: ProgramRequest) -> dict[str, int]:
+        header = http.headers.get(CACHE_HEADER)
+        return {"cache_s": _cache_s(header)} if "cache_s" in self._hints else {}
+
     @cached_property
-    def _model(self) -> type[BaseModel]:
-        model: type[BaseModel] = get_type_hints(self.endpoint)["request"]
-        return model
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.endpoint)
 
 
 def _validated(model: type[BaseModel], body: Any) -> BaseModel:

@@ -18,6 +18,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { PanelLeft, SquarePen } from "lucide-react";
 import { Suspense, lazy, useCallback } from "react";
 import { ConfirmCommand } from "./ConfirmCommand";
+import { useTranslation } from "react-i18next";
 import { useChatId } from "./useChatId";
 import { useCommands } from "./useCommands";
 import { useSidebar } from "./useSidebar";
@@ -26,6 +27,7 @@ const ArtifactPanel = lazy(() => import("@/features/artifact/ArtifactPanel"));
 
 /** A conversation, and beside it the document that is open; a phone shows one of them. */
 export function ChatRoute() {
+  const { t } = useTranslation("history");
   const { chatId, isNew } = useChatId();
   const { query } = useSearch({ strict: false });
   const { models, model, choose } = useModels();
@@ -50,7 +52,7 @@ export function ChatRoute() {
           {!isOpen && (
             <>
               <IconButton
-                label="Open sidebar"
+                label={t("openSidebar")}
                 shortcut={`${MOD_KEY} B`}
                 data-testid="sidebar-toggle-button"
                 onClick={toggle}
@@ -58,7 +60,7 @@ export function ChatRoute() {
                 <PanelLeft className="size-[18px]" />
               </IconButton>
               <IconButton
-                label="New chat"
+                label={t("newChat")}
                 shortcut={`${MOD_KEY} Shift O`}
                 onClick={() => void navigate({ to: "/" })}
               >

@@ -3,8 +3,8 @@ import type { Command } from "@/features/composer/command";
 import { findModel } from "@/features/models/findModel";
 import { isModelPickerOpen } from "@/features/models/modelPicker";
 import { nextTheme, themeNamed, themePreference } from "@/features/theme/theme";
-import { clearChat, renameChat } from "@/lib/api/chat";
-import { HISTORY_KEY, deleteAllChats, deleteChat } from "@/lib/api/history";
+import { changeChat, clearChat, deleteChat } from "@/lib/api/chat";
+import { HISTORY_KEY, deleteAllChats } from "@/lib/api/history";
 import type { Model } from "@/lib/api/models";
 import { t } from "@/lib/i18n";
 import { notifyError, notifyRefusal } from "@/lib/notify";
@@ -77,7 +77,7 @@ function takesArgument(name: CommandName): name is "rename" | "model" | "theme" 
 async function rename(chatId: string, title: string): Promise<void> {
   if (!title) return;
   try {
-    await renameChat(chatId, title);
+    await changeChat(chatId, { title });
     await queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
   } catch (error) {
     void notifyError(error);

@@ -1,8 +1,7 @@
 import { Button } from "@/components/ui/button";
 import { ConfirmDialog } from "@/components/ui/confirmDialog";
 import { Menu, MenuContent, MenuItem, MenuTrigger } from "@/components/ui/menu";
-import { changeChat } from "@/lib/api/chats";
-import { deleteChat } from "@/lib/api/history";
+import { changeChat, deleteChat } from "@/lib/api/chat";
 import { notifyError, notifySuccess } from "@/lib/notify";
 import { useCopy } from "@/lib/useCopy";
 import { Archive, Ellipsis, FileDown, Link, Pencil, Trash2 } from "lucide-react";
@@ -69,7 +68,7 @@ export function ChatMenu({ chatId, title, onChanged, onGone }: ChatMenuProps) {
             {t("rename")}
           </MenuItem>
           <MenuItem
-            onSelect={() => void change(() => changeChat(chatId, { archived: true }), onGone)}
+            onSelect={() => void change(() => changeChat(chatId, { isArchived: true }), onGone)}
           >
             <Archive />
             {t("archive")}

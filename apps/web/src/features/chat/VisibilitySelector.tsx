@@ -6,7 +6,7 @@ import {
   MenuRadioItem,
   MenuTrigger,
 } from "@/components/ui/menu";
-import { changeChat } from "@/lib/api/chats";
+import { changeChat } from "@/lib/api/chat";
 import { type Visibility, visibilitySchema } from "@/lib/api/messages";
 import { notifyError } from "@/lib/notify";
 import { Globe, Lock, Users } from "lucide-react";

@@ -1,5 +1,6 @@
 /** Chats go from view at once, and from the gateway when it is too late to undo. */
-import { type ChatSummary, HISTORY_KEY, deleteChat } from "@/lib/api/history";
+import { deleteChat } from "@/lib/api/chat";
+import { type ChatSummary, HISTORY_KEY } from "@/lib/api/history";
 import { hasStarved, unlist } from "@/lib/api/historyPages";
 import { t } from "@/lib/i18n";
 import { notifyError, notifyUndo } from "@/lib/notify";

@@ -1,10 +1,10 @@
 /** Changes of chats: shown at once, and taken back if the gateway refuses them. */
+import { changeChat } from "@/lib/api/chat";
 import {
   type ChatChange,
   type ChatSummary,
   HISTORY_KEY,
   type HistoryPages,
-  changeChat,
   deleteAllChats,
 } from "@/lib/api/history";
 import { findChat, former, hasStarved, relist } from "@/lib/api/historyPages";

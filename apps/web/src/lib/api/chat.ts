@@ -1,9 +1,26 @@
 /** What can be done to one chat as a whole. */
-import { fetchMessages } from "./messages";
+import { type Visibility, fetchMessages } from "./messages";
 import { send } from "./request";
 
-export function renameChat(chatId: string, title: string): Promise<void> {
-  return send("PATCH", `/api/chat/${chatId}`, { title });
+export interface ChatChange {
+  title?: string;
+  visibility?: Visibility;
+  /** Null takes it out of its folder. */
+  folderId?: string | null;
+  isArchived?: boolean;
+}
+
+export function changeChat(chatId: string, change: ChatChange): Promise<void> {
+  const { isArchived: archived, ...rest } = change;
+  return send("PATCH", `/api/chat/${chatId}`, {
+    ...rest,
+    ...(archived !== undefined && { archived }),
+  });
+}
+
+/** `isLeaving` lets the request outlive the page. */
+export function deleteChat(chatId: string, isLeaving = false): Promise<void> {
+  return send("DELETE", `/api/chat?id=${encodeURIComponent(chatId)}`, undefined, isLeaving);
 }
 
 /** Removes all messages: those of the branch that is seen, then those of the branches behind it. */

@@ -79,19 +79,6 @@ export async function searchHistory(words: string, signal?: AbortSignal): Promis
   return pages.flatMap((page) => page.chats);
 }
 
-export function changeChat(chatId: string, change: ChatChange): Promise<void> {
-  const { isArchived: archived, ...rest } = change;
-  return send("PATCH", `/api/chat/${chatId}`, {
-    ...rest,
-    ...(archived !== undefined && { archived }),
-  });
-}
-
-/** `isLeaving` lets the request outlive the page. */
-export function deleteChat(chatId: string, isLeaving = false): Promise<void> {
-  return send("DELETE", `/api/chat?id=${encodeURIComponent(chatId)}`, undefined, isLeaving);
-}
-
 export function deleteAllChats(): Promise<void> {
   return send("DELETE", "/api/history");
 }
