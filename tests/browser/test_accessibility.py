@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.pages.artifact import Artifact
 from tests.browser.pages.chat import ChatPage
 
 AXE = Path(__file__).parents[2] / "apps/web/node_modules/axe-core/axe.min.js"
@@ -15,9 +16,11 @@ SETTLED = """
   .map((animation) => animation.finished.catch(() => {})))
 """
 FOUND = """
-() => axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
+(within) => axe.run(within, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`))
 """
+
+PAGES = ["/login", "/register", "/forgot-password", "/settings", "/models"]
 
 themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
@@ -29,10 +32,10 @@ def axe() -> str:
     return AXE.read_text()
 
 
-def violations(page: Page, axe: str) -> list[str]:
+def violations(page: Page, axe: str, within: str = "html") -> list[str]:
     page.evaluate(SETTLED)  # what fades in has no contrast yet
     page.evaluate(axe)
-    found: list[str] = page.evaluate(FOUND)
+    found: list[str] = page.evaluate(FOUND, within)
     return found
 
 
@@ -64,4 +67,24 @@ def test_open_menus(open_page: OpenPage, axe: str, theme: str) -> None:
     chat.page.keyboard.press("Escape")
     chat.page.get_by_test_id("user-nav-button").click()
     expect(chat.page.get_by_test_id("user-nav-menu")).to_be_visible()
+    # What is behind an open menu is hidden from assistive tools until it closes.
+    assert violations(chat.page, axe, "[role=menu]") == []
+
+
+@themes
+@pytest.mark.parametrize(
+    "path", ["/login", "/register", "/forgot-password", "/settings", "/models"]
+)
+def test_the_other_pages(open_page: OpenPage, axe: str, theme: str, path: str) -> None:
+    chat = open_page(path, color_scheme=theme)
+    expect(chat.page.get_by_role("heading", level=1)).to_be_visible()
+    chat.page.wait_for_load_state("networkidle")
     assert violations(chat.page, axe) == []
+
+
+@themes
+def test_a_document_beside_a_chat(open_page: OpenPage, axe: str, theme: str) -> None:
+    artifact = Artifact(open_page(color_scheme=theme))
+    artifact.ask_for("Write an essay about axes")
+    expect(artifact.text).to_be_visible()
+    assert violations(artifact.chat.page, axe) == []

@@ -1,5 +1,6 @@
 """The page of models: what one may ask, and for admins what is loaded."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -47,5 +48,5 @@ def test_an_admin_sees_how_fast_a_model_answers(
     fake = models.local("raylm/fake")
     expect(fake).to_contain_text("tokens/s", timeout=10_000)
     expect(fake).to_contain_text("0% of the cache used")
-    expect(models.provider("mock")).to_contain_text("reachable, 10 models")
+    expect(models.provider("mock")).to_contain_text(re.compile(r"reachable, \d+ models"))
     expect(models.provider("raylm")).to_contain_text("reachable")

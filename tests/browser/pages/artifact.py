@@ -30,7 +30,9 @@ class Artifact:
         self.wait_until_written()
 
     def wait_until_written(self) -> None:
-        expect(self.chat.last_answer).to_contain_text("The document is beside our chat.")
+        expect(self.chat.last_answer).to_contain_text(
+            "The document is beside our chat.", timeout=20_000
+        )
         expect(self.panel).to_be_visible()
         expect(self.status).to_have_text("Saved")
 

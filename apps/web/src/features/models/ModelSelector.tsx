@@ -39,6 +39,7 @@ export function ModelSelector({ models, model, onChoose }: ModelSelectorProps) {
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content
+          aria-label={t("models")}
           align="start"
           sideOffset={6}
           collisionPadding={8}
