@@ -12,7 +12,7 @@ from tests.browser.pages.chat import ChatPage
 
 MANY = 10_000
 MOST_ROWS = 80
-LONGEST_TASK_MS = 300  # 100 on a quiet machine
+LONGEST_TASK_MS = 500  # 100 on a quiet machine
 UNDO_MS = 6_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -280,6 +280,7 @@ new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((e) =>
 """
 
 
+@pytest.mark.slow
 def test_ten_thousand_chats_scroll_without_lag(chat: ChatPage, stores: StoreUrls) -> None:
     expect(chat.input).to_be_visible()
     write_chats(stores, user_id(chat.page), MANY)
