@@ -15,10 +15,11 @@ import { useDocumentTitle } from "@/lib/useDocumentTitle";
 import { useMediaQuery } from "@/lib/useMediaQuery";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { PanelLeft, SquarePen } from "lucide-react";
+import { SquarePen } from "lucide-react";
 import { Suspense, lazy, useCallback } from "react";
 import { ConfirmCommand } from "./ConfirmCommand";
 import { useTranslation } from "react-i18next";
+import { OpenSidebar } from "./OpenSidebar";
 import { useChatId } from "./useChatId";
 import { useCommands } from "./useCommands";
 import { useSidebar } from "./useSidebar";
@@ -31,7 +32,7 @@ export function ChatRoute() {
   const { chatId, isNew } = useChatId();
   const { query } = useSearch({ strict: false });
   const { models, model, choose } = useModels();
-  const { isOpen, toggle } = useSidebar();
+  const { isOpen } = useSidebar();
   const navigate = useNavigate();
   const command = useCommands({ chatId, isNew, models: models ?? [], onChooseModel: choose });
   const { data: user } = useQuery(sessionQuery);
@@ -49,24 +50,15 @@ export function ChatRoute() {
     <div className="flex min-h-0 flex-1">
       <div inert={isCovered} className="flex min-w-0 flex-1 flex-col">
         <header className="flex h-14 shrink-0 items-center gap-1 px-2.5">
+          <OpenSidebar />
           {!isOpen && (
-            <>
-              <IconButton
-                label={t("openSidebar")}
-                shortcut={`${MOD_KEY} B`}
-                data-testid="sidebar-toggle-button"
-                onClick={toggle}
-              >
-                <PanelLeft className="size-[18px]" />
-              </IconButton>
-              <IconButton
-                label={t("newChat")}
-                shortcut={`${MOD_KEY} Shift O`}
-                onClick={() => void navigate({ to: "/" })}
-              >
-                <SquarePen className="size-[18px]" />
-              </IconButton>
-            </>
+            <IconButton
+              label={t("newChat")}
+              shortcut={`${MOD_KEY} Shift O`}
+              onClick={() => void navigate({ to: "/" })}
+            >
+              <SquarePen className="size-[18px]" />
+            </IconButton>
           )}
           <ModelSelector models={models} model={model} onChoose={choose} />
           <ChatHeader chatId={chatId} title={title} onGone={() => void navigate({ to: "/" })} />

@@ -1,10 +1,6 @@
-import { IconButton } from "@/components/ui/iconButton";
-import { MOD_KEY } from "@/lib/modKey";
 import { useDocumentTitle } from "@/lib/useDocumentTitle";
-import { PanelLeft } from "lucide-react";
 import type { ReactNode } from "react";
-import { useTranslation } from "react-i18next";
-import { useSidebar } from "./useSidebar";
+import { OpenSidebar } from "./OpenSidebar";
 
 interface PageFrameProps {
   title: string;
@@ -15,22 +11,11 @@ interface PageFrameProps {
 
 /** A page that is no chat: its title, and what scrolls under it. */
 export function PageFrame({ title, back, children }: PageFrameProps) {
-  const { t } = useTranslation("common");
-  const { isOpen, toggle } = useSidebar();
   useDocumentTitle(title);
   return (
     <>
       <header className="flex h-14 shrink-0 items-center gap-2 px-2.5">
-        {!isOpen && (
-          <IconButton
-            label={t("openSidebar")}
-            shortcut={`${MOD_KEY} B`}
-            data-testid="sidebar-toggle-button"
-            onClick={toggle}
-          >
-            <PanelLeft className="size-[18px]" />
-          </IconButton>
-        )}
+        <OpenSidebar />
         {back}
         <h1 className="min-w-0 truncate px-2 font-semibold tracking-tight">{title}</h1>
       </header>
