@@ -6,7 +6,7 @@ PEERS := .venv-peers
 STATIC := apps/raylm_apps/gateway/static/index.html
 WEB_SOURCES := $(shell find apps/web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: setup run web test test-all check fix peers bench clean
+.PHONY: setup run web test test-all check fix peers bench bench-gpu clean
 
 setup: $(VENV)/.installed  ## create .venv and install everything
 $(VENV)/.installed: pyproject.toml constraints.txt tests/apps/gateway/conformance/package-lock.json
@@ -56,6 +56,9 @@ $(PEERS)/.installed: constraints.txt Makefile
 
 bench: setup peers  ## the benchmarks that need no GPU
 	$(BIN)/python -m benchmarks
+
+bench-gpu: setup  ## every op on this machine's GPU
+	$(BIN)/python -m benchmarks.gpu --output gpu.json
 
 clean:
 	rm -rf $(VENV) $(PEERS) build dist apps/web/node_modules $(dir $(STATIC))

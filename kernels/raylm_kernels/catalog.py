@@ -1,6 +1,13 @@
 """Every op, and every implementation that comes with the library: importing it registers them."""
 
-from raylm_kernels import registry
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+import torch
+
+import raylm_kernels.registry as registry
 from raylm_kernels.cpu import (
     activations,
     gated,
@@ -17,6 +24,13 @@ from raylm_kernels.reference.attention import (
     attention,
     block_sparse_attention,
     paged_attention,
+)
+from raylm_kernels.reference.fused import (
+    gated_linear,
+    layer_norm_linear,
+    linear_add,
+    linear_rope,
+    masked_softmax,
 )
 from raylm_kernels.reference.gated import geglu, swiglu
 from raylm_kernels.reference.linear import quantized_linear, weight_only_linear
@@ -57,7 +71,7 @@ from raylm_kernels.reference.rope import rope, rope_and_store
 from raylm_kernels.reference.sampling import sample
 from raylm_kernels.registry import register
 
-IMPLEMENTATIONS = (
+IMPLEMENTATIONS: tuple[ModuleType, ...] = (
     activations,
     cpu_attention,
     gated,
@@ -69,6 +83,9 @@ IMPLEMENTATIONS = (
 )
 """Modules that register some when they are imported."""
 
+if find_spec("triton") and (torch.cuda.is_available() or os.environ.get("TRITON_INTERPRET") == "1"):
+    IMPLEMENTATIONS += import_module("raylm_kernels.triton.catalog").IMPLEMENTATIONS
+
 __all__ = [
     "IMPLEMENTATIONS",
     "adamw_step",
@@ -79,13 +96,18 @@ __all__ = [
     "dequantize_fp8",
     "dequantize_int4",
     "dequantize_int8",
+    "gated_linear",
     "geglu",
     "grouped_linear",
     "layer_norm",
+    "layer_norm_linear",
+    "linear_add",
     "linear_cross_entropy",
     "linear_cross_entropy_gradients",
     "linear_cross_entropy_sum",
+    "linear_rope",
     "lion_step",
+    "masked_softmax",
     "norm_linear",
     "op",
     "paged_attention",

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from raylm_kernels import registry
+import raylm_kernels.registry as registry
 from raylm_kernels.arguments import require_one_device
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -16,7 +16,7 @@ def _check_rope(x_NHD: Tensor, positions_N: Tensor, inv_freq: Tensor, factor: fl
 @op(gradients=("x_NHD",), check=_check_rope)
 def rope(x_NHD: Tensor, positions_N: Tensor, inv_freq: Tensor, factor: float = 1.0) -> Tensor:
     """Turn the pairs of every head by position * inv_freq[i]; `factor` scales all (YaRN's)."""
-    return _rotate(x_NHD, positions_N, inv_freq, factor)
+    return rotated(x_NHD, positions_N, inv_freq, factor)
 
 
 def _check_rope_and_store(
@@ -54,13 +54,13 @@ def rope_and_store(
 ) -> Tensor:
     """Turn queries and keys, and put keys and values into `slots_N` of the caches; the queries."""
     slots = slots_N.long()
-    keys = _rotate(k_NKD, positions_N, inv_freq, factor)
+    keys = rotated(k_NKD, positions_N, inv_freq, factor)
     keys_SKD.index_copy_(0, slots, keys.to(keys_SKD.dtype))
     values_SKD.index_copy_(0, slots, v_NKD.to(values_SKD.dtype))
-    return _rotate(q_NHD, positions_N, inv_freq, factor)
+    return rotated(q_NHD, positions_N, inv_freq, factor)
 
 
-def _rotate(x_NHD: Tensor, positions_N: Tensor, inv_freq: Tensor, factor: float) -> Tensor:
+def rotated(x_NHD: Tensor, positions_N: Tensor, inv_freq: Tensor, factor: float) -> Tensor:
     value = wide(x_NHD)
     angles = positions_N.to(value.dtype)[:, None] * inv_freq.to(value.dtype)
     cos = (angles.cos() * factor)[:, None, :]

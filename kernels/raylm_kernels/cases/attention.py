@@ -1,0 +1,61 @@
+"""Attention."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+
+from raylm_kernels.cases.draw import Arguments, Cases, Draw
+
+
+def _attention(draw: Draw) -> Iterator[Arguments]:
+    for queries, keys, heads, kv_heads, options in (
+        (5, 5, 2, 2, (True, 0, 0.0, 0.0)),
+        (7, 7, 4, 1, (False, 0, 0.0, 0.3)),
+        (3, 9, 6, 2, (True, 0, 0.0, 0.0)),
+        (9, 9, 4, 2, (True, 3, 5.0, 0.0)),
+        (6, 2, 2, 1, (True, 0, 0.0, 0.0)),  # the first queries see nothing
+        (4, 0, 2, 1, (True, 0, 0.0, 0.0)),
+    ):
+        k, v = (draw.normal(2, keys, kv_heads, 16) for _ in "kv")
+        yield draw.normal(2, queries, heads, 16), k, v, None, *options
+    starts = torch.tensor([0, 3, 3, 7], device=draw.device)
+    k, v = (draw.normal(1, 9, 2, 16) for _ in "kv")
+    yield draw.normal(1, 9, 4, 16), k, v, starts, True, 0, 0.0, 0.0
+
+
+def _block_sparse_attention(draw: Draw) -> Iterator[Arguments]:
+    for heads, shared, causal in ((4, True, True), (2, False, True), (2, False, False)):
+        blocks = draw.integers(2, 1 if shared else heads, 3, 3).bool()
+        blocks[:, 1] = False  # a row of which all blocks are masked
+        k, v = (draw.normal(2, 10, heads // 2, 16) for _ in "kv")
+        yield draw.normal(2, 10, heads, 16), k, v, blocks, 4, causal, 0.0
+    for block_size, causal in ((32, True), (48, False), (160, True)):  # more than a tile of keys
+        rows, columns = (-(-length // block_size) for length in (150, 200))
+        k, v = (draw.normal(1, 200, 1, 32) for _ in "kv")
+        blocks = draw.integers(3, 2, rows, columns) > 0
+        yield draw.normal(1, 150, 2, 32), k, v, blocks, block_size, causal, 0.1
+
+
+def _paged_attention(draw: Draw) -> Iterator[Arguments]:
+    for tokens, length, heads, kv_heads, size in (
+        (1, 17, 4, 1, 32),
+        (5, 5, 2, 2, 64),
+        (7, 40, 6, 2, 96),
+    ):
+        caches = [draw.normal(64, kv_heads, size) for _ in "kv"]
+        slots = draw.permutation(64)[:length]
+        positions = torch.arange(length - tokens, length, device=draw.device)
+        yield draw.normal(tokens, heads, size), *caches, slots, positions
+    yield (
+        draw.normal(2, 2, 32),
+        *(draw.normal(4, 1, 32) for _ in "kv"),
+        draw.permutation(4)[:0],
+        draw.integers(1, 2),
+    )
+
+
+CASES: Mapping[str, Cases] = {
+    "attention": _attention,
+    "block_sparse_attention": _block_sparse_attention,
+    "paged_attention": _paged_attention,
+}

@@ -1,0 +1,20 @@
+"""Rows that many ops take."""
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from raylm_kernels.cases.draw import Draw
+
+
+def rows(draw: Draw) -> Iterator[Tensor]:
+    for shape in ((1, 32), (3, 96), (2, 5, 64), (7, 576), (0, 64), (4, 33)):
+        yield draw.normal(*shape, scale=3.0)
+
+
+def grouped_rows(draw: Draw) -> Iterator[Tensor]:
+    for shape in ((1, 32), (3, 96), (2, 5, 64), (0, 64)):
+        x = draw.normal(*shape, scale=3.0)
+        if x.numel() > 64:
+            x[-1, ..., :32] = 0  # a group without a scale
+        yield x

@@ -1,0 +1,5 @@
+"""Every implementation in Triton: importing it registers them."""
+
+from raylm_kernels.triton import gated
+
+IMPLEMENTATIONS = (gated,)
