@@ -16,6 +16,7 @@ MODULES = (
     "benchmarks.gateway.search",
     "benchmarks.gateway.streams",
     "benchmarks.gateway.relay",
+    "benchmarks.serve.bench_serve",
     "benchmarks.serve.affinity",
     "benchmarks.serve.over_http",
     "benchmarks.train.quickstart",

