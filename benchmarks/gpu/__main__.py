@@ -10,6 +10,7 @@ before the first is timed. Rows that `--output` holds already are not measured a
 
 import argparse
 import datetime
+import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
@@ -57,12 +58,16 @@ def chosen(ops: Sequence[str] | None) -> list[Row]:
 
 
 def record_resources(rows: Sequence[Row]) -> None:
-    found = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    """Those of the rows, beside the others that are recorded."""
+    version = importlib.metadata.version("triton")
+    kept = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    found = kept.get("rows", {}) if kept.get("triton") == version else {}
     for name, kernels in compile_all([row.name for row in rows], 90):
         found[name] = kernels
         told = [f"{k['registers']} registers, {k['spilled']} spilled" for k in kernels]
         print(f"{name:64} {'; '.join(told)}", flush=True)
-    RECORDED.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n")
+    found = {row.name: found[row.name] for row in ROWS if row.name in found}
+    RECORDED.write_text(json.dumps({"triton": version, "rows": found}, indent=1) + "\n")
 
 
 def measure_all(rows: Sequence[Row], output: Path | None) -> None:
