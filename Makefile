@@ -54,8 +54,8 @@ $(PEERS)/.installed: constraints.txt Makefile
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt deepspeed==0.19.8 torchft-nightly==2026.10.26 'ray[train]' xllamacpp==2026.10.11549
 	@touch $@
 
-bench: setup peers  ## the benchmarks that need no GPU
-	$(BIN)/python -m benchmarks
+bench: setup peers  ## the benchmarks that need no GPU, or one: make bench BENCH=relay
+	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-gpu: setup  ## every op on this machine's GPU
 	$(BIN)/python -m benchmarks.gpu --output gpu.json
