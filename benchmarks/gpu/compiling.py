@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
 from typing import Any
@@ -34,4 +34,4 @@ def _compile(name: str, capability: int) -> tuple[str, list[dict[str, Any]]]:
     args = entry.complete(row.arguments(Draw(torch.device("meta"))))
     with compiled_for(nvidia(capability)) as kernels:
         entry.implementations["triton"].function(*args)
-    return name, [asdict(kernel) for kernel in kernels]
+    return [asdict(kernel) for kernel in kernels]
