@@ -12,19 +12,32 @@ import torch
 from benchmarks.gpu.row import Draw, Row
 from benchmarks.gpu.table import ROWS
 
+Compiled = list[dict[str, Any]]
 
-def compile_all(
-    names: Sequence[str], capability: int
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The rows' names with the resources of their kernels. What is compiled for the GPU that is
-    there lies in Triton's cache, where those who launch it find it."""
+
+def compile_all(names: Sequence[str], capability: int) -> Iterator[tuple[str, Compiled]]:
+    """The rows' names with the resources of their kernels; raises what the first one raises that
+    cannot be compiled. What is compiled for the GPU that is there lies in Triton's cache, where
+    those who launch it find it."""
+    for name, future in _begun(names, capability):
+        yield name, future.result()
+
+
+def compile_what_can_be(names: Sequence[str], capability: int) -> None:
+    """Those that cannot will say so when they are launched."""
+    for _, future in _begun(names, capability):
+        future.exception()
+
+
+def _begun(names: Sequence[str], capability: int) -> Iterator[tuple[str, Future[Compiled]]]:
     os.environ.pop("TRITON_INTERPRET", None)
-    workers = min(len(names), os.cpu_count() or 1)
+    workers = max(1, min(len(names), os.cpu_count() or 1))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_compile, names, [capability] * len(names))
+        futures = [pool.submit(_compile, name, capability) for name in names]
+        yield from zip(names, futures, strict=True)
 
 
-def _compile(name: str, capability: int) -> tuple[str, list[dict[str, Any]]]:
+def _compile(name: str, capability: int) -> Compiled:
     import raylm_kernels.catalog as catalog
     import raylm_kernels.triton.catalog  # noqa: F401
     from raylm_kernels.triton.resources import compiled_for, nvidia
