@@ -1,13 +1,15 @@
 import { RayMark } from "@/components/RayMark";
 import { Link } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
 
 export function NotFound() {
+  const { t } = useTranslation();
   return (
     <div className="flex flex-1 flex-col items-center justify-center gap-4 text-center">
       <RayMark className="size-9" />
-      <p className="text-muted-foreground">Nothing lives at this address.</p>
+      <p className="text-muted-foreground">{t("notFound")}</p>
       <Link to="/" className="text-accent-text underline underline-offset-4">
-        Start a chat
+        {t("startChat")}
       </Link>
     </div>
   );
