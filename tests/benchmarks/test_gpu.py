@@ -18,8 +18,9 @@ triton_version = importlib.metadata.version("triton")
 def test_every_op_in_triton_has_a_row():
     entries = map(catalog.registry.entry, catalog.registry.ops())
     in_triton = {entry.name for entry in entries if "triton" in entry.implementations}
-    assert in_triton
-    assert in_triton - {row.op for row in ROWS} == set()
+    forward = {op for op in in_triton if not op.endswith("_backward")}
+    assert forward
+    assert forward - {row.op for row in ROWS} == set()
 
 
 def test_rows_have_names_of_their_own():
