@@ -1,5 +1,5 @@
 """Every implementation in Triton: importing it registers them."""
 
-from raylm_kernels.triton import clipping, gated, optimizer
+from raylm_kernels.triton import clipping, cross_entropy, gated, optimizer, token_logprobs
 
-IMPLEMENTATIONS = (clipping, gated, optimizer)
+IMPLEMENTATIONS = (clipping, cross_entropy, gated, optimizer, token_logprobs)
