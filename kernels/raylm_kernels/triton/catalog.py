@@ -1,5 +1,12 @@
 """Every implementation in Triton: importing it registers them."""
 
-from raylm_kernels.triton import clipping, cross_entropy, gated, optimizer, token_logprobs
+from raylm_kernels.triton import (
+    clipping,
+    cross_entropy,
+    gated,
+    linear_cross_entropy,
+    optimizer,
+    token_logprobs,
+)
 
-IMPLEMENTATIONS = (clipping, cross_entropy, gated, optimizer, token_logprobs)
+IMPLEMENTATIONS = (clipping, cross_entropy, gated, linear_cross_entropy, optimizer, token_logprobs)

@@ -106,11 +106,8 @@ def cross_entropy_gradient_kernel(
 
 @launched(loss.cross_entropy, lambda logits_NV, targets_N: logits_NV.numel() > 0)
 def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
-    logits, targets = with_close_columns(logits_NV), targets_N.contiguous()
-    losses = logits.new_empty(len(logits), dtype=torch.float32)
-    cross_entropy_kernel[(len(logits),)](
-        logits, targets, losses, logits.shape[1], logits.stride(0), **tiles(logits)
-    )
+    losses = logits_NV.new_empty(len(logits_NV), dtype=torch.float32)
+    put_losses(with_close_columns(logits_NV), targets_N.contiguous(), losses)
     return losses
 
 
@@ -122,6 +119,15 @@ def cross_entropy_backward(
     gradient = torch.empty_like(logits_NV, memory_format=torch.contiguous_format)
     put_gradient(logits, targets_N.contiguous(), grads[0].contiguous(), None, gradient)
     return [gradient]
+
+
+def put_losses(logits_NV: Tensor, targets_N: Tensor, losses_N: Tensor) -> None:
+    cross_entropy_kernel[(len(logits_NV),)](
+        *(logits_NV, targets_N, losses_N),
+        logits_NV.shape[1],
+        logits_NV.stride(0),
+        **tiles(logits_NV),
+    )
 
 
 def put_gradient(
