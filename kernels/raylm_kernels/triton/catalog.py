@@ -6,7 +6,16 @@ from raylm_kernels.triton import (
     gated,
     linear_cross_entropy,
     optimizer,
+    sampling,
     token_logprobs,
 )
 
-IMPLEMENTATIONS = (clipping, cross_entropy, gated, linear_cross_entropy, optimizer, token_logprobs)
+IMPLEMENTATIONS = (
+    clipping,
+    cross_entropy,
+    gated,
+    linear_cross_entropy,
+    optimizer,
+    sampling,
+    token_logprobs,
+)
