@@ -13,7 +13,8 @@ from raylm_kernels.triton.launched import launched
 _BLOCK = 4096
 _MOST_TOGETHER = 16  # tensors of a launch
 _MOST_ELEMENTS = 2**30  # of one of them: sizes are 32-bit
-_MANY_ELEMENTS = 2**24  # fewer are cut into smaller parts, so that every processor has some
+_MANY_ELEMENTS = 2**24  # fewer would leave processors without a large part
+_SMALL_PART = 2 * _BLOCK
 
 
 @triton.jit
@@ -91,9 +92,9 @@ def _groups(gradients: list[Tensor]) -> Iterator[tuple[tuple[Tensor, ...], tuple
 
 
 def _part(gradients: list[Tensor]) -> int:
-    """Elements of a program."""
+    """Elements of a program that sums: of many, large ones, for there are so many sums to add."""
     is_many = sum(gradient.numel() for gradient in gradients) >= _MANY_ELEMENTS
-    return 16 * _BLOCK if is_many else 2 * _BLOCK
+    return 16 * _BLOCK if is_many else _SMALL_PART
 
 
 def _are_real(gradients: list[Tensor]) -> bool:
@@ -119,21 +120,20 @@ def squared_norm(gradients: list[Tensor]) -> Tensor:
     return total
 
 
-@launched(
-    optimizer.unscale_and_clip,
-    lambda gradients, *numbers: (
-        _are_real(gradients) and all(gradient.is_contiguous() for gradient in gradients)
-    ),
-)
+def _are_ours_to_clip(gradients: list[Tensor], squared_norm: Tensor, *numbers: float) -> bool:
+    is_near = squared_norm.device == gradients[0].device
+    return is_near and _are_real(gradients) and all(g.is_contiguous() for g in gradients)
+
+
+@launched(optimizer.unscale_and_clip, _are_ours_to_clip)
 def unscale_and_clip(
     gradients: list[Tensor], squared_norm: Tensor, scale: float, max_norm: float
 ) -> None:
-    part = _part(gradients)
     for tensors, sizes in _groups(gradients):
-        count = sum(triton.cdiv(size, part) for size in sizes)
+        count = sum(triton.cdiv(size, _SMALL_PART) for size in sizes)
         unscale_and_clip_kernel[(count,)](
             *(tensors, sizes, squared_norm, float(scale), float(max_norm)),
-            PART=part,
+            PART=_SMALL_PART,
             BLOCK=_BLOCK,
             num_warps=8,
         )
