@@ -52,11 +52,11 @@ def linear_cross_entropy_gradients(
     shares = weights if peak is None else weights / peak
     losses = weights.new_empty(len(weights))
     grad_hidden = torch.empty_like(hidden_NE, memory_format=torch.contiguous_format)
-    grad_weight = torch.zeros_like(weight_VE, dtype=torch.float32)
+    grad_weight = torch.empty_like(weight_VE, dtype=torch.float32)
     for rows, logits in _chunks(hidden_NE, weight_VE):
         put_gradient(logits, targets[rows], shares[rows], losses[rows], logits)
         torch.mm(logits, weight_VE, out=grad_hidden[rows])
-        _add_product(grad_weight, logits.T, hidden_NE[rows])
+        _add_product(grad_weight, logits.T, hidden_NE[rows], is_first=rows.start == 0)
     if peak is not None:
         grad_hidden.mul_(peak)
         grad_weight.mul_(peak)
@@ -87,8 +87,9 @@ def chunk_rows(tokens: int, row_bytes: int) -> int:
     return max(_LEAST_ROWS, most // _ROW_STEP * _ROW_STEP)
 
 
-def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+def _add_product(total: Tensor, a: Tensor, b: Tensor, *, is_first: bool) -> None:
+    beta = 0 if is_first else 1
     if a.dtype == torch.float32 or IS_INTERPRETED:  # on the CPU no product has another dtype
-        total.addmm_(a.float(), b.float())
+        total.addmm_(a.float(), b.float(), beta=beta)
     else:
-        torch.addmm(total, a, b, out_dtype=torch.float32, out=total)
+        torch.addmm(total, a, b, beta=beta, out_dtype=torch.float32, out=total)
