@@ -12,8 +12,11 @@ from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.softmax import (
     LN_2,
     LOG2_E,
+    STAGES,
     kept_and_sums,
     kept_tiles,
+    last_tile,
+    log_probability,
     log_total,
     picked,
     row_sums,
@@ -42,15 +45,14 @@ def cross_entropy_kernel(
     if target != _IGNORED:
         row_ptr = logits_ptr + row * stride
         x = picked(row_ptr, target, vocabulary)
-        top, total, _ = row_sums(row_ptr, 0, vocabulary, _LOG2_E, False, VECTORS, WIDTH)
-        loss = log_total(top, total, _LOG2_E) * _LN_2 - x
+        top, total, _ = row_sums(row_ptr, vocabulary, _LOG2_E, False, VECTORS, WIDTH)
+        loss = -log_probability(x, top, total, _LOG2_E) * _LN_2
     tl.store(losses_ptr + row, loss)
 
 
 @triton.jit
-def _put(grad_ptr, logits, at, inside, log_sum, target, weight):
-    p = tl.exp2(logits.to(tl.float32) * _LOG2_E - log_sum)
-    gradient = tl.where(at == target, p - 1.0, p) * weight
+def _put(grad_ptr, logits, at, inside, log_sum, weight):
+    gradient = tl.exp2(logits.to(tl.float32) * _LOG2_E - log_sum) * weight
     gradient = gradient.to(grad_ptr.dtype.element_ty)
     tl.store(grad_ptr + at, gradient, inside, eviction_policy="evict_first")
 
@@ -71,33 +73,36 @@ def cross_entropy_gradient_kernel(
     grad_ptr,
     vocabulary,
     stride,
-    KEPT: tl.constexpr,
     VECTORS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
     """(softmax - one_hot(target)) * weight, also in place."""
+    STEP: tl.constexpr = VECTORS * WIDTH
     row = tl.program_id(0).to(tl.int64)
     target = tl.load(targets_ptr + row)
+    weight = tl.load(weights_ptr + row).to(tl.float32)
     row_ptr, grad_row_ptr = logits_ptr + row * stride, grad_ptr + row * vocabulary
     loss = 0.0
     if target != _IGNORED:
-        weight = tl.load(weights_ptr + row).to(tl.float32)
         x = picked(row_ptr, target, vocabulary)
-        kept, top, total, _ = kept_and_sums(
-            row_ptr, vocabulary, _LOG2_E, False, KEPT, VECTORS, WIDTH
+        first, last, top, total, _ = kept_and_sums(
+            row_ptr, vocabulary, _LOG2_E, False, VECTORS, WIDTH
         )
+        log_p = log_probability(x, top, total, _LOG2_E)
+        loss = -log_p * _LN_2
         log_sum = log_total(top, total, _LOG2_E)
-        loss = log_sum * _LN_2 - x
-        at, inside = tile(0, vocabulary, KEPT, WIDTH)
-        _put(grad_row_ptr, kept, at, inside, log_sum, target, weight)
-        count = tl.cdiv(vocabulary - KEPT * WIDTH, VECTORS * WIDTH)
-        for i in range(count):
-            start = (KEPT + (count - 1 - i) * VECTORS) * WIDTH
-            others_at, are_inside = tile(start, vocabulary, VECTORS, WIDTH)
-            others = tl.load(
-                row_ptr + others_at, are_inside, -float("inf"), eviction_policy="evict_first"
-            )
-            _put(grad_row_ptr, others, others_at, are_inside, log_sum, target, weight)
+        end = last_tile(vocabulary, STEP)
+        at, inside = tile(0, vocabulary, VECTORS, WIDTH)
+        _put(grad_row_ptr, first, at, inside, log_sum, weight)
+        at, inside = tile(end * STEP, vocabulary, VECTORS, WIDTH)
+        _put(grad_row_ptr, last, at, inside, log_sum, weight)
+        for i in tl.range(1, end, num_stages=STAGES):  # backwards: those are in the L2 rather
+            here = tile((end - i) * STEP, vocabulary, VECTORS, WIDTH)[0]
+            others = tl.load(row_ptr + here, eviction_policy="evict_first")
+            _put(grad_row_ptr, others, here, None, log_sum, weight)
+        tl.debug_barrier()  # the target's, which another thread has put, is put again
+        gradient = ((tl.exp2(log_p) - 1.0) * weight).to(grad_ptr.dtype.element_ty)
+        tl.store(grad_row_ptr + target, gradient, (target >= 0) & (target < vocabulary))
     else:
         _put_zeros(grad_row_ptr, vocabulary, VECTORS, WIDTH)
     if losses_ptr is not None:

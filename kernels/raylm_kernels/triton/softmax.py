@@ -10,6 +10,7 @@ from torch import Tensor
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
+STAGES = tl.constexpr(3)  # of tiles that are read twice: two on their way, one at work
 LEAST = tl.constexpr(-1e30)  # times a probability of 0 it is 0, unlike -inf
 
 
@@ -59,34 +60,26 @@ def merged(top, total, moment, scale):
 
 
 @triton.jit
-def joined(top, total, moment, other_top, other_total, other_moment, scale):
-    """Of two parts of a row."""
-    new = tl.maximum(top, other_top)
-    shift, other_shift = (top - _finite(new)) * scale, (other_top - _finite(new)) * scale
-    factor, other_factor = tl.exp2(shift), tl.exp2(other_shift)
-    moment = (moment + total * tl.maximum(shift, LEAST)) * factor
-    moment += (other_moment + other_total * tl.maximum(other_shift, LEAST)) * other_factor
-    return new, total * factor + other_total * other_factor, moment
-
-
-@triton.jit
 def row_sums(
     row_ptr,
-    first,
     vocabulary,
     scale,
     HAS_MOMENT: tl.constexpr,
     VECTORS: tl.constexpr,
     WIDTH: tl.constexpr,
-    EVICTION: tl.constexpr = "",
 ):
-    """Of the tokens from `first` on."""
     sums = no_sums(VECTORS)
-    for start in range(first, vocabulary, VECTORS * WIDTH):
+    for start in range(0, vocabulary, VECTORS * WIDTH):
         at, inside = tile(start, vocabulary, VECTORS, WIDTH)
-        x = tl.load(row_ptr + at, inside, -float("inf"), eviction_policy=EVICTION).to(tl.float32)
+        x = tl.load(row_ptr + at, inside, -float("inf")).to(tl.float32)
         sums = added(*sums, x, scale, HAS_MOMENT)
     return merged(*sums, scale)
+
+
+@triton.jit
+def last_tile(vocabulary, STEP: tl.constexpr):
+    """Its number: 1 where the first, 0, has all."""
+    return tl.maximum(tl.cdiv(vocabulary, STEP) - 1, 1)
 
 
 @triton.jit
@@ -95,19 +88,32 @@ def kept_and_sums(
     vocabulary,
     scale,
     HAS_MOMENT: tl.constexpr,
-    KEPT: tl.constexpr,
     VECTORS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
-    """The first `KEPT` vectors of a row that is read twice, and the sums of the whole row. The
-    others should be in the L2 still when they are read again."""
-    at, inside = tile(0, vocabulary, KEPT, WIDTH)
-    kept = tl.load(row_ptr + at, inside, -float("inf"), eviction_policy="evict_first")
-    rest = KEPT * WIDTH
-    others = row_sums(row_ptr, rest, vocabulary, scale, HAS_MOMENT, VECTORS, WIDTH, "evict_last")
-    sums = added(*no_sums(KEPT), kept.to(tl.float32), scale, HAS_MOMENT)
-    top, total, moment = joined(*merged(*sums, scale), *others, scale)
-    return kept, top, total, moment
+    """Of a row that is read twice the first and the last tile, which stay in registers, and the
+    sums. The tiles between are whole, and in the L2 still when they are read again."""
+    STEP: tl.constexpr = VECTORS * WIDTH
+    end = last_tile(vocabulary, STEP)
+    at, inside = tile(0, vocabulary, VECTORS, WIDTH)
+    first = tl.load(row_ptr + at, inside, -float("inf"), eviction_policy="evict_first")
+    at, inside = tile(end * STEP, vocabulary, VECTORS, WIDTH)
+    last = tl.load(row_ptr + at, inside, -float("inf"), eviction_policy="evict_first")
+    sums = no_sums(VECTORS)
+    for i in tl.range(1, end, num_stages=STAGES):
+        at = tile(i * STEP, vocabulary, VECTORS, WIDTH)[0]
+        x = tl.load(row_ptr + at, eviction_policy="evict_last")
+        sums = added(*sums, x.to(tl.float32), scale, HAS_MOMENT)
+    sums = added(*sums, first.to(tl.float32), scale, HAS_MOMENT)
+    sums = added(*sums, last.to(tl.float32), scale, HAS_MOMENT)
+    top, total, moment = merged(*sums, scale)
+    return first, last, top, total, moment
+
+
+@triton.jit
+def log_probability(x, top, total, scale):
+    """To the base of 2, and 0 where there is no other token."""
+    return (x - top) * scale - tl.log2(total)
 
 
 @triton.jit
@@ -148,5 +154,5 @@ def kept_tiles(logits_NV: Tensor) -> dict[str, int]:
     vectors = triton.next_power_of_2(triton.cdiv(logits_NV.shape[1], width))
     most_warps = 32 if vectors > 8192 else 16 if vectors > 1024 else 8
     warps = min(most_warps, max(1, vectors // 128))
-    kept = min(vectors, warps * 128)
-    return {"KEPT": kept, "VECTORS": min(kept, warps * 64), "WIDTH": width, "num_warps": warps}
+    vectors = min(max(1, vectors // 2), warps * 64)
+    return {"VECTORS": vectors, "WIDTH": width, "num_warps": warps}

@@ -13,8 +13,11 @@ from raylm_kernels.triton.softmax import (
     LEAST,
     LN_2,
     LOG2_E,
+    STAGES,
     kept_and_sums,
     kept_tiles,
+    last_tile,
+    log_probability,
     log_total,
     picked,
     row_sums,
@@ -43,18 +46,22 @@ def token_logprobs_kernel(
     row_ptr = logits_ptr + row * stride
     token = tl.load(tokens_ptr + row)
     x = picked(row_ptr, tl.where(token == _IGNORED, 0, token), vocabulary)
-    top, total, moment = row_sums(row_ptr, 0, vocabulary, scale, True, VECTORS, WIDTH)
-    tl.store(logprobs_ptr + row, (x * scale - log_total(top, total, scale)) * _LN_2)
+    top, total, moment = row_sums(row_ptr, vocabulary, scale, True, VECTORS, WIDTH)
+    tl.store(logprobs_ptr + row, log_probability(x, top, total, scale) * _LN_2)
     tl.store(entropies_ptr + row, (tl.log2(total) - moment / total) * _LN_2)
 
 
 @triton.jit
-def _put(grad_ptr, logits, at, inside, scale, log_sum, entropy, token, grad, grad_entropy):
-    log_p = logits.to(tl.float32) * scale - log_sum
+def _gradient(log_p, grad, grad_entropy, entropy):
+    """By the exponents, less the gradient of the token's own."""
     p = tl.exp2(log_p)
-    gradient = tl.where(at == token, grad, 0.0) - p * grad
-    gradient -= grad_entropy * p * (tl.maximum(log_p, LEAST) * _LN_2 + entropy)
-    gradient = gradient.to(grad_ptr.dtype.element_ty)
+    return -p * (grad + grad_entropy * (tl.maximum(log_p, LEAST) + entropy))
+
+
+@triton.jit
+def _put(grad_ptr, logits, at, inside, scale, log_sum, grad, grad_entropy, entropy):
+    log_p = logits.to(tl.float32) * scale - log_sum
+    gradient = _gradient(log_p, grad, grad_entropy, entropy).to(grad_ptr.dtype.element_ty)
     tl.store(grad_ptr + at, gradient, inside, eviction_policy="evict_first")
 
 
@@ -68,33 +75,39 @@ def token_logprobs_backward_kernel(
     vocabulary,
     stride,
     scale,
-    KEPT: tl.constexpr,
     VECTORS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
+    STEP: tl.constexpr = VECTORS * WIDTH
     row = tl.program_id(0).to(tl.int64)
     row_ptr, grad_row_ptr = logits_ptr + row * stride, grad_ptr + row * vocabulary
     token = tl.load(tokens_ptr + row)
     token = tl.where(token == _IGNORED, 0, token)
+    x = picked(row_ptr, token, vocabulary)
     grad, grad_entropy = 0.0, 0.0
     if grad_logprobs_ptr is not None:
         grad = tl.load(grad_logprobs_ptr + row) * scale * _LN_2
     if grad_entropies_ptr is not None:
-        grad_entropy = tl.load(grad_entropies_ptr + row) * scale * _LN_2
+        grad_entropy = tl.load(grad_entropies_ptr + row) * scale * (_LN_2 * _LN_2)
     HAS_ENTROPY: tl.constexpr = grad_entropies_ptr is not None
-    kept, top, total, moment = kept_and_sums(
-        row_ptr, vocabulary, scale, HAS_ENTROPY, KEPT, VECTORS, WIDTH
+    first, last, top, total, moment = kept_and_sums(
+        row_ptr, vocabulary, scale, HAS_ENTROPY, VECTORS, WIDTH
     )
     log_sum = log_total(top, total, scale)
-    entropy = (tl.log2(total) - moment / total) * _LN_2
-    at, inside = tile(0, vocabulary, KEPT, WIDTH)
-    _put(grad_row_ptr, kept, at, inside, scale, log_sum, entropy, token, grad, grad_entropy)
-    count = tl.cdiv(vocabulary - KEPT * WIDTH, VECTORS * WIDTH)
-    for i in range(count):
-        start = (KEPT + (count - 1 - i) * VECTORS) * WIDTH
-        here, is_here = tile(start, vocabulary, VECTORS, WIDTH)
-        x = tl.load(row_ptr + here, is_here, -float("inf"), eviction_policy="evict_first")
-        _put(grad_row_ptr, x, here, is_here, scale, log_sum, entropy, token, grad, grad_entropy)
+    entropy = tl.log2(total) - moment / total
+    end = last_tile(vocabulary, STEP)
+    at, inside = tile(0, vocabulary, VECTORS, WIDTH)
+    _put(grad_row_ptr, first, at, inside, scale, log_sum, grad, grad_entropy, entropy)
+    at, inside = tile(end * STEP, vocabulary, VECTORS, WIDTH)
+    _put(grad_row_ptr, last, at, inside, scale, log_sum, grad, grad_entropy, entropy)
+    for i in tl.range(1, end, num_stages=STAGES):  # backwards: those are in the L2 rather
+        here = tile((end - i) * STEP, vocabulary, VECTORS, WIDTH)[0]
+        rest = tl.load(row_ptr + here, eviction_policy="evict_first")
+        _put(grad_row_ptr, rest, here, None, scale, log_sum, grad, grad_entropy, entropy)
+    tl.debug_barrier()  # the token's, which another thread has put, is put again
+    log_p = log_probability(x, top, total, scale)
+    gradient = (grad + _gradient(log_p, grad, grad_entropy, entropy)).to(grad_ptr.dtype.element_ty)
+    tl.store(grad_row_ptr + token, gradient, (token >= 0) & (token < vocabulary))
 
 
 @launched(loss.token_logprobs, lambda logits_NV, tokens_N, temperature: logits_NV.numel() > 0)
