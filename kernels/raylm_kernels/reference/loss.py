@@ -13,6 +13,9 @@ from raylm_kernels.reference.numbers import wide
 IGNORED = -100
 """The target of a token that does not count."""
 
+_LEAST_LOG_P = -1e30
+"""Times a probability of 0 it is 0, and so is its gradient."""
+
 _LEAST_CHUNK_BYTES = 8 * 2**20  # of fp32 logits that the fused loss holds at once
 _MOST_CHUNK_BYTES = 256 * 2**20
 
@@ -116,7 +119,7 @@ def token_logprobs(
 ) -> tuple[Tensor, Tensor]:
     """log p of each token, and the entropy of the distribution it is drawn from, in fp32."""
     log_p = (wide(logits_NV) / temperature).log_softmax(-1)
-    entropy = -(log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(-1)
+    entropy = -(log_p.exp() * log_p.clamp(min=_LEAST_LOG_P)).sum(-1)
     return _picked(log_p, tokens_N), entropy
 
 
