@@ -35,14 +35,12 @@ class Tile:
     warps: int
     stages: int
 
-    def within(self, queries: int, keys: int) -> "Tile":
-        """No larger than it takes for so many."""
-        return replace(self, m=_fewer(self.m, queries), n=_fewer(self.n, keys))
-
-    def dividing(self, size: int) -> "Tile":
-        """Such that whole tiles make up a block."""
-        largest = size & -size
-        return replace(self, m=min(self.m, largest), n=min(self.n, largest))
+    def fitting(self, call: "AttentionCall", lists: "Lists | None") -> "Tile":
+        """No larger than what there is; whole ones make up a block, where blocks are listed."""
+        most_m, most_n = _power_of_2(call.queries), _power_of_2(call.keys)
+        if lists is not None:
+            most_m = most_n = lists.size & -lists.size
+        return replace(self, m=min(self.m, most_m), n=min(self.n, most_n))
 
     def arguments(self) -> dict[str, int]:
         sizes = {"BLOCK_M": self.m, "BLOCK_N": self.n}
@@ -88,8 +86,11 @@ class AttentionCall:
 
     @property
     def padded_width(self) -> int:
-        """A power of two that `tl.dot` takes."""
-        return max(16, triton.next_power_of_2(self.width))
+        return _power_of_2(self.width)
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.q, self.k, self.v
 
     def per_row(self) -> Tensor:
         """Room for a number of each query of each head."""
@@ -130,8 +131,9 @@ class AttentionCall:
         }
 
 
-def _fewer(most: int, rows: int) -> int:
-    return max(16, min(most, triton.next_power_of_2(rows)))
+def _power_of_2(size: int) -> int:
+    """At least what `tl.dot` takes."""
+    return max(16, triton.next_power_of_2(size))
 
 
 def _in_rows(tensor: Tensor) -> Tensor:

@@ -142,20 +142,16 @@ def per_row(
 
 
 def _launch(call: AttentionCall, lists: Lists | None, **results: Tensor | None) -> None:
-    tile = _tile(call, lists)
+    tile = _tile(call).fitting(call, lists)
     given = dict.fromkeys(("out_ptr", "grad_ptr", "grad_sums_ptr", "delta_ptr")) | results
     grid = (triton.cdiv(call.queries, tile.m) * call.batch * call.heads,)
     attention_kernel[grid](**call.arguments(lists), **given, **tile.arguments())
 
 
-def _tile(call: AttentionCall, lists: Lists | None) -> Tile:
+def _tile(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
-        tile = Tile(32, 32, 4, 1)
-    elif is_hopper():
-        tile = Tile(128, 128 if width <= 128 else 64, 8, 2)
-    else:
-        tile = Tile(128 if width <= 128 else 64, 64 if width <= 64 else 32, 4, 2)
-    if lists is not None:
-        return tile.dividing(lists.size)
-    return tile.within(call.queries, call.keys)
+        return Tile(32, 32, 4, 1)
+    if is_hopper():
+        return Tile(128, 128 if width <= 128 else 64, 8, 2)
+    return Tile(128 if width <= 128 else 64, 64 if width <= 64 else 32, 4, 2)
