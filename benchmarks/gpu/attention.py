@@ -1,6 +1,6 @@
 """Attention, dense and over the blocks that are kept, as in a layer of Llama 3 8B."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import Tensor
@@ -8,8 +8,10 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.gpu.row import Arguments, Draw, Row, Rows
+from raylm_kernels import catalog
 
 HEADS, KV_HEADS, WIDTH = 32, 8, 128
+LENGTH, BLOCK = 8192, 128  # of sequences of which some blocks are kept
 SDPA = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION}
 
 
@@ -38,6 +40,50 @@ def _flops(batch: int, length: int, causal: bool, products: int) -> int:
     return products * 2 * batch * HEADS * length**2 * WIDTH // (2 if causal else 1)
 
 
+def _tried(module: str, function: str, op: str, *sizes: int) -> Callable[..., object]:
+    """For the first run on the GPU alone."""
+
+    def call(*args: object) -> object:
+        from importlib import import_module
+
+        from raylm_kernels.triton.attention_call import Tile
+
+        home = import_module(f"raylm_kernels.triton.{module}")
+        usual = getattr(home, function)
+        setattr(home, function, lambda call: Tile(*sizes))
+        try:
+            return catalog.registry.entry(op).implementations["triton"].function(*args)
+        finally:
+            setattr(home, function, usual)
+
+    return call
+
+
+_FORWARD_TILES = {
+    "x".join(map(str, sizes)): _tried("attention_forward", "_tile", "attention", *sizes)
+    for sizes in (
+        (128, 128, 8, 3),
+        (128, 64, 8, 3),
+        (64, 128, 4, 2),
+        (64, 64, 4, 3),
+        (128, 64, 4, 2),
+    )
+}
+_BACKWARD_TILES = {
+    f"{function} {'x'.join(map(str, sizes))}": _tried(
+        "attention_backward", function, "attention_backward", *sizes
+    )
+    for function, sizes in (
+        ("_tile_of_keys", (64, 128, 8, 3)),
+        ("_tile_of_keys", (32, 128, 8, 3)),
+        ("_tile_of_keys", (64, 64, 4, 2)),
+        ("_tile_of_queries", (64, 64, 4, 2)),
+        ("_tile_of_queries", (128, 64, 8, 3)),
+        ("_tile_of_queries", (64, 128, 4, 2)),
+    )
+}
+
+
 def _forward_row(batch: int, length: int, causal: bool) -> Row:
     return Row(
         "attention",
@@ -45,13 +91,72 @@ def _forward_row(batch: int, length: int, causal: bool) -> Row:
         partial(_attention, batch, length, causal),
         flops=_flops(batch, length, causal, 2),
         of_matmul=0.60,
-        rivals={name: _sdpa(backend) for name, backend in SDPA.items()},
+        rivals={name: _sdpa(backend) for name, backend in SDPA.items()} | _FORWARD_TILES,
         times=dict.fromkeys(SDPA, 0.85),
         is_checked=False,
     )
 
 
+def _backward_row(batch: int, length: int, causal: bool) -> Row:
+    """5 products, though those of the forward pass and of half the backward are made again."""
+
+    def arguments(draw: Draw) -> Arguments:
+        grad = draw.normal(batch, length, HEADS, WIDTH)
+        return [grad, None], *_attention(batch, length, causal, draw), 0, 0.0, 0.0
+
+    return Row(
+        "attention_backward",
+        f"{batch} x {length}, {'causal' if causal else 'full'}",
+        arguments,
+        flops=_flops(batch, length, causal, 5),
+        of_matmul=0.45,
+        rivals=_BACKWARD_TILES,
+        is_checked=False,
+    )
+
+
+def _blocks(draw: Draw) -> Arguments:
+    kept = draw.integers(8, HEADS, LENGTH // BLOCK, LENGTH // BLOCK) == 0
+    return *_heads(draw, 1, LENGTH), kept, BLOCK, False, 0.0
+
+
+def _blocks_and_grad(draw: Draw) -> Arguments:
+    return [draw.normal(1, LENGTH, HEADS, WIDTH)], *_blocks(draw)
+
+
+def _dense(q: Tensor, k: Tensor, v: Tensor, *others: object) -> Tensor:
+    kernel = catalog.registry.entry("attention").implementations["triton"].function
+    out: Tensor = kernel(q, k, v, None, False, 0, 0.0, 0.0)[0]
+    return out
+
+
+def _dense_backward(
+    grads: Sequence[Tensor], q: Tensor, k: Tensor, v: Tensor, *others: object
+) -> list[Tensor]:
+    kernel = catalog.registry.entry("attention_backward").implementations["triton"].function
+    found: list[Tensor] = kernel([grads[0], None], q, k, v, None, False, 0, 0.0, 0.0)
+    return found
+
+
 ROWS: Rows = (
     *(_forward_row(4, 4096, causal) for causal in (True, False)),
     *(_forward_row(1, 16_384, causal) for causal in (True, False)),
+    *(_backward_row(4, 4096, causal) for causal in (True, False)),
+    Row(
+        "block_sparse_attention",
+        f"1 x {LENGTH}, an eighth of blocks of {BLOCK}",
+        _blocks,
+        flops=_flops(1, LENGTH, False, 2) // 8,
+        rivals={"dense": _dense},
+        times={"dense": 1 / 0.18},
+        is_checked=False,
+    ),
+    Row(
+        "block_sparse_attention_backward",
+        f"1 x {LENGTH}, an eighth of blocks of {BLOCK}",
+        _blocks_and_grad,
+        flops=_flops(1, LENGTH, False, 5) // 8,
+        rivals={"dense": _dense_backward},
+        is_checked=False,
+    ),
 )

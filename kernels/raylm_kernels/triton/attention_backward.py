@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, is_hopper
+from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_rows, is_hopper
 from raylm_kernels.triton.attention_forward import per_row
 from raylm_kernels.triton.attention_range import (
     clear_tile,
@@ -14,10 +14,9 @@ from raylm_kernels.triton.attention_range import (
     is_seen,
     keys_seen,
     listed,
-    load_bounds,
     queries_seeing,
 )
-from raylm_kernels.triton.attention_tile import bent, load_rows, store_rows, unbent
+from raylm_kernels.triton.attention_tile import bent, head_of, load_rows, store_rows, unbent
 
 
 @triton.jit
@@ -45,6 +44,10 @@ def keys_gradient_kernel(
     v_batch,
     v_row,
     v_head,
+    out_batch,
+    out_row,
+    grad_batch,
+    grad_row,
     heads,
     group,
     queries,
@@ -64,14 +67,12 @@ def keys_gradient_kernel(
     tiles = tl.cdiv(keys, BLOCK_N)
     first = tl.program_id(0) % tiles * BLOCK_N
     kv_heads = heads // group
-    b = (tl.program_id(0) // tiles // kv_heads).to(tl.int64)
-    kv_head = (tl.program_id(0) // tiles % kv_heads).to(tl.int64)
-    k = load_rows(
-        k_ptr + b * k_batch + kv_head * k_head, first, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, False
-    )
-    v = load_rows(
-        v_ptr + b * v_batch + kv_head * v_head, first, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, False
-    )
+    b = tl.program_id(0) // tiles // kv_heads
+    kv_head = tl.program_id(0) // tiles % kv_heads
+    k_rows = head_of(k_ptr, b, kv_head, k_batch, k_head)
+    v_rows = head_of(v_ptr, b, kv_head, v_batch, v_head)
+    k = load_rows(k_rows, b, kv_head, first, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, False)
+    v = load_rows(v_rows, b, kv_head, first, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, False)
     key = first + tl.arange(0, BLOCK_N)
     start, clear_start, clear, edges = queries_seeing(
         first, begin_ptr, end_ptr, queries, keys, window, CAUSAL, BLOCK_M, BLOCK_N
@@ -79,10 +80,11 @@ def keys_gradient_kernel(
     list_ptr = lists_ptr
     grad_k = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
     grad_v = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
-    for h in range(kv_head * group, (kv_head + 1) * group):
-        q_start = q_ptr + b * q_batch + h * q_head
-        grad_start = grad_ptr + b * queries * heads * WIDTH + h * WIDTH
-        row = (b * heads + h) * queries
+    for member in range(group):
+        h = kv_head * group + member
+        q_rows = head_of(q_ptr, b, h, q_batch, q_head)
+        grad_rows = head_of(grad_ptr, b, h, out_batch, WIDTH)
+        row = (b * heads + h).to(tl.int64) * queries
         if lists_ptr is not None:
             line = h % list_heads * tl.cdiv(keys, BLOCK_SIZE) + first // BLOCK_SIZE
             start, clear_start, clear, edges = listed(counts_ptr + 2 * line, BLOCK_SIZE, BLOCK_M)
@@ -90,40 +92,39 @@ def keys_gradient_kernel(
         for i in range(edges):
             at = edge_tile(i, start, clear_start, clear, list_ptr, longest, BLOCK_SIZE, BLOCK_M)
             query = at + tl.arange(0, BLOCK_M)
-            begin, end = load_bounds(begin_ptr, end_ptr, query[None, :], queries)
-            seen = is_seen(query[None, :], key[:, None], begin, end, queries, keys, window, CAUSAL)
+            seen = is_seen(
+                query[None, :], key[:, None], begin_ptr, end_ptr, queries, keys, window, CAUSAL
+            )
             grad_k, grad_v = keys_step(
-                grad_k, grad_v, k, v, q_start, grad_start, sums_ptr + row, delta_ptr + row, at,
-                queries, q_row, heads * WIDTH, seen, gain, bend,
+                grad_k, grad_v, k, v, q_rows, grad_rows, sums_ptr + row, delta_ptr + row, b, h, at,
+                queries, q_row, out_row, seen, gain, bend,
                 WIDTH, BLOCK_M, BLOCK_D, PRECISION, False,
             )  # fmt: skip
         for i in range(clear):
             at = clear_tile(i, clear_start, list_ptr, BLOCK_SIZE, BLOCK_M)
             grad_k, grad_v = keys_step(
-                grad_k, grad_v, k, v, q_start, grad_start, sums_ptr + row, delta_ptr + row, at,
-                queries, q_row, heads * WIDTH, None, gain, bend,
+                grad_k, grad_v, k, v, q_rows, grad_rows, sums_ptr + row, delta_ptr + row, b, h, at,
+                queries, q_row, out_row, None, gain, bend,
                 WIDTH, BLOCK_M, BLOCK_D, PRECISION, True,
             )  # fmt: skip
-    out_row = kv_heads * WIDTH
-    out_start = b * keys * out_row + kv_head * WIDTH
-    store_rows(
-        grad_k_ptr + out_start, grad_k * scale, first, keys, out_row, WIDTH, BLOCK_N, BLOCK_D
-    )
-    store_rows(grad_v_ptr + out_start, grad_v, first, keys, out_row, WIDTH, BLOCK_N, BLOCK_D)
+    k_rows = head_of(grad_k_ptr, b, kv_head, grad_batch, WIDTH)
+    v_rows = head_of(grad_v_ptr, b, kv_head, grad_batch, WIDTH)
+    store_rows(k_rows, grad_k * scale, first, keys, grad_row, WIDTH, BLOCK_N, BLOCK_D)
+    store_rows(v_rows, grad_v, first, keys, grad_row, WIDTH, BLOCK_N, BLOCK_D)
 
 
 @triton.jit
 def keys_step(
-    grad_k, grad_v, k, v, q_ptr, grad_ptr, sums_ptr, delta_ptr, at,
-    queries, q_row, grad_row, seen, gain, bend,
+    grad_k, grad_v, k, v, q_rows, grad_rows, sums_ptr, delta_ptr, b, h, at,
+    queries, q_row, out_row, seen, gain, bend,
     WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_D: tl.constexpr,
     PRECISION: tl.constexpr, IS_CLEAR: tl.constexpr,
 ):  # fmt: skip
     """Adds what the keys get of the tile of queries at `at`: weights are N x M here."""
     query = at + tl.arange(0, BLOCK_M)
-    q = load_rows(q_ptr, at, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, IS_CLEAR)
-    grad = load_rows(grad_ptr, at, queries, grad_row, WIDTH, BLOCK_M, BLOCK_D, IS_CLEAR)
-    sums = tl.load(sums_ptr + query, query < queries, other=0.0)
+    q = load_rows(q_rows, b, h, at, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, IS_CLEAR)
+    grad = load_rows(grad_rows, b, h, at, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, IS_CLEAR)
+    sums = tl.load(sums_ptr + query, query < queries, other=float("inf"))
     delta = tl.load(delta_ptr + query, query < queries, other=0.0)
     scores = bent(tl.dot(k, tl.trans(q), input_precision=PRECISION), bend)
     weights = tl.exp2(scores * gain - sums[None, :])
@@ -160,6 +161,8 @@ def queries_gradient_kernel(
     v_batch,
     v_row,
     v_head,
+    out_batch,
+    out_row,
     heads,
     group,
     queries,
@@ -181,10 +184,10 @@ def queries_gradient_kernel(
     if CAUSAL:
         tile = tiles - 1 - tile  # those that see most begin first
     first = tile * BLOCK_M
-    b = (tl.program_id(0) // tiles // heads).to(tl.int64)
-    h = (tl.program_id(0) // tiles % heads).to(tl.int64)
-    k_ptr += b * k_batch + h // group * k_head
-    v_ptr += b * v_batch + h // group * v_head
+    b = tl.program_id(0) // tiles // heads
+    h = tl.program_id(0) // tiles % heads
+    k_rows = head_of(k_ptr, b, h // group, k_batch, k_head)
+    v_rows = head_of(v_ptr, b, h // group, v_batch, v_head)
     if lists_ptr is None:
         start, clear_start, clear, edges = keys_seen(
             first, begin_ptr, end_ptr, queries, keys, window, CAUSAL, BLOCK_M, BLOCK_N
@@ -194,33 +197,31 @@ def queries_gradient_kernel(
         start, clear_start, clear, edges = listed(counts_ptr + 2 * line, BLOCK_SIZE, BLOCK_N)
         lists_ptr += line * longest
 
-    out_row = heads * WIDTH
-    out_start = b * queries * out_row + h * WIDTH
-    q = load_rows(
-        q_ptr + b * q_batch + h * q_head, first, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, False
-    )
-    grad = load_rows(grad_ptr + out_start, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, False)
+    q_rows = head_of(q_ptr, b, h, q_batch, q_head)
+    grad_rows = head_of(grad_ptr, b, h, out_batch, WIDTH)
+    q = load_rows(q_rows, b, h, first, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, False)
+    grad = load_rows(grad_rows, b, h, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, False)
     query = first + tl.arange(0, BLOCK_M)
-    begin, end = load_bounds(begin_ptr, end_ptr, query[:, None], queries)
-    row = (b * heads + h) * queries + query
+    row = (b * heads + h).to(tl.int64) * queries + query
     sums = tl.load(sums_ptr + row, query < queries, other=0.0)
     delta = tl.load(delta_ptr + row, query < queries, other=0.0)
     grad_q = tl.zeros((BLOCK_M, BLOCK_D), tl.float32)
     for i in range(edges):
         at = edge_tile(i, start, clear_start, clear, lists_ptr, longest, BLOCK_SIZE, BLOCK_N)
         key = at + tl.arange(0, BLOCK_N)
-        seen = is_seen(query[:, None], key[None, :], begin, end, queries, keys, window, CAUSAL)
-        k = load_rows(k_ptr, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, False)
-        v = load_rows(v_ptr, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, False)
+        seen = is_seen(
+            query[:, None], key[None, :], begin_ptr, end_ptr, queries, keys, window, CAUSAL
+        )
+        k = load_rows(k_rows, b, h // group, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, False)
+        v = load_rows(v_rows, b, h // group, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, False)
         grad_q = queries_step(grad_q, q, grad, sums, delta, k, v, seen, gain, bend, PRECISION)
     for i in range(clear):
         at = clear_tile(i, clear_start, lists_ptr, BLOCK_SIZE, BLOCK_N)
-        k = load_rows(k_ptr, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, True)
-        v = load_rows(v_ptr, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, True)
+        k = load_rows(k_rows, b, h // group, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, True)
+        v = load_rows(v_rows, b, h // group, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, True)
         grad_q = queries_step(grad_q, q, grad, sums, delta, k, v, None, gain, bend, PRECISION)
-    store_rows(
-        grad_q_ptr + out_start, grad_q * scale, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D
-    )
+    out_rows = head_of(grad_q_ptr, b, h, out_batch, WIDTH)
+    store_rows(out_rows, grad_q * scale, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D)
 
 
 @triton.jit
@@ -243,20 +244,25 @@ def backward(
     by_key: Lists | None = None,
 ) -> list[Tensor]:
     """The gradients of queries, keys and values, from those of out and of the log-sum-exp."""
-    grad = grad.contiguous()
+    grad = in_rows(grad.contiguous())
     sums, delta = per_row(call, by_query, grad, grad_sums)
     found = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in call.tensors]
     grad_q, grad_k, grad_v = found
-    given = {"grad_ptr": grad, "sums_ptr": sums, "delta_ptr": delta, "scale": call.scale}
+    given = {"sums_ptr": sums, "delta_ptr": delta, "scale": call.scale}
     tile = _tile_of_queries(call).fitting(call, by_query)
     grid = (triton.cdiv(call.queries, tile.m) * call.batch * call.heads,)
     queries_gradient_kernel[grid](
-        **call.arguments(by_query), **given, grad_q_ptr=grad_q, **tile.arguments()
+        **call.arguments(tile, by_query, grad), **given, grad_q_ptr=grad_q
     )
     tile = _tile_of_keys(call).fitting(call, by_key)
     grid = (triton.cdiv(call.keys, tile.n) * call.batch * call.kv_heads,)
     keys_gradient_kernel[grid](
-        **call.arguments(by_key), **given, grad_k_ptr=grad_k, grad_v_ptr=grad_v, **tile.arguments()
+        **call.arguments(tile, by_key, grad, is_by_key=True),
+        **given,
+        grad_k_ptr=grad_k,
+        grad_v_ptr=grad_v,
+        grad_batch=grad_k.stride(0),
+        grad_row=grad_k.stride(1),
     )
     return found
 

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision
 
 _LARGEST_HEAD = 256
+_EVEN = 16  # bytes
 
 
 def takes(q: Tensor, k: Tensor, v: Tensor, scale: float) -> bool:
@@ -77,7 +79,7 @@ class AttentionCall:
         softcap: float = 0.0,
         sequences: Sequences | None = None,
     ) -> None:
-        self.q, self.k, self.v = map(_in_rows, (q_BTHD, k_BSKD, v_BSKD))
+        self.q, self.k, self.v = map(in_rows, (q_BTHD, k_BSKD, v_BSKD))
         self.batch, self.queries, self.heads, self.width = self.q.shape
         self.keys, self.kv_heads = self.k.shape[1:3]
         self.causal, self.window, self.softcap = causal, window, softcap
@@ -97,18 +99,29 @@ class AttentionCall:
         shape = self.batch, self.heads, self.queries
         return torch.empty(shape, dtype=torch.float32, device=self.q.device)
 
-    def arguments(self, lists: Lists | None = None) -> dict[str, Any]:
+    def arguments(
+        self, tile: Tile, lists: Lists | None, grad: Tensor | None, is_by_key: bool = False
+    ) -> dict[str, Any]:
         """Scores are kept times log2(e), for exp2: `gain` is what the products of queries and keys
-        are multiplied by, or their tanh, before which they are multiplied by `bend`."""
+        are multiplied by, or their tanh, before which they are multiplied by `bend`. `is_by_key`:
+        a program has one tile of keys and all of queries, not the other way round."""
+        q, k, v = self.tensors
         strides = {
             f"{name}_{part}": tensor.stride(place)
-            for name, tensor in (("q", self.q), ("k", self.k), ("v", self.v))
+            for name, tensor in (("q", q), ("k", k), ("v", v))
             for place, part in enumerate(("batch", "row", "head"))
         }
+        by_query, by_key = {"q_ptr": q, "grad_ptr": grad}, {"k_ptr": k, "v_ptr": v}
+        if is_by_key:
+            by_query = {name: self._stream(t, tile.m) for name, t in by_query.items()}
+        else:
+            by_key = {name: self._stream(t, tile.n) for name, t in by_key.items()}
         return {
-            "q_ptr": self.q,
-            "k_ptr": self.k,
-            "v_ptr": self.v,
+            **tile.arguments(),
+            **by_query,
+            **by_key,
+            "out_batch": self.queries * self.heads * self.width,
+            "out_row": self.heads * self.width,
             "begin_ptr": self.sequences and self.sequences.begin,
             "end_ptr": self.sequences and self.sequences.end,
             "lists_ptr": lists and lists.places,
@@ -130,12 +143,24 @@ class AttentionCall:
             "PRECISION": dot_precision(self.q.dtype),
         }
 
+    def _stream(self, tensor: Tensor | None, rows: int) -> Tensor | TensorDescriptor | None:
+        """What many tiles are loaded from: on Hopper by its copy engine (TMA), if that can."""
+        if tensor is None or tensor.numel() == 0 or not is_hopper():
+            return tensor
+        strides = [stride * tensor.itemsize for stride in tensor.stride()[:-1]]
+        if any(stride % _EVEN or not 0 < stride < 2**40 for stride in strides):
+            return tensor
+        box = [1, rows, 1, self.padded_width]
+        return TensorDescriptor(tensor, list(tensor.shape), list(tensor.stride()), box)
+
 
 def _power_of_2(size: int) -> int:
     """At least what `tl.dot` takes."""
     return max(16, triton.next_power_of_2(size))
 
 
-def _in_rows(tensor: Tensor) -> Tensor:
-    """The same numbers, those of a head side by side."""
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+def in_rows(tensor: Tensor) -> Tensor:
+    """The same numbers, those of a head side by side, from an even address on."""
+    if tensor.stride(-1) != 1:
+        return tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % _EVEN else tensor

@@ -13,9 +13,8 @@ from raylm_kernels.triton.attention_range import (
     is_seen,
     keys_seen,
     listed,
-    load_bounds,
 )
-from raylm_kernels.triton.attention_tile import bent, load_rows, softmax_step, store_rows
+from raylm_kernels.triton.attention_tile import bent, head_of, load_rows, softmax_step, store_rows
 
 
 @triton.jit
@@ -43,6 +42,8 @@ def attention_kernel(
     v_batch,
     v_row,
     v_head,
+    out_batch,
+    out_row,
     heads,
     group,
     queries,
@@ -64,11 +65,11 @@ def attention_kernel(
     if CAUSAL:
         tile = tiles - 1 - tile  # those that see most begin first
     first = tile * BLOCK_M
-    b = (tl.program_id(0) // tiles // heads).to(tl.int64)
-    h = (tl.program_id(0) // tiles % heads).to(tl.int64)
-    q_ptr += b * q_batch + h * q_head
-    k_ptr += b * k_batch + h // group * k_head
-    v_ptr += b * v_batch + h // group * v_head
+    b = tl.program_id(0) // tiles // heads
+    h = tl.program_id(0) // tiles % heads
+    q_rows = head_of(q_ptr, b, h, q_batch, q_head)
+    k_rows = head_of(k_ptr, b, h // group, k_batch, k_head)
+    v_rows = head_of(v_ptr, b, h // group, v_batch, v_head)
     if lists_ptr is None:
         start, clear_start, clear, edges = keys_seen(
             first, begin_ptr, end_ptr, queries, keys, window, CAUSAL, BLOCK_M, BLOCK_N
@@ -79,24 +80,25 @@ def attention_kernel(
         lists_ptr += line * longest
 
     query = first + tl.arange(0, BLOCK_M)
-    begin, end = load_bounds(begin_ptr, end_ptr, query[:, None], queries)
-    q = load_rows(q_ptr, first, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, False)
+    q = load_rows(q_rows, b, h, first, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, False)
     top = tl.full((BLOCK_M,), float("-inf"), tl.float32)
     total = tl.zeros((BLOCK_M,), tl.float32)
     acc = tl.zeros((BLOCK_M, BLOCK_D), tl.float32)
     for i in range(edges):
         at = edge_tile(i, start, clear_start, clear, lists_ptr, longest, BLOCK_SIZE, BLOCK_N)
-        k = load_rows(k_ptr, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, False)
-        v = load_rows(v_ptr, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, False)
+        k = load_rows(k_rows, b, h // group, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, False)
+        v = load_rows(v_rows, b, h // group, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, False)
         scores = bent(tl.dot(q, tl.trans(k), input_precision=PRECISION), bend)
         key = at + tl.arange(0, BLOCK_N)
-        seen = is_seen(query[:, None], key[None, :], begin, end, queries, keys, window, CAUSAL)
+        seen = is_seen(
+            query[:, None], key[None, :], begin_ptr, end_ptr, queries, keys, window, CAUSAL
+        )
         scores = tl.where(seen, scores, float("-inf"))
         acc, top, total = softmax_step(acc, top, total, scores, gain, v, PRECISION, False)
     for i in range(clear):
         at = clear_tile(i, clear_start, lists_ptr, BLOCK_SIZE, BLOCK_N)
-        k = load_rows(k_ptr, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, True)
-        v = load_rows(v_ptr, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, True)
+        k = load_rows(k_rows, b, h // group, at, keys, k_row, WIDTH, BLOCK_N, BLOCK_D, True)
+        v = load_rows(v_rows, b, h // group, at, keys, v_row, WIDTH, BLOCK_N, BLOCK_D, True)
         scores = bent(tl.dot(q, tl.trans(k), input_precision=PRECISION), bend)
         acc, top, total = softmax_step(acc, top, total, scores, gain, v, PRECISION, True)
 
@@ -105,16 +107,14 @@ def attention_kernel(
     sums = top + tl.log2(total)
     acc = acc / total[:, None]
     inside = query < queries
-    row = (b * heads + h) * queries + query
-    out_row = heads * WIDTH
-    out_start = b * queries * out_row + h * WIDTH
+    row = (b * heads + h).to(tl.int64) * queries + query
     if grad_ptr is None:
-        store_rows(out_ptr + out_start, acc, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D)
+        out_rows = head_of(out_ptr, b, h, out_batch, WIDTH)
+        store_rows(out_rows, acc, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D)
         sums = tl.where(is_blind, float("-inf"), sums * 0.6931471805599453)
     else:
-        grad = load_rows(
-            grad_ptr + out_start, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, False
-        )
+        grad_rows = head_of(grad_ptr, b, h, out_batch, WIDTH)
+        grad = load_rows(grad_rows, b, h, first, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, False)
         delta = tl.sum(acc * grad.to(tl.float32), 1)
         if grad_sums_ptr is not None:
             delta -= tl.load(grad_sums_ptr + row, inside, other=0.0)
@@ -127,7 +127,7 @@ def forward(call: AttentionCall, lists: Lists | None = None) -> tuple[Tensor, Te
     """`out`, and the log-sum-exp of each row."""
     out = torch.empty_like(call.q, memory_format=torch.contiguous_format)
     sums = call.per_row()
-    _launch(call, lists, out_ptr=out, sums_ptr=sums)
+    _launch(call, lists, None, out_ptr=out, sums_ptr=sums)
     return out, sums
 
 
@@ -137,15 +137,17 @@ def per_row(
     """What the gradients need of each row: its log-sum-exp to base 2, inf where it sees nothing,
     and the sum of out times its gradient, less the gradient of the log-sum-exp."""
     sums, delta = call.per_row(), call.per_row()
-    _launch(call, lists, sums_ptr=sums, grad_ptr=grad, grad_sums_ptr=grad_sums, delta_ptr=delta)
+    _launch(call, lists, grad, sums_ptr=sums, grad_sums_ptr=grad_sums, delta_ptr=delta)
     return sums, delta
 
 
-def _launch(call: AttentionCall, lists: Lists | None, **results: Tensor | None) -> None:
+def _launch(
+    call: AttentionCall, lists: Lists | None, grad: Tensor | None, **rows: Tensor | None
+) -> None:
     tile = _tile(call).fitting(call, lists)
-    given = dict.fromkeys(("out_ptr", "grad_ptr", "grad_sums_ptr", "delta_ptr")) | results
+    given = dict.fromkeys(("out_ptr", "grad_sums_ptr", "delta_ptr")) | rows
     grid = (triton.cdiv(call.queries, tile.m) * call.batch * call.heads,)
-    attention_kernel[grid](**call.arguments(lists), **given, **tile.arguments())
+    attention_kernel[grid](**call.arguments(tile, lists, grad), **given)
 
 
 def _tile(call: AttentionCall) -> Tile:

@@ -44,26 +44,17 @@ def sequence_bounds(starts: Tensor | None, length: int) -> Sequences | None:
 
 
 @triton.jit
-def load_bounds(begin_ptr, end_ptr, at, length):
-    """Of the sequences of these positions."""
-    begin, end = None, None
-    if begin_ptr is not None:
-        begin = tl.load(begin_ptr + at, at < length, other=0)
-        end = tl.load(end_ptr + at, at < length, other=0)
-    return begin, end
-
-
-@triton.jit
-def is_seen(query, key, begin, end, queries, keys, window, CAUSAL: tl.constexpr):
-    """Of queries along one dimension, whose sequences have these bounds, and keys along another."""
+def is_seen(query, key, begin_ptr, end_ptr, queries, keys, window, CAUSAL: tl.constexpr):
+    """Of queries along one dimension and keys along another; of queries that are not there it says
+    anything."""
     at = query + (keys - queries)
-    seen = (key < keys) & (query < queries)
-    if CAUSAL:
-        seen &= key <= at
+    seen = key <= at if CAUSAL else key < keys
     if window is not None:
         seen &= key > at - window
-    if begin is not None:
-        seen &= (key >= begin) & (key < end)
+    if begin_ptr is not None:
+        seen &= key >= tl.load(begin_ptr + query, query < queries, other=0)
+        if not CAUSAL:
+            seen &= key < tl.load(end_ptr + query, query < queries, other=0)
     return seen
 
 

@@ -8,8 +8,18 @@ import triton.language as tl
 
 
 @triton.jit
+def head_of(ptr, b, h, batch_stride, head_stride):
+    """Where the rows of a head begin; a descriptor (TMA) is told later."""
+    if not isinstance(ptr, tl.tensor_descriptor):
+        ptr += b.to(tl.int64) * batch_stride + h.to(tl.int64) * head_stride
+    return ptr
+
+
+@triton.jit
 def load_rows(
     ptr,
+    b,
+    h,
     first,
     rows,
     stride,
@@ -19,13 +29,16 @@ def load_rows(
     IS_CLEAR: tl.constexpr,
 ):
     """BLOCK rows from `first` on, zeros beyond `rows` and `width`; IS_CLEAR: `rows` has all."""
-    ptrs = _ptrs(ptr, first, stride, BLOCK, BLOCK_D)
-    if not IS_CLEAR:
-        tile = tl.load(ptrs, _inside(first, rows, WIDTH, BLOCK, BLOCK_D), other=0.0)
+    if isinstance(ptr, tl.tensor_descriptor):
+        tile = ptr.load([b, first, h, 0]).reshape(BLOCK, BLOCK_D)
+    elif not IS_CLEAR:
+        inside = _inside(first, rows, WIDTH, BLOCK, BLOCK_D)
+        tile = tl.load(_ptrs(ptr, first, stride, BLOCK, BLOCK_D), inside, other=0.0)
     elif WIDTH == BLOCK_D:
-        tile = tl.load(ptrs)
+        tile = tl.load(_ptrs(ptr, first, stride, BLOCK, BLOCK_D))
     else:
-        tile = tl.load(ptrs, (tl.arange(0, BLOCK_D) < WIDTH)[None, :], other=0.0)
+        inside = (tl.arange(0, BLOCK_D) < WIDTH)[None, :]
+        tile = tl.load(_ptrs(ptr, first, stride, BLOCK, BLOCK_D), inside, other=0.0)
     return tile
 
 
