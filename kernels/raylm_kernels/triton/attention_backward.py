@@ -6,7 +6,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_rows, is_hopper
+from raylm_kernels.triton.attention_call import (
+    AttentionCall,
+    Lists,
+    Tile,
+    in_fp32,
+    in_rows,
+    is_hopper,
+)
 from raylm_kernels.triton.attention_forward import per_row
 from raylm_kernels.triton.attention_range import (
     clear_tile,
@@ -270,7 +277,7 @@ def backward(
 def _tile_of_queries(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
-        return Tile(32, 32, 4, 1)
+        return in_fp32(width)
     if is_hopper():
         return Tile(128, 64, 8, 2) if width <= 128 else Tile(64, 32, 4, 2)
     return Tile(64, 32, 4, 2) if width <= 128 else Tile(32, 32, 4, 1)
@@ -279,7 +286,7 @@ def _tile_of_queries(call: AttentionCall) -> Tile:
 def _tile_of_keys(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
-        return Tile(32, 32, 4, 1)
+        return in_fp32(width)
     if is_hopper():
         return Tile(64, 128, 8, 2) if width <= 128 else Tile(32, 64, 8, 2)
     return Tile(32, 64, 4, 2) if width <= 128 else Tile(32, 32, 4, 1)

@@ -102,61 +102,66 @@ class AttentionCall:
     def arguments(
         self, tile: Tile, lists: Lists | None, grad: Tensor | None, is_by_key: bool = False
     ) -> dict[str, Any]:
-        """Scores are kept times log2(e), for exp2: `gain` is what the products of queries and keys
-        are multiplied by, or their tanh, before which they are multiplied by `bend`. `is_by_key`:
-        a program has one tile of keys and all of queries, not the other way round."""
-        q, k, v = self.tensors
-        strides = {
-            f"{name}_{part}": tensor.stride(place)
-            for name, tensor in (("q", q), ("k", k), ("v", v))
-            for place, part in enumerate(("batch", "row", "head"))
-        }
-        by_query, by_key = {"q_ptr": q, "grad_ptr": grad}, {"k_ptr": k, "v_ptr": v}
-        if is_by_key:
-            by_query = {name: self._stream(t, tile.m) for name, t in by_query.items()}
-        else:
-            by_key = {name: self._stream(t, tile.n) for name, t in by_key.items()}
+        """`is_by_key`: a program has one tile of keys and all of queries, not the other way round.
+
+        Scores are kept times log2(e), for exp2: `gain` is what the products of queries and keys are
+        multiplied by, or their tanh, before which they are multiplied by `bend`."""
         return {
             **tile.arguments(),
-            **by_query,
-            **by_key,
-            "out_batch": self.queries * self.heads * self.width,
-            "out_row": self.heads * self.width,
+            **self._rows(tile, grad, is_by_key),
             "begin_ptr": self.sequences and self.sequences.begin,
             "end_ptr": self.sequences and self.sequences.end,
             "lists_ptr": lists and lists.places,
             "counts_ptr": lists and lists.counts,
-            "list_heads": len(lists.places) if lists else None,
-            "longest": lists.places.shape[-1] if lists else None,
+            "list_heads": lists and len(lists.places),
+            "longest": lists and lists.places.shape[-1],
             "BLOCK_SIZE": lists.size if lists else 1,
-            **strides,
             "heads": self.heads,
             "group": self.heads // self.kv_heads,
             "queries": self.queries,
             "keys": self.keys,
-            "WIDTH": self.width,
             "window": min(self.window, self.keys + self.queries) or None,
             "gain": log2(e) * (self.softcap or self.scale),
             "bend": self.scale / self.softcap if self.softcap else None,
             "CAUSAL": self.causal,
+            "WIDTH": self.width,
             "BLOCK_D": self.padded_width,
             "PRECISION": dot_precision(self.q.dtype),
         }
 
-    def _stream(self, tensor: Tensor | None, rows: int) -> Tensor | TensorDescriptor | None:
-        """What many tiles are loaded from: on Hopper by its copy engine (TMA), if that can."""
-        if tensor is None or tensor.numel() == 0 or not is_hopper():
-            return tensor
+    def _rows(self, tile: Tile, grad: Tensor | None, is_by_key: bool) -> dict[str, Any]:
+        """Where rows lie; those of which a program has many tiles are streamed."""
+        by_query = {"q_ptr": self.q} if grad is None else {"q_ptr": self.q, "grad_ptr": grad}
+        by_key = {"k_ptr": self.k, "v_ptr": self.v}
+        streamed, rows = (by_query, tile.m) if is_by_key else (by_key, tile.n)
+        strides = {
+            f"{name}_{part}": tensor.stride(place)
+            for name, tensor in (("q", self.q), ("k", self.k), ("v", self.v))
+            for place, part in enumerate(("batch", "row", "head"))
+        }
+        return {
+            "grad_ptr": None,
+            **by_query,
+            **by_key,
+            **{name: self._stream(tensor, rows) for name, tensor in streamed.items()},
+            **strides,
+            "out_batch": self.queries * self.heads * self.width,
+            "out_row": self.heads * self.width,
+        }
+
+    def _stream(self, tensor: Tensor, rows: int) -> Tensor | TensorDescriptor:
+        """What tiles are loaded from: on Hopper by its copy engine (TMA), if that takes it."""
         strides = [stride * tensor.itemsize for stride in tensor.stride()[:-1]]
-        if any(stride % _EVEN or not 0 < stride < 2**40 for stride in strides):
+        fits = all(0 < stride < 2**40 and stride % _EVEN == 0 for stride in strides)
+        if tensor.numel() == 0 or not fits or not is_hopper():
             return tensor
         box = [1, rows, 1, self.padded_width]
         return TensorDescriptor(tensor, list(tensor.shape), list(tensor.stride()), box)
 
 
-def _power_of_2(size: int) -> int:
-    """At least what `tl.dot` takes."""
-    return max(16, triton.next_power_of_2(size))
+def in_fp32(width: int) -> Tile:
+    """Tiles of whatever goes through them, whose numbers take twice the room and no tensor core."""
+    return Tile(32, 32, 8, 1) if width <= 128 else Tile(16, 16, 8, 1)
 
 
 def in_rows(tensor: Tensor) -> Tensor:
@@ -164,3 +169,8 @@ def in_rows(tensor: Tensor) -> Tensor:
     if tensor.stride(-1) != 1:
         return tensor.contiguous()
     return tensor.clone() if tensor.data_ptr() % _EVEN else tensor
+
+
+def _power_of_2(size: int) -> int:
+    """At least what `tl.dot` takes."""
+    return max(16, int(triton.next_power_of_2(size)))

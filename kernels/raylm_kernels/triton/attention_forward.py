@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, is_hopper
+from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_fp32, is_hopper
 from raylm_kernels.triton.attention_range import (
     clear_tile,
     edge_tile,
@@ -153,7 +153,7 @@ def _launch(
 def _tile(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
-        return Tile(32, 32, 4, 1)
+        return in_fp32(width)
     if is_hopper():
         return Tile(128, 128 if width <= 128 else 64, 8, 2)
     return Tile(128 if width <= 128 else 64, 64 if width <= 64 else 32, 4, 2)
