@@ -102,18 +102,23 @@ def keys_gradient_kernel(
             seen = is_seen(
                 query[None, :], key[:, None], begin_ptr, end_ptr, queries, keys, window, CAUSAL
             )
+            q = load_rows(q_rows, b, h, at, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, False)
+            grad = load_rows(grad_rows, b, h, at, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, False)
+            sums = tl.load(sums_ptr + row + query, query < queries, other=float("inf"))
+            delta = tl.load(delta_ptr + row + query, query < queries, other=0.0)
             grad_k, grad_v = keys_step(
-                grad_k, grad_v, k, v, q_rows, grad_rows, sums_ptr + row, delta_ptr + row, b, h, at,
-                queries, q_row, out_row, seen, gain, bend,
-                WIDTH, BLOCK_M, BLOCK_D, PRECISION, False,
-            )  # fmt: skip
+                grad_k, grad_v, k, v, q, grad, sums, delta, seen, gain, bend, PRECISION
+            )
         for i in range(clear):
             at = clear_tile(i, clear_start, list_ptr, BLOCK_SIZE, BLOCK_M)
+            query = at + tl.arange(0, BLOCK_M)
+            q = load_rows(q_rows, b, h, at, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, True)
+            grad = load_rows(grad_rows, b, h, at, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, True)
+            sums = tl.load(sums_ptr + row + query)
+            delta = tl.load(delta_ptr + row + query)
             grad_k, grad_v = keys_step(
-                grad_k, grad_v, k, v, q_rows, grad_rows, sums_ptr + row, delta_ptr + row, b, h, at,
-                queries, q_row, out_row, None, gain, bend,
-                WIDTH, BLOCK_M, BLOCK_D, PRECISION, True,
-            )  # fmt: skip
+                grad_k, grad_v, k, v, q, grad, sums, delta, None, gain, bend, PRECISION
+            )
     k_rows = head_of(grad_k_ptr, b, kv_head, grad_batch, WIDTH)
     v_rows = head_of(grad_v_ptr, b, kv_head, grad_batch, WIDTH)
     store_rows(k_rows, grad_k * scale, first, keys, grad_row, WIDTH, BLOCK_N, BLOCK_D)
@@ -122,20 +127,12 @@ def keys_gradient_kernel(
 
 @triton.jit
 def keys_step(
-    grad_k, grad_v, k, v, q_rows, grad_rows, sums_ptr, delta_ptr, b, h, at,
-    queries, q_row, out_row, seen, gain, bend,
-    WIDTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_D: tl.constexpr,
-    PRECISION: tl.constexpr, IS_CLEAR: tl.constexpr,
-):  # fmt: skip
-    """Adds what the keys get of the tile of queries at `at`: weights are N x M here."""
-    query = at + tl.arange(0, BLOCK_M)
-    q = load_rows(q_rows, b, h, at, queries, q_row, WIDTH, BLOCK_M, BLOCK_D, IS_CLEAR)
-    grad = load_rows(grad_rows, b, h, at, queries, out_row, WIDTH, BLOCK_M, BLOCK_D, IS_CLEAR)
-    sums = tl.load(sums_ptr + query, query < queries, other=float("inf"))
-    delta = tl.load(delta_ptr + query, query < queries, other=0.0)
+    grad_k, grad_v, k, v, q, grad, sums, delta, seen, gain, bend, PRECISION: tl.constexpr
+):
+    """Adds what the keys get of a tile of queries, N x M here; `seen` is None where all are."""
     scores = bent(tl.dot(k, tl.trans(q), input_precision=PRECISION), bend)
     weights = tl.exp2(scores * gain - sums[None, :])
-    if not IS_CLEAR:
+    if seen is not None:
         weights = tl.where(seen, weights, 0.0)
     grad_v = tl.dot(weights.to(grad.dtype), grad, grad_v, input_precision=PRECISION)
     grad_weights = tl.dot(v, tl.trans(grad), input_precision=PRECISION)
@@ -259,12 +256,12 @@ def backward(
     tile = _tile_of_queries(call).fitting(call, by_query)
     grid = (triton.cdiv(call.queries, tile.m) * call.batch * call.heads,)
     queries_gradient_kernel[grid](
-        **call.arguments(tile, by_query, grad), **given, grad_q_ptr=grad_q
+        **call.arguments(tile, by_query, grad, "qkvg"), **given, grad_q_ptr=grad_q
     )
     tile = _tile_of_keys(call).fitting(call, by_key)
     grid = (triton.cdiv(call.keys, tile.n) * call.batch * call.kv_heads,)
     keys_gradient_kernel[grid](
-        **call.arguments(tile, by_key, grad, is_by_key=True),
+        **call.arguments(tile, by_key, grad, "qg"),
         **given,
         grad_k_ptr=grad_k,
         grad_v_ptr=grad_v,
@@ -279,7 +276,7 @@ def _tile_of_queries(call: AttentionCall) -> Tile:
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
     if is_hopper():
-        return Tile(128, 64, 8, 2) if width <= 128 else Tile(64, 32, 4, 2)
+        return Tile(64, 64, 4, 3) if width <= 128 else Tile(64, 32, 4, 2)
     return Tile(64, 32, 4, 2) if width <= 128 else Tile(32, 32, 4, 1)
 
 
@@ -288,5 +285,7 @@ def _tile_of_keys(call: AttentionCall) -> Tile:
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
     if is_hopper():
-        return Tile(64, 128, 8, 2) if width <= 128 else Tile(32, 64, 8, 2)
+        if width > 128:
+            return Tile(32, 64, 8, 2)
+        return Tile(32 if call.softcap else 64, 64, 4, 2)
     return Tile(32, 64, 4, 2) if width <= 128 else Tile(32, 32, 4, 1)

@@ -100,15 +100,16 @@ class AttentionCall:
         return torch.empty(shape, dtype=torch.float32, device=self.q.device)
 
     def arguments(
-        self, tile: Tile, lists: Lists | None, grad: Tensor | None, is_by_key: bool = False
+        self, tile: Tile, lists: Lists | None, grad: Tensor | None, streams: str
     ) -> dict[str, Any]:
-        """`is_by_key`: a program has one tile of keys and all of queries, not the other way round.
+        """`streams`: which of q, k, v and grad (g) the copy engine of Hopper loads, if it can. What
+        a program loads but once is multiplied from registers then, and from shared memory else.
 
         Scores are kept times log2(e), for exp2: `gain` is what the products of queries and keys are
         multiplied by, or their tanh, before which they are multiplied by `bend`."""
         return {
             **tile.arguments(),
-            **self._rows(tile, grad, is_by_key),
+            **self._rows(tile, grad, streams),
             "begin_ptr": self.sequences and self.sequences.begin,
             "end_ptr": self.sequences and self.sequences.end,
             "lists_ptr": lists and lists.places,
@@ -129,25 +130,21 @@ class AttentionCall:
             "PRECISION": dot_precision(self.q.dtype),
         }
 
-    def _rows(self, tile: Tile, grad: Tensor | None, is_by_key: bool) -> dict[str, Any]:
-        """Where rows lie; those of which a program has many tiles are streamed."""
-        by_query = {"q_ptr": self.q} if grad is None else {"q_ptr": self.q, "grad_ptr": grad}
-        by_key = {"k_ptr": self.k, "v_ptr": self.v}
-        streamed, rows = (by_query, tile.m) if is_by_key else (by_key, tile.n)
+    def _rows(self, tile: Tile, grad: Tensor | None, streams: str) -> dict[str, Any]:
+        tensors = {"q": self.q, "k": self.k, "v": self.v, "grad": grad}
+        sources = {
+            f"{name}_ptr": self._stream(tensor, tile.n if name in "kv" else tile.m)
+            if tensor is not None and name[0] in streams
+            else tensor
+            for name, tensor in tensors.items()
+        }
         strides = {
             f"{name}_{part}": tensor.stride(place)
             for name, tensor in (("q", self.q), ("k", self.k), ("v", self.v))
             for place, part in enumerate(("batch", "row", "head"))
         }
-        return {
-            "grad_ptr": None,
-            **by_query,
-            **by_key,
-            **{name: self._stream(tensor, rows) for name, tensor in streamed.items()},
-            **strides,
-            "out_batch": self.queries * self.heads * self.width,
-            "out_row": self.heads * self.width,
-        }
+        width = self.heads * self.width
+        return {**sources, **strides, "out_batch": self.queries * width, "out_row": width}
 
     def _stream(self, tensor: Tensor, rows: int) -> Tensor | TensorDescriptor:
         """What tiles are loaded from: on Hopper by its copy engine (TMA), if that takes it."""

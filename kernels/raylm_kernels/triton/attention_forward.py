@@ -147,7 +147,7 @@ def _launch(
     tile = _tile(call).fitting(call, lists)
     given = dict.fromkeys(("out_ptr", "grad_sums_ptr", "delta_ptr")) | rows
     grid = (triton.cdiv(call.queries, tile.m) * call.batch * call.heads,)
-    attention_kernel[grid](**call.arguments(tile, lists, grad), **given)
+    attention_kernel[grid](**call.arguments(tile, lists, grad, "kv"), **given)
 
 
 def _tile(call: AttentionCall) -> Tile:
@@ -155,5 +155,5 @@ def _tile(call: AttentionCall) -> Tile:
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
     if is_hopper():
-        return Tile(128, 128 if width <= 128 else 64, 8, 2)
-    return Tile(128 if width <= 128 else 64, 64 if width <= 64 else 32, 4, 2)
+        return Tile(128, 128, 8, 3) if width <= 128 else Tile(128, 64, 8, 2)
+    return Tile(128, 64, 8, 2) if width <= 64 else Tile(128 if width <= 128 else 64, 32, 8, 2)
