@@ -40,41 +40,6 @@ def _flops(batch: int, length: int, causal: bool, products: int) -> int:
     return products * 2 * batch * HEADS * length**2 * WIDTH // (2 if causal else 1)
 
 
-def _tried(module: str, function: str, op: str, *sizes: int) -> Callable[..., object]:
-    """For the first run on the GPU alone."""
-
-    def call(*args: object) -> object:
-        from importlib import import_module
-
-        from raylm_kernels.triton.attention_call import Tile
-
-        home = import_module(f"raylm_kernels.triton.{module}")
-        usual = getattr(home, function)
-        setattr(home, function, lambda call: Tile(*sizes))
-        try:
-            return catalog.registry.entry(op).implementations["triton"].function(*args)
-        finally:
-            setattr(home, function, usual)
-
-    return call
-
-
-_FORWARD_TILES = {
-    "x".join(map(str, sizes)): _tried("attention_forward", "_tile", "attention", *sizes)
-    for sizes in ((256, 64, 8, 3), (128, 128, 8, 2))
-}
-_BACKWARD_TILES = {
-    f"{function} {'x'.join(map(str, sizes))}": _tried(
-        "attention_backward", function, "attention_backward", *sizes
-    )
-    for function, sizes in (
-        ("_tile_of_queries", (128, 64, 8, 3)),
-        ("_tile_of_queries", (64, 64, 4, 2)),
-        ("_tile_of_keys", (64, 64, 4, 1)),
-    )
-}
-
-
 def _forward_row(batch: int, length: int, causal: bool) -> Row:
     return Row(
         "attention",
@@ -82,7 +47,7 @@ def _forward_row(batch: int, length: int, causal: bool) -> Row:
         partial(_attention, batch, length, causal),
         flops=_flops(batch, length, causal, 2),
         of_matmul=0.60,
-        rivals={name: _sdpa(backend) for name, backend in SDPA.items()} | _FORWARD_TILES,
+        rivals={name: _sdpa(backend) for name, backend in SDPA.items()},
         times=dict.fromkeys(SDPA, 0.85),
         is_checked=length <= 4096,
     )
@@ -101,7 +66,6 @@ def _backward_row(batch: int, length: int, causal: bool) -> Row:
         arguments,
         flops=_flops(batch, length, causal, 5),
         of_matmul=0.45,
-        rivals=_BACKWARD_TILES,
         is_checked=False,
     )
 

@@ -256,7 +256,7 @@ def backward(
     tile = _tile_of_queries(call).fitting(call, by_query)
     grid = (triton.cdiv(call.queries, tile.m) * call.batch * call.heads,)
     queries_gradient_kernel[grid](
-        **call.arguments(tile, by_query, grad, "qkvg"), **given, grad_q_ptr=grad_q
+        **call.arguments(tile, by_query, grad, "kv"), **given, grad_q_ptr=grad_q
     )
     tile = _tile_of_keys(call).fitting(call, by_key)
     grid = (triton.cdiv(call.keys, tile.n) * call.batch * call.kv_heads,)
@@ -276,7 +276,7 @@ def _tile_of_queries(call: AttentionCall) -> Tile:
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
     if is_hopper():
-        return Tile(64, 64, 4, 3) if width <= 128 else Tile(64, 32, 4, 2)
+        return Tile(64, 64, 4, 2) if width <= 128 else Tile(64, 32, 4, 2)
     return Tile(64, 32, 4, 2) if width <= 128 else Tile(32, 32, 4, 1)
 
 
