@@ -1,6 +1,18 @@
 """Every row, in the order in which they are measured."""
 
-from benchmarks.gpu import gated, loss, optimizer, sampling
+from benchmarks.gpu import (
+    attention,
+    gated,
+    loss,
+    optimizer,
+    sampling,
+)
 from benchmarks.gpu.row import Rows
 
-ROWS: Rows = (*gated.ROWS, *loss.ROWS, *optimizer.ROWS, *sampling.ROWS)
+ROWS: Rows = (
+    *gated.ROWS,
+    *loss.ROWS,
+    *optimizer.ROWS,
+    *sampling.ROWS,
+    *attention.ROWS,
+)

@@ -18,9 +18,32 @@ def _attention(draw: Draw) -> Iterator[Arguments]:
     ):
         k, v = (draw.normal(2, keys, kv_heads, 16) for _ in "kv")
         yield draw.normal(2, queries, heads, 16), k, v, None, *options
-    starts = torch.tensor([0, 3, 3, 7], device=draw.device)
-    k, v = (draw.normal(1, 9, 2, 16) for _ in "kv")
-    yield draw.normal(1, 9, 4, 16), k, v, starts, True, 0, 0.0, 0.0
+    for queries, keys, size, options in (  # tiles that all see whole, in part, or not at all
+        (257, 257, 24, (True, 0, 0.0, 0.0)),
+        (65, 100, 16, (False, 0, 2.0, 0.0)),
+        (1, 97, 1, (True, 0, 0.0, 0.0)),
+        (60, 100, 32, (True, 40, 0.0, 0.0)),
+        (100, 40, 20, (True, 33, 0.0, 0.0)),
+        (40, 33, 160, (True, 0, 0.0, 0.0)),
+    ):
+        k, v = (draw.normal(1, keys, 1, size) for _ in "kv")
+        yield draw.normal(1, queries, 2, size), k, v, None, *options
+    q, k, v = draw.normal(1, 2, 40, 3, 16).transpose(1, 2).unbind(3)  # views
+    yield q, k, v, None, True, 0, 0.0, 0.0
+    yield from _packed(draw)
+
+
+def _packed(draw: Draw) -> Iterator[Arguments]:
+    for length, starts, options in (
+        (9, [0, 3, 3, 7], (True, 0, 0.0, 0.0)),
+        (9, [0, 3, 3, 7], (False, 0, 0.0, 0.0)),
+        (100, [0, 1, 50], (True, 0, 0.0, 0.0)),
+        (100, [0, 1, 66, 100, 140], (False, 0, 0.0, 0.0)),
+        (80, [0, 31], (True, 40, 3.0, 0.0)),
+    ):
+        k, v = (draw.normal(1, length, 2, 16) for _ in "kv")
+        where = torch.tensor(starts, device=draw.device)
+        yield draw.normal(1, length, 4, 16), k, v, where, *options
 
 
 def _block_sparse_attention(draw: Draw) -> Iterator[Arguments]:

@@ -1,6 +1,8 @@
 """Every implementation in Triton: importing it registers them."""
 
 from raylm_kernels.triton import (
+    attention,
+    block_sparse_attention,
     clipping,
     cross_entropy,
     gated,
@@ -11,6 +13,8 @@ from raylm_kernels.triton import (
 )
 
 IMPLEMENTATIONS = (
+    attention,
+    block_sparse_attention,
     clipping,
     cross_entropy,
     gated,
