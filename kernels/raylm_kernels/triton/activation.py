@@ -1,0 +1,46 @@
+"""The activations of `reference.gated`, and their slopes, of fp32."""
+
+import triton
+import triton.language as tl
+
+_ROOT_HALF = tl.constexpr(0.7071067811865476)
+_ROOT_TWO_PI = tl.constexpr(0.3989422804014327)  # 1 / sqrt(2 pi)
+_ROOT_8_PI = tl.constexpr(1.5957691216057308)  # 2 sqrt(2 / pi)
+_CUBIC = tl.constexpr(0.044715)
+
+
+@triton.jit
+def _sigmoid(x):
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def activated(x, ACTIVATION: tl.constexpr):
+    if ACTIVATION == "relu":
+        # not max, which would hide a NaN
+        return tl.where(x < 0.0, 0.0, x)
+    if ACTIVATION == "silu":
+        return x * _sigmoid(x)
+    if ACTIVATION == "gelu":
+        return 0.5 * x * (1.0 + tl.erf(x * _ROOT_HALF))
+    if ACTIVATION == "gelu_tanh":
+        return x * _sigmoid((x + x * x * x * _CUBIC) * _ROOT_8_PI)
+    tl.static_assert(ACTIVATION == "none", "an activation of reference.gated.ACTIVATIONS")
+    return x
+
+
+@triton.jit
+def slope(x, ACTIVATION: tl.constexpr):
+    if ACTIVATION == "relu":
+        return tl.where(x > 0.0, 1.0, 0.0)
+    if ACTIVATION == "silu":
+        share = _sigmoid(x)
+        return share * (1.0 + x * (1.0 - share))
+    if ACTIVATION == "gelu":
+        density = tl.exp(-0.5 * x * x) * _ROOT_TWO_PI
+        return 0.5 * (1.0 + tl.erf(x * _ROOT_HALF)) + x * density
+    if ACTIVATION == "gelu_tanh":
+        share = _sigmoid((x + x * x * x * _CUBIC) * _ROOT_8_PI)
+        return share * (1.0 + x * (1.0 - share) * _ROOT_8_PI * (1.0 + x * x * 3.0 * _CUBIC))
+    tl.static_assert(ACTIVATION == "none", "an activation of reference.gated.ACTIVATIONS")
+    return tl.full(x.shape, 1.0, tl.float32)
