@@ -16,31 +16,34 @@ def _sigmoid(x):
 
 @triton.jit
 def activated(x, ACTIVATION: tl.constexpr):
+    y = x
     if ACTIVATION == "relu":
-        # not max, which would hide a NaN
-        return tl.where(x < 0.0, 0.0, x)
-    if ACTIVATION == "silu":
-        return x * _sigmoid(x)
-    if ACTIVATION == "gelu":
-        return 0.5 * x * (1.0 + tl.erf(x * _ROOT_HALF))
-    if ACTIVATION == "gelu_tanh":
-        return x * _sigmoid((x + x * x * x * _CUBIC) * _ROOT_8_PI)
-    tl.static_assert(ACTIVATION == "none", "an activation of reference.gated.ACTIVATIONS")
-    return x
+        y = tl.where(x < 0.0, 0.0, x)  # not max, which would hide a NaN
+    elif ACTIVATION == "silu":
+        y = x * _sigmoid(x)
+    elif ACTIVATION == "gelu":
+        y = 0.5 * x * (1.0 + tl.erf(x * _ROOT_HALF))
+    elif ACTIVATION == "gelu_tanh":
+        y = x * _sigmoid((x + x * x * x * _CUBIC) * _ROOT_8_PI)
+    else:
+        tl.static_assert(ACTIVATION == "none", "an activation of reference.gated.ACTIVATIONS")
+    return y
 
 
 @triton.jit
 def slope(x, ACTIVATION: tl.constexpr):
+    y = tl.full(x.shape, 1.0, tl.float32)
     if ACTIVATION == "relu":
-        return tl.where(x > 0.0, 1.0, 0.0)
-    if ACTIVATION == "silu":
+        y = tl.where(x > 0.0, 1.0, 0.0)
+    elif ACTIVATION == "silu":
         share = _sigmoid(x)
-        return share * (1.0 + x * (1.0 - share))
-    if ACTIVATION == "gelu":
+        y = share * (1.0 + x * (1.0 - share))
+    elif ACTIVATION == "gelu":
         density = tl.exp(-0.5 * x * x) * _ROOT_TWO_PI
-        return 0.5 * (1.0 + tl.erf(x * _ROOT_HALF)) + x * density
-    if ACTIVATION == "gelu_tanh":
+        y = 0.5 * (1.0 + tl.erf(x * _ROOT_HALF)) + x * density
+    elif ACTIVATION == "gelu_tanh":
         share = _sigmoid((x + x * x * x * _CUBIC) * _ROOT_8_PI)
-        return share * (1.0 + x * (1.0 - share) * _ROOT_8_PI * (1.0 + x * x * 3.0 * _CUBIC))
-    tl.static_assert(ACTIVATION == "none", "an activation of reference.gated.ACTIVATIONS")
-    return tl.full(x.shape, 1.0, tl.float32)
+        y = share * (1.0 + x * (1.0 - share) * _ROOT_8_PI * (1.0 + x * x * 3.0 * _CUBIC))
+    else:
+        tl.static_assert(ACTIVATION == "none", "an activation of reference.gated.ACTIVATIONS")
+    return y

@@ -163,8 +163,8 @@ def linear_rope(
     (M, K), N = x.shape, len(weight) // 2
     q, k, v = (x.new_empty(M, heads, 2 * half) for heads in (num_heads, num_kv_heads, num_kv_heads))
     tile = tiling(M, 2 * N, x.dtype, is_hopper=is_hopper(x))
-    if tile.columns == 256:  # of which the angles would take too many registers
-        tile = replace(tile, columns=128, stages=4)
+    if tile.rows > 64:  # more columns, or fewer threads, would lack registers for the angles
+        tile = replace(tile, columns=128, warps=8, stages=4)
     block = tile.columns // 2
     linear_rope_kernel[(triton.cdiv(M, tile.rows) * triton.cdiv(N, block),)](
         x,

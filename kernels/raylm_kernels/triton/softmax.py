@@ -14,7 +14,7 @@ from raylm_kernels.triton.launched import launched
 _MASKS = (torch.bool, torch.float32, torch.bfloat16, torch.float16)
 _WIDEST = 16_384  # a row that is held in registers
 _PIECE = 4096  # of a longer one
-_BLOCK = 4096  # numbers of a program whose rows are shorter
+_BLOCK = 2048  # numbers of a program whose rows are shorter
 
 
 @triton.jit
