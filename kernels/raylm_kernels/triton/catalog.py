@@ -1,5 +1,5 @@
 """Every implementation in Triton: importing it registers them."""
 
-from raylm_kernels.triton import gated, gated_linear, linear_add, linear_rope, norm_linear, softmax
+from raylm_kernels.triton import gated, gated_linear, linear_add, linear_rope, norm_linear, masked_softmax
 
-IMPLEMENTATIONS = (gated, gated_linear, linear_add, linear_rope, norm_linear, softmax)
+IMPLEMENTATIONS = (gated, gated_linear, linear_add, linear_rope, norm_linear, masked_softmax)
