@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.gpu.row import Arguments, Draw, Row, Rows
+from raylm_kernels import registry
 from raylm_kernels.reference import fused
 
 WIDTH, INNER = 4096, 14_336
@@ -190,6 +191,20 @@ def _gated_linear(tokens: int) -> Row:
     )
 
 
+def _gated_linear_backward(tokens: int) -> Row:
+    forward = _gated_linear(tokens)
+    numbers = 2 * tokens * WIDTH + 4 * INNER * WIDTH + tokens * INNER
+    return Row(
+        "gated_linear_backward",
+        forward.shape,
+        lambda draw: ([draw.normal(tokens, INNER)], *forward.arguments(draw)),
+        nbytes=2 * numbers,
+        flops=3 * forward.flops,
+        rivals={"eager": registry.entry("gated_linear_backward").reference},
+        times=_EAGER,
+    )
+
+
 def _linear_add(tokens: int) -> Row:
     return _row(
         "linear_add",
@@ -247,6 +262,7 @@ ROWS: Rows = (
     *map(_norm_linear, TOKENS),
     _layer_norm_linear(4096),
     *map(_gated_linear, TOKENS),
+    _gated_linear_backward(4096),
     *map(_linear_add, TOKENS),
     *map(_linear_rope, TOKENS),
     _masked_softmax("masked_softmax", _scores, 2),
