@@ -20,29 +20,6 @@ BATCH, LENGTH = 4, 2048  # of the scores
 _EAGER = {"eager": 1.0}
 
 
-def _variants(op: str, module: str, tiles: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """TEMPORARY: the same kernel with other tiles, while these are chosen."""
-    import importlib
-    from unittest import mock
-
-    from raylm_kernels import registry
-    from raylm_kernels.triton.gemm import Tiling
-
-    def variant(tile: tuple[int, ...], programs: int) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            found = importlib.import_module(f"raylm_kernels.triton.{module}")
-            function = registry.entry(op).implementations["triton"].function
-            with (
-                mock.patch.object(found, "tiling", return_value=Tiling(*tile)),
-                mock.patch.object(found, "processors", return_value=programs),
-            ):
-                return function(*args)
-
-        return call
-
-    return {name: variant(tile[:5], (*tile, 132)[5]) for name, tile in tiles.items()}
-
-
 def _linear(draw: Draw, outputs: int, inputs: int) -> torch.Tensor:
     return draw.normal(outputs, inputs, scale=inputs**-0.5)
 
@@ -70,68 +47,6 @@ def _row(
     )
 
 
-_TILES: dict[int, dict[str, tuple[int, ...]]] = {
-    1: {
-        "1x8x1024": (1, 8, 1024, 4, 2),
-        "1x32x256": (1, 32, 256, 4, 2),
-        "1x16x1024w8": (1, 16, 1024, 8, 2),
-        "1x4x1024": (1, 4, 1024, 4, 2),
-        "16x32": (16, 32, 256, 4, 4),
-    },
-    16: {
-        "16x16x256": (16, 16, 256, 4, 4),
-        "16x64x128": (16, 64, 128, 4, 5),
-        "16x32x128": (16, 32, 128, 4, 6),
-        "16x64x256w8": (16, 64, 256, 8, 3),
-        "16x32x512": (16, 32, 512, 4, 3),
-        "16x32x128w2": (16, 32, 128, 2, 6),
-    },
-    4096: {
-        "128x256 4 stages": (128, 256, 64, 8, 4),
-        "128x256 not persistent": (128, 256, 64, 8, 3, 1 << 20),
-        "128x128w4": (128, 128, 64, 4, 3, 264),
-        "128x128w8": (128, 128, 64, 8, 4),
-        "256x128w8": (256, 128, 64, 8, 3),
-    },
-}
-
-
-def _unfused(
-    x: torch.Tensor, norm: torch.Tensor, weight: torch.Tensor, bias: Any, *rest: Any
-) -> Any:
-    from raylm_kernels.triton.normalised import normalised
-
-    return F.silu(F.linear(normalised(x, norm, None, 1e-6, centred=False), weight))
-
-
-def _cublas(
-    x: torch.Tensor, norm: torch.Tensor, weight: torch.Tensor, bias: Any, *rest: Any
-) -> Any:
-    from raylm_kernels.triton.normalised import normalised
-
-    normed = normalised(x, norm, None, 1e-6, centred=False)
-    return torch._addmm_activation(weight[:, 0], normed, weight.t(), use_gelu=True)
-
-
-def _normed(
-    x: torch.Tensor, norm: torch.Tensor, weight: torch.Tensor, bias: Any, *rest: Any
-) -> Any:
-    from raylm_kernels.triton.normalised import normalised
-
-    return normalised(x, norm, None, 1e-6, centred=False)
-
-
-def _product(
-    x: torch.Tensor, norm: torch.Tensor, weight: torch.Tensor, bias: Any, *rest: Any
-) -> Any:
-    from raylm_kernels.triton.linear import linear
-
-    return linear(x, weight)
-
-
-_OTHERS = {"unfused": _unfused, "cublas": _cublas, "norm": _normed, "bare product": _product}
-
-
 def _norm_linear(tokens: int) -> Row:
     return _row(
         "norm_linear",
@@ -146,9 +61,7 @@ def _norm_linear(tokens: int) -> Row:
             "silu",
             1e-6,
         ),
-        {"bare linear": lambda x, norm, weight, *rest: F.linear(x, weight)}
-        | _variants("norm_linear", "linear", _TILES[tokens])
-        | ({} if tokens < 4096 else _OTHERS),
+        {"bare linear": lambda x, norm, weight, *rest: F.linear(x, weight)},
         {"bare linear": 1 / 1.05},
     )
 

@@ -1,4 +1,9 @@
-"""The first half of a gated MLP: two products of one x, and one gated by the other."""
+"""The first half of a gated MLP: two products of one x, and one gated by the other.
+
+One kernel does both for up to 128 rows: it reads x once and writes the result alone. The products
+of more are torch's, and their gating a pass of its own: tensor cores that add into two accumulators
+at once wait for each other, which costs more.
+"""
 
 from collections.abc import Sequence
 
@@ -11,27 +16,26 @@ from torch.nn import functional as F
 from raylm_kernels.reference import fused
 from raylm_kernels.triton.activation import activated, slope
 from raylm_kernels.triton.gemm import (
-    described,
-    describes,
+    cdiv,
     halves,
     is_hopper,
     place,
-    processors,
     product,
     rows_of,
     tiling,
 )
 from raylm_kernels.triton.launched import dot_precision, launched
 
-_BLOCK = 1024
+_FEW = 128  # rows
+_BLOCK = 2048
 
 
 @triton.jit
 def gated_linear_kernel(
-    x,
-    gate,
-    up,
-    y,
+    x_ptr,
+    gate_ptr,
+    up_ptr,
+    y_ptr,
     M,
     N,
     K,
@@ -43,39 +47,35 @@ def gated_linear_kernel(
     BLOCK_K: tl.constexpr,
     GROUP: tl.constexpr,
     EVEN_K: tl.constexpr,
-    DESCRIBED: tl.constexpr,
     ACTIVATION: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    tiles = tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
-    for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=True):
-        row, column = place(tile, M, N, BLOCK_M, BLOCK_N, GROUP)
-        rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
-        if DESCRIBED:
-            gates = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
-            ups = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
-            for start in range(0, K, BLOCK_K):
-                part = x.load([row, start])
-                gates = tl.dot(part, gate.load([column, start]).T, gates, input_precision=PRECISION)
-                ups = tl.dot(part, up.load([column, start]).T, ups, input_precision=PRECISION)
-            y.store([row, column], (activated(gates, ACTIVATION) * ups).to(y.dtype))
-        else:
-            both = tl.arange(0, 2 * BLOCK_N)
-            of_both = column + both % BLOCK_N
-            w_ptrs = tl.where(
-                both < BLOCK_N,
-                gate + of_both.to(tl.int64) * gate_stride,
-                up + of_both.to(tl.int64) * up_stride,
-            )
-            x_ptrs = x + rows.to(tl.int64) * x_stride
-            acc, _ = product(
-                x_ptrs, w_ptrs, rows < M, of_both < N, None, K, BLOCK_K, EVEN_K, PRECISION
-            )
-            gates, ups = halves(acc)
-            at = rows.to(tl.int64)[:, None] * N + columns[None, :]
-            inside = (rows < M)[:, None] & (columns < N)[None, :]
-            gated = activated(gates, ACTIVATION) * ups
-            tl.store(y + at, gated.to(y.dtype.element_ty), inside)
+    row, column = place(tl.program_id(0), M, N, BLOCK_M, BLOCK_N, GROUP)
+    rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
+    both = tl.arange(0, 2 * BLOCK_N)
+    of_both = column + both % BLOCK_N
+    w_ptrs = tl.where(
+        both < BLOCK_N,
+        gate_ptr + of_both.to(tl.int64) * gate_stride,
+        up_ptr + of_both.to(tl.int64) * up_stride,
+    )
+    x_ptrs = x_ptr + rows.to(tl.int64) * x_stride
+    acc = product(x_ptrs, w_ptrs, rows < M, of_both < N, K, BLOCK_K, EVEN_K, PRECISION)
+    gate, up = halves(acc)
+    at = rows.to(tl.int64)[:, None] * N + columns[None, :]
+    inside = (rows < M)[:, None] & (columns < N)[None, :]
+    gated = activated(gate, ACTIVATION) * up
+    tl.store(y_ptr + at, gated.to(y_ptr.dtype.element_ty), inside)
+
+
+@triton.jit
+def gate_kernel(gate_ptr, up_ptr, y_ptr, size, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    gate = tl.load(gate_ptr + at, inside).to(tl.float32)
+    up = tl.load(up_ptr + at, inside).to(tl.float32)
+    y = activated(gate, ACTIVATION) * up
+    tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), inside)
 
 
 @triton.jit
@@ -108,32 +108,33 @@ def _takes(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -
 
 @launched(fused.gated_linear, _takes)
 def gated_linear(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -> Tensor:
-    flat, gate, up = rows_of(x), rows_of(gate_weight), rows_of(up_weight)
-    (M, K), N = flat.shape, len(gate)
-    y = x.new_empty(*x.shape[:-1], N)
-    out = y.view(M, N)
+    M, N = x.numel() // x.shape[-1], len(gate_weight)
+    y = torch.empty((*x.shape[:-1], N), dtype=x.dtype, device=x.device)
+    if M > _FEW:
+        gate, up = F.linear(x, gate_weight), F.linear(x, up_weight)
+        gate_kernel[(cdiv(y.numel(), _BLOCK),)](
+            gate, up, y, y.numel(), ACTIVATION=activation, BLOCK=_BLOCK
+        )
+        return y
+    x, gate, up = rows_of(x), rows_of(gate_weight), rows_of(up_weight)
+    K = x.shape[1]
     tile = tiling(M, 2 * N, x.dtype, is_hopper=is_hopper(x))
     block = tile.columns // 2
-    tiles = triton.cdiv(M, tile.rows) * triton.cdiv(N, block)
-    is_described = tile.rows > 64 and is_hopper(x) and describes(flat, gate, up, out)
-    grid = min(tiles, processors(x)) if is_described else tiles
-    gated_linear_kernel[(grid,)](
-        described(flat, tile.rows, tile.depth) if is_described else flat,
-        described(gate, block, tile.depth) if is_described else gate,
-        described(up, block, tile.depth) if is_described else up,
-        described(out, tile.rows, block) if is_described else out,
+    gated_linear_kernel[(cdiv(M, tile.rows) * cdiv(N, block),)](
+        x,
+        gate,
+        up,
+        y,
         M,
         N,
         K,
-        flat.stride(0),
+        x.stride(0),
         gate.stride(0),
         up.stride(0),
-        BLOCK_N=block,
         EVEN_K=K % tile.depth == 0,
-        DESCRIBED=is_described,
         ACTIVATION=activation,
         PRECISION=dot_precision(x.dtype),
-        **tile.meta(),
+        **tile.meta() | {"BLOCK_N": block},
     )
     return y
 
@@ -146,7 +147,7 @@ def gated_linear_backward(
     grad = grads[0].reshape(len(x_NE), len(gate_weight)).contiguous()
     gate, up = F.linear(x_NE, gate_weight), F.linear(x_NE, up_weight)
     grad_gate, grad_up = torch.empty_like(gate), torch.empty_like(up)
-    gated_backward_kernel[(triton.cdiv(gate.numel(), _BLOCK),)](
+    gated_backward_kernel[(cdiv(gate.numel(), _BLOCK),)](
         grad, gate, up, grad_gate, grad_up, gate.numel(), ACTIVATION=activation, BLOCK=_BLOCK
     )
     grad_x = torch.addmm(grad_gate @ gate_weight, grad_up, up_weight)

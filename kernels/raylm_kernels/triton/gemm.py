@@ -5,6 +5,8 @@ core), a few rows too (BLOCK_M 16), many by the tensor cores (`described_product
 """
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 import triton
@@ -33,46 +35,56 @@ def product(
     w_ptrs,
     x_seen,
     w_seen,
-    norm_ptr,
     K,
     BLOCK_K: tl.constexpr,
     EVEN_K: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Rows of x, whose starts are `x_ptrs`, times rows of a weight: in fp32, one a row and column.
-    With `norm_ptr`, a weight of K numbers that x is multiplied by; then also the sums of squares.
-    """
+    """Rows of x, whose starts are `x_ptrs`, times rows of a weight, in fp32."""
     BLOCK_M: tl.constexpr = x_ptrs.shape[0]
     BLOCK_N: tl.constexpr = w_ptrs.shape[0]
-    DTYPE: tl.constexpr = w_ptrs.dtype.element_ty
     depth = tl.arange(0, BLOCK_K)
     x_ptrs = x_ptrs[:, None] + depth[None, :]
     w_ptrs = w_ptrs[:, None] + depth[None, :]
     acc = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
     partial = tl.zeros([BLOCK_N, BLOCK_K if BLOCK_M == 1 else 1], tl.float32)
-    squares = tl.zeros([BLOCK_M, BLOCK_K if norm_ptr is not None else 1], tl.float32)
     for start in range(0, K, BLOCK_K):
-        if EVEN_K:
-            x = tl.load(x_ptrs, x_seen[:, None], other=0.0)
-            w = tl.load(w_ptrs, w_seen[:, None], other=0.0)
-        else:
-            inside = depth[None, :] < K - start
-            x = tl.load(x_ptrs, x_seen[:, None] & inside, other=0.0)
-            w = tl.load(w_ptrs, w_seen[:, None] & inside, other=0.0)
-        if norm_ptr is not None:
-            scale = tl.load(norm_ptr + start + depth, depth < K - start, other=0.0)
-            wide = x.to(tl.float32)
-            squares += wide * wide
-            x = (wide * scale.to(tl.float32)[None, :]).to(DTYPE)
+        x_inside, w_inside = x_seen[:, None], w_seen[:, None]
+        if not EVEN_K:
+            x_inside &= depth[None, :] < K - start
+            w_inside &= depth[None, :] < K - start
+        x = tl.load(x_ptrs, x_inside, other=0.0)
+        w = tl.load(w_ptrs, w_inside, other=0.0)
         if BLOCK_M == 1:
             partial += x.to(tl.float32) * w.to(tl.float32)
         else:
             acc = tl.dot(x, w.T, acc, input_precision=PRECISION)
         x_ptrs += BLOCK_K
         w_ptrs += BLOCK_K
-    if BLOCK_M == 1:
-        acc = tl.sum(partial, 1)[None, :]
-    return acc, tl.sum(squares, 1)
+    return tl.sum(partial, 1)[None, :] if BLOCK_M == 1 else acc
+
+
+@triton.jit
+def normed_product(
+    x_ptr, norm_ptr, w_ptrs, w_seen, K, eps, BLOCK_K: tl.constexpr, EVEN_K: tl.constexpr
+):
+    """The same of one row's rms_norm: its numbers times the norm's weight meet the weight, and what
+    comes of it is divided by their root mean square."""
+    depth = tl.arange(0, BLOCK_K)
+    w_ptrs = w_ptrs[:, None] + depth[None, :]
+    partial = tl.zeros([w_ptrs.shape[0], BLOCK_K], tl.float32)
+    squares = tl.zeros([BLOCK_K], tl.float32)
+    for start in range(0, K, BLOCK_K):
+        inside, w_inside = depth < K - start, w_seen[:, None]
+        if not EVEN_K:
+            w_inside &= inside[None, :]
+        x = tl.load(x_ptr + start + depth, inside, other=0.0).to(tl.float32)
+        scale = tl.load(norm_ptr + start + depth, inside, other=0.0).to(tl.float32)
+        squares += x * x
+        partial += (x * scale)[None, :] * tl.load(w_ptrs, w_inside, other=0.0).to(tl.float32)
+        w_ptrs += BLOCK_K
+    rstd = tl.rsqrt(tl.sum(squares, 0) / K + eps)
+    return tl.sum(partial, 1)[None, :] * rstd
 
 
 @triton.jit
@@ -117,6 +129,7 @@ class Tiling:
     def meta(self) -> dict[str, int]:
         return {
             "BLOCK_M": self.rows,
+            "BLOCK_N": self.columns,
             "BLOCK_K": self.depth,
             "GROUP": GROUP,
             "num_warps": self.warps,
@@ -124,21 +137,22 @@ class Tiling:
         }
 
 
+@cache
 def tiling(M: int, N: int, dtype: torch.dtype, *, is_hopper: bool) -> Tiling:
     """Of a product of M x N results."""
     if dtype == torch.float32:
         return _rough_tiling(M)
-    if M == 1:
-        return Tiling(1, 16, 512, warps=4, stages=2)
-    if M <= 16:
-        return Tiling(16, 32 if N >= 8192 else 16, 256, warps=4, stages=4)
+    if M == 1:  # all programs at once, or so many that the last ones do not count
+        return Tiling(1, 16, 512, warps=4, stages=2) if N < 8192 else Tiling(1, 8, 1024, 4, 2)
+    if M <= 16:  # few columns a program, and x is read too often
+        return Tiling(16, 32, 256, warps=4, stages=5) if N < 8192 else Tiling(16, 64, 128, 4, 5)
     if M <= 64:
-        return Tiling(triton.next_power_of_2(M), 64, 128, warps=4, stages=3)
+        return Tiling(power_of_2(M), 64, 128, warps=4, stages=3)
     if not is_hopper:
         return Tiling(128, 128, 32, warps=4, stages=4)
-    if M <= 128 or triton.cdiv(M, 128) * triton.cdiv(N, 256) < 132:
+    if M <= 128 or cdiv(M, 128) * cdiv(N, 256) < 132:
         return Tiling(128, 128, 64, warps=4, stages=4)
-    return Tiling(128, 256, 64, warps=8, stages=3)
+    return Tiling(128, 256, 64, warps=8, stages=4)
 
 
 def _rough_tiling(M: int) -> Tiling:
@@ -152,18 +166,32 @@ def _rough_tiling(M: int) -> Tiling:
 
 def is_hopper(x: Tensor) -> bool:
     """True where there is no GPU, so that what Hopper runs is judged and compiled there, too."""
-    return not x.is_cuda or torch.cuda.get_device_capability(x.device) >= (9, 0)
+    return not x.is_cuda or _properties(x.device).major >= 9
 
 
 def processors(x: Tensor) -> int:
-    if not x.is_cuda:
-        return 132
-    return torch.cuda.get_device_properties(x.device).multi_processor_count
+    return _properties(x.device).multi_processor_count if x.is_cuda else 132
+
+
+@cache
+def _properties(device: torch.device) -> Any:
+    return torch.cuda.get_device_properties(device)
+
+
+def cdiv(a: int, b: int) -> int:
+    """Without the microseconds that triton's takes of every launch."""
+    return -(-a // b)
+
+
+def power_of_2(size: int) -> int:
+    """At or above size."""
+    return 1 << (size - 1).bit_length()
 
 
 def rows_of(x: Tensor) -> Tensor:
     """All but the last dimension as one; what lies beside each other in a row is beside it."""
-    x = x.reshape(-1, x.shape[-1])
+    if x.ndim != 2:
+        x = x.reshape(-1, x.shape[-1])
     return x if x.stride(1) == 1 else x.contiguous()
 
 

@@ -1,6 +1,7 @@
-"""activation(x W^T + bias) + residual in one kernel, x normalised on the way where a row is short
-of company: the product of `norm_linear`, `layer_norm_linear` and `linear_add`."""
+"""activation(x W^T + bias) + residual in one kernel, a single row normalised on the way: what
+`norm_linear`, `layer_norm_linear` and `linear_add` have in common."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,12 +11,14 @@ from torch import Tensor
 
 from raylm_kernels.triton.activation import activated
 from raylm_kernels.triton.gemm import (
+    cdiv,
     contiguous,
     described,
     described_product,
     describes,
     halves,
     is_hopper,
+    normed_product,
     place,
     processors,
     product,
@@ -76,7 +79,7 @@ def linear_kernel(
     PRECISION: tl.constexpr,
 ):
     tiles = tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
-    for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=True):
+    for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=DESCRIBED):
         row, column = place(tile, M, N, BLOCK_M, BLOCK_N, GROUP)
         if DESCRIBED:
             acc = described_product(x, w, row, column, K, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION)
@@ -90,11 +93,10 @@ def linear_kernel(
             rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
             x_ptrs = x + rows.to(tl.int64) * x_stride
             w_ptrs = w + columns.to(tl.int64) * w_stride
-            acc, squares = product(
-                x_ptrs, w_ptrs, rows < M, columns < N, norm_ptr, K, BLOCK_K, EVEN_K, PRECISION
-            )
             if norm_ptr is not None:
-                acc *= tl.rsqrt(squares / K + eps)[:, None]
+                acc = normed_product(x, norm_ptr, w_ptrs, columns < N, K, eps, BLOCK_K, EVEN_K)
+            else:
+                acc = product(x_ptrs, w_ptrs, rows < M, columns < N, K, BLOCK_K, EVEN_K, PRECISION)
             acc = finished(acc, bias_ptr, residual, row, column, M, N, ACTIVATION, DESCRIBED)
             at = rows.to(tl.int64)[:, None] * N + columns[None, :]
             inside = (rows < M)[:, None] & (columns < N)[None, :]
@@ -110,27 +112,29 @@ def linear(
     activation: str = "none",
     eps: float = 0.0,
 ) -> Tensor:
-    """With `norm_weight`, of rms_norm(x): for a few rows, for each program norms its own again."""
+    """With `norm_weight`, of rms_norm(x), which must be a single row."""
     flat, weight = rows_of(x), rows_of(weight)
     (M, K), N = flat.shape, len(weight)
     dtype = x.dtype if residual is None else torch.promote_types(x.dtype, residual.dtype)
-    y = x.new_empty(*x.shape[:-1], N, dtype=dtype)
-    out = y.view(M, N)
+    y = torch.empty((*x.shape[:-1], N), dtype=dtype, device=x.device)
     bias, residual = contiguous(bias), contiguous(residual)
     tile = tiling(M, N, x.dtype, is_hopper=is_hopper(x))
-    tiles = triton.cdiv(M, tile.rows) * triton.cdiv(N, tile.columns)
-    operands: tuple[Any, ...] = flat, weight, out, residual
-    if is_described := tile.rows > 64 and is_hopper(x) and describes(flat, weight, out):
-        tiles = min(tiles, processors(x))
+    programs = cdiv(M, tile.rows) * cdiv(N, tile.columns)
+    operands: tuple[Any, ...] = flat, weight, y, residual
+    if is_described := tile.rows > 64 and is_hopper(x) and describes(flat, weight, y.view(M, N)):
+        programs = min(programs, processors(x))
         half = tile.columns // 2
+        if residual is not None:  # for which there must be shared memory
+            tile = replace(tile, stages=tile.stages - 1)
+            residual = described(residual.view(M, N), tile.rows, half)
         operands = (
             described(flat, tile.rows, tile.depth),
             described(weight, tile.columns, tile.depth),
-            described(out, tile.rows, half),
-            None if residual is None else described(residual.view(M, N), tile.rows, half),
+            described(y.view(M, N), tile.rows, half),
+            residual,
         )
     x_operand, w_operand, y_operand, residual_operand = operands
-    linear_kernel[(tiles,)](
+    linear_kernel[(programs,)](
         x_operand,
         w_operand,
         y_operand,
@@ -143,7 +147,6 @@ def linear(
         K,
         flat.stride(0),
         weight.stride(0),
-        BLOCK_N=tile.columns,
         EVEN_K=K % tile.depth == 0,
         DESCRIBED=is_described,
         ACTIVATION=activation,

@@ -6,6 +6,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.triton.activation import slope
+from raylm_kernels.triton.gemm import cdiv
 
 _BLOCK = 2048
 
@@ -25,7 +26,7 @@ def activation_backward(grad: Tensor, y: Tensor, activation: str) -> Tensor:
     """The gradient by y of activation(y)."""
     grad, y = grad.contiguous(), y.contiguous()
     out = torch.empty_like(y)
-    activation_backward_kernel[(triton.cdiv(y.numel(), _BLOCK),)](
+    activation_backward_kernel[(cdiv(y.numel(), _BLOCK),)](
         grad, y, out, y.numel(), ACTIVATION=activation, BLOCK=_BLOCK
     )
     return out

@@ -14,6 +14,7 @@ from torch import Tensor
 from raylm_kernels.reference import fused
 from raylm_kernels.triton.angle import cos_sin
 from raylm_kernels.triton.gemm import (
+    cdiv,
     contiguous,
     halves,
     is_hopper,
@@ -77,12 +78,11 @@ def linear_rope_kernel(
     both = tl.arange(0, 2 * BLOCK_N)
     of_both = column + both % BLOCK_N
     w_rows = of_both // HALF * (2 * HALF) + of_both % HALF + both // BLOCK_N * HALF
-    acc, _ = product(
+    acc = product(
         x_ptr + rows.to(tl.int64) * x_stride,
         w_ptr + w_rows.to(tl.int64) * w_stride,
         rows < M,
         of_both < N,
-        None,
         K,
         BLOCK_K,
         EVEN_K,
@@ -166,7 +166,7 @@ def linear_rope(
     if tile.rows > 64:  # more columns, or fewer threads, would lack registers for the angles
         tile = replace(tile, columns=128, warps=8, stages=4)
     block = tile.columns // 2
-    linear_rope_kernel[(triton.cdiv(M, tile.rows) * triton.cdiv(N, block),)](
+    linear_rope_kernel[(cdiv(M, tile.rows) * cdiv(N, block),)](
         x,
         weight,
         contiguous(bias),
@@ -184,10 +184,9 @@ def linear_rope(
         num_heads * half,
         num_kv_heads * half,
         HALF=half,
-        BLOCK_N=block,
         EVEN_K=K % tile.depth == 0,
         PRECISION=dot_precision(x.dtype),
-        **tile.meta(),
+        **tile.meta() | {"BLOCK_N": block},
     )
     return q, k, v
 
@@ -211,7 +210,7 @@ def linear_rope_backward(
         for grad, count in zip(grads, counts, strict=True)
     ]
     grad = x_NE.new_empty(M, len(weight))
-    grid = triton.cdiv(M, _ROWS), triton.cdiv(len(weight) // 2, _PAIRS)
+    grid = cdiv(M, _ROWS), cdiv(len(weight) // 2, _PAIRS)
     turn_back_kernel[grid](
         *of_heads,
         positions_N.contiguous(),

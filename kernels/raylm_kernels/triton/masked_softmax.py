@@ -9,12 +9,13 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import fused
+from raylm_kernels.triton.gemm import cdiv, power_of_2
 from raylm_kernels.triton.launched import launched
 
 _MASKS = (torch.bool, torch.float32, torch.bfloat16, torch.float16)
 _WIDEST = 16_384  # a row that is held in registers
 _PIECE = 4096  # of a longer one
-_BLOCK = 2048  # numbers of a program whose rows are shorter
+_BLOCK = 4096  # numbers of a program whose rows are shorter
 
 
 @triton.jit
@@ -199,10 +200,11 @@ def masked_softmax_backward(
 
 def _short(height: int, width: int) -> tuple[tuple[int], dict[str, Any]]:
     """The grid and the sizes of a kernel that holds whole rows."""
-    block = triton.next_power_of_2(width)
-    rows = max(_BLOCK // block, 1)
+    block = power_of_2(width)
+    numbers = _BLOCK if width % 16 == 0 else _BLOCK // 2  # apart, their addresses take registers
+    rows = max(numbers // block, 1)
     meta = {"ROWS": rows, "BLOCK": block, "num_warps": max(4, block // 1024)}
-    return (triton.cdiv(height, rows),), meta
+    return (cdiv(height, rows),), meta
 
 
 def _laid_out(mask: Tensor | None, scores: Tensor) -> tuple[Tensor | None, tuple[int, ...]]:

@@ -1,15 +1,14 @@
 """A norm, a linear layer and an activation.
 
-The rms_norm of a few rows is folded into the product: each program multiplies x by the norm's
-weight as it reads it, and its results by the rows' rstd. More rows are normalised by a kernel of
-their own, in as little as 3 % of the time: the products then need not touch their operands between
-memory and tensor cores. So are the rows of a layer_norm, whose mean would have to be taken from the
-products, with a loss of digits; and those in fp16, whose range x * weight may leave.
+The rms_norm of a single row is folded into the product: x is multiplied by the norm's weight as it
+is read, the results by the row's rstd. More rows are normalised by a kernel of their own, in as
+little as 3 % of the time: the products then need not touch their operands between memory and tensor
+cores, and none of their programs does again what others do. So is the row of a layer_norm, whose
+mean would have to be taken from the products, with a loss of digits.
 """
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,8 +18,6 @@ from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.linear import linear
 from raylm_kernels.triton.linear_backward import activation_backward, linear_backward
 from raylm_kernels.triton.normalised import fits, normalised
-
-_FEW = 16
 
 
 def _takes_rms(
@@ -45,7 +42,7 @@ def _takes_layer(
 def norm_linear(
     x: Tensor, norm_weight: Tensor, weight: Tensor, bias: Tensor | None, activation: str, eps: float
 ) -> Tensor:
-    if x.numel() <= _FEW * x.shape[-1] and x.dtype != torch.float16:
+    if x.numel() == x.shape[-1]:
         return linear(x, weight, bias, None, norm_weight, activation, eps)
     normed = normalised(x, norm_weight, None, eps, centred=False)
     return linear(normed, weight, bias, activation=activation)

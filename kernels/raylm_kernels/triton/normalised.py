@@ -1,10 +1,11 @@
 """Rows normalised ahead of a product whose programs are too many to do it each for themselves."""
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.gemm import contiguous, rows_of
+from raylm_kernels.triton.gemm import contiguous, power_of_2, rows_of
 
 _WIDEST = 16_384  # a row that is held in registers
 
@@ -44,8 +45,8 @@ def normalised(
     """rms_norm of x, or layer_norm where it is `centred`."""
     flat = rows_of(x)
     rows, width = flat.shape
-    y = x.new_empty(x.shape)
-    block = triton.next_power_of_2(width)
+    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    block = power_of_2(width)
     normalise_kernel[(rows,)](
         flat,
         contiguous(weight),
