@@ -2,6 +2,7 @@
 
 from benchmarks.gpu import (
     attention,
+    fused,
     gated,
     loss,
     optimizer,
@@ -15,4 +16,5 @@ ROWS: Rows = (
     *optimizer.ROWS,
     *sampling.ROWS,
     *attention.ROWS,
+    *fused.ROWS,
 )

@@ -34,6 +34,10 @@ def _norm_linear(draw: Draw) -> Iterator[Arguments]:
     for activation in ("none", "relu", "silu", "gelu", "gelu_tanh"):
         x = draw.normal(3, 64)
         yield x, draw.normal(64), draw.normal(48, 64, scale=0.1), draw.normal(48), activation, 1e-5
+    for tokens, inputs, outputs in ((1, 513, 33), (17, 33, 70), (65, 40, 72), (130, 40, 16)):
+        weight = draw.normal(outputs, inputs, scale=0.1)
+        yield draw.normal(tokens, inputs), draw.normal(inputs), weight, None, "silu", 1e-5
+    yield draw.normal(2, 64), draw.normal(64).float(), draw.normal(9, 64), None, "none", 1e-5
     yield draw.normal(0, 32), draw.normal(32), draw.normal(8, 32), None, "silu", 1e-5
 
 

@@ -1,0 +1,154 @@
+"""The first half of a gated MLP: two products of one x, and one gated by the other.
+
+One kernel does both for up to 128 rows: it reads x once and writes the result alone. The products
+of more are torch's, and their gating a pass of its own: tensor cores that add into two accumulators
+at once wait for each other, which costs more.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.nn import functional as F
+
+from raylm_kernels.reference import fused
+from raylm_kernels.triton.activation import activated, slope
+from raylm_kernels.triton.gemm import (
+    cdiv,
+    halves,
+    is_hopper,
+    place,
+    product,
+    rows_of,
+    tiling,
+)
+from raylm_kernels.triton.launched import dot_precision, launched
+
+_FEW = 128  # rows
+_BLOCK = 2048
+
+
+@triton.jit
+def gated_linear_kernel(
+    x_ptr,
+    gate_ptr,
+    up_ptr,
+    y_ptr,
+    M,
+    N,
+    K,
+    x_stride,
+    gate_stride,
+    up_stride,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    GROUP: tl.constexpr,
+    EVEN_K: tl.constexpr,
+    ACTIVATION: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    row, column = place(tl.program_id(0), M, N, BLOCK_M, BLOCK_N, GROUP)
+    rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
+    both = tl.arange(0, 2 * BLOCK_N)
+    of_both = column + both % BLOCK_N
+    w_ptrs = tl.where(
+        both < BLOCK_N,
+        gate_ptr + of_both.to(tl.int64) * gate_stride,
+        up_ptr + of_both.to(tl.int64) * up_stride,
+    )
+    x_ptrs = x_ptr + rows.to(tl.int64) * x_stride
+    acc = product(x_ptrs, w_ptrs, rows < M, of_both < N, K, BLOCK_K, EVEN_K, PRECISION)
+    gate, up = halves(acc)
+    at = rows.to(tl.int64)[:, None] * N + columns[None, :]
+    inside = (rows < M)[:, None] & (columns < N)[None, :]
+    gated = activated(gate, ACTIVATION) * up
+    tl.store(y_ptr + at, gated.to(y_ptr.dtype.element_ty), inside)
+
+
+@triton.jit
+def gate_kernel(gate_ptr, up_ptr, y_ptr, size, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    gate = tl.load(gate_ptr + at, inside).to(tl.float32)
+    up = tl.load(up_ptr + at, inside).to(tl.float32)
+    y = activated(gate, ACTIVATION) * up
+    tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), inside)
+
+
+@triton.jit
+def gated_backward_kernel(
+    grad_ptr,
+    gate_ptr,
+    up_ptr,
+    grad_gate_ptr,
+    grad_up_ptr,
+    size,
+    ACTIVATION: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    grad = tl.load(grad_ptr + at, inside).to(tl.float32)
+    gate = tl.load(gate_ptr + at, inside).to(tl.float32)
+    up = tl.load(up_ptr + at, inside).to(tl.float32)
+    grad_gate = grad * up * slope(gate, ACTIVATION)
+    grad_up = grad * activated(gate, ACTIVATION)
+    tl.store(grad_gate_ptr + at, grad_gate.to(grad_gate_ptr.dtype.element_ty), inside)
+    tl.store(grad_up_ptr + at, grad_up.to(grad_up_ptr.dtype.element_ty), inside)
+
+
+def _takes(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -> bool:
+    return min(x.numel(), gate_weight.numel()) > 0 and (
+        x.dtype == gate_weight.dtype == up_weight.dtype
+    )
+
+
+@launched(fused.gated_linear, _takes)
+def gated_linear(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -> Tensor:
+    M, N = x.numel() // x.shape[-1], len(gate_weight)
+    y = torch.empty((*x.shape[:-1], N), dtype=x.dtype, device=x.device)
+    if M > _FEW:
+        gate, up = F.linear(x, gate_weight), F.linear(x, up_weight)
+        gate_kernel[(cdiv(y.numel(), _BLOCK),)](
+            gate, up, y, y.numel(), ACTIVATION=activation, BLOCK=_BLOCK
+        )
+        return y
+    x, gate, up = rows_of(x), rows_of(gate_weight), rows_of(up_weight)
+    K = x.shape[1]
+    tile = tiling(M, 2 * N, x.dtype, is_hopper=is_hopper(x))
+    block = tile.columns // 2
+    gated_linear_kernel[(cdiv(M, tile.rows) * cdiv(N, block),)](
+        x,
+        gate,
+        up,
+        y,
+        M,
+        N,
+        K,
+        x.stride(0),
+        gate.stride(0),
+        up.stride(0),
+        EVEN_K=K % tile.depth == 0,
+        ACTIVATION=activation,
+        PRECISION=dot_precision(x.dtype),
+        **tile.meta() | {"BLOCK_N": block},
+    )
+    return y
+
+
+@launched("gated_linear_backward", lambda grads, *args: _takes(*args))
+def gated_linear_backward(
+    grads: Sequence[Tensor], x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str
+) -> list[Tensor]:
+    x_NE = x.reshape(-1, x.shape[-1])
+    grad = grads[0].reshape(len(x_NE), len(gate_weight)).contiguous()
+    gate, up = F.linear(x_NE, gate_weight), F.linear(x_NE, up_weight)
+    grad_gate, grad_up = torch.empty_like(gate), torch.empty_like(up)
+    gated_backward_kernel[(cdiv(gate.numel(), _BLOCK),)](
+        grad, gate, up, grad_gate, grad_up, gate.numel(), ACTIVATION=activation, BLOCK=_BLOCK
+    )
+    grad_x = torch.addmm(grad_gate @ gate_weight, grad_up, up_weight)
+    return [grad_x.reshape(x.shape), grad_gate.t() @ x_NE, grad_up.t() @ x_NE]

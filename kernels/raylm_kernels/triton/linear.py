@@ -1,0 +1,156 @@
+"""activation(x W^T + bias) + residual in one kernel, a single row normalised on the way: what
+`norm_linear`, `layer_norm_linear` and `linear_add` have in common."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from raylm_kernels.triton.activation import activated
+from raylm_kernels.triton.gemm import (
+    cdiv,
+    contiguous,
+    described,
+    described_product,
+    describes,
+    halves,
+    is_hopper,
+    normed_product,
+    place,
+    processors,
+    product,
+    rows_of,
+    tiling,
+)
+from raylm_kernels.triton.launched import dot_precision
+
+
+@triton.jit
+def finished(
+    acc,
+    bias_ptr,
+    residual,
+    row,
+    column,
+    M,
+    N,
+    ACTIVATION: tl.constexpr,
+    DESCRIBED: tl.constexpr,
+):
+    """activation(acc + bias) + residual, of which acc is the block at row and column."""
+    rows, columns = row + tl.arange(0, acc.shape[0]), column + tl.arange(0, acc.shape[1])
+    if bias_ptr is not None:
+        acc += tl.load(bias_ptr + columns, columns < N, other=0.0).to(tl.float32)[None, :]
+    acc = activated(acc, ACTIVATION)
+    if residual is not None:
+        if DESCRIBED:
+            acc += residual.load([row, column]).to(tl.float32)
+        else:
+            at = rows.to(tl.int64)[:, None] * N + columns[None, :]
+            inside = (rows < M)[:, None] & (columns < N)[None, :]
+            acc += tl.load(residual + at, inside, other=0.0).to(tl.float32)
+    return acc
+
+
+@triton.jit
+def linear_kernel(
+    x,
+    w,
+    y,
+    bias_ptr,
+    residual,
+    norm_ptr,
+    eps,
+    M,
+    N,
+    K,
+    x_stride,
+    w_stride,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    GROUP: tl.constexpr,
+    EVEN_K: tl.constexpr,
+    DESCRIBED: tl.constexpr,
+    ACTIVATION: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    tiles = tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
+    for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=DESCRIBED):
+        row, column = place(tile, M, N, BLOCK_M, BLOCK_N, GROUP)
+        if DESCRIBED:
+            acc = described_product(x, w, row, column, K, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION)
+            left, right = halves(acc)  # one after the other, for lack of shared memory
+            left = finished(left, bias_ptr, residual, row, column, M, N, ACTIVATION, DESCRIBED)
+            y.store([row, column], left.to(y.dtype))
+            column += BLOCK_N // 2
+            right = finished(right, bias_ptr, residual, row, column, M, N, ACTIVATION, DESCRIBED)
+            y.store([row, column], right.to(y.dtype))
+        else:
+            rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
+            x_ptrs = x + rows.to(tl.int64) * x_stride
+            w_ptrs = w + columns.to(tl.int64) * w_stride
+            if norm_ptr is not None:
+                acc = normed_product(x, norm_ptr, w_ptrs, columns < N, K, eps, BLOCK_K, EVEN_K)
+            else:
+                acc = product(x_ptrs, w_ptrs, rows < M, columns < N, K, BLOCK_K, EVEN_K, PRECISION)
+            acc = finished(acc, bias_ptr, residual, row, column, M, N, ACTIVATION, DESCRIBED)
+            at = rows.to(tl.int64)[:, None] * N + columns[None, :]
+            inside = (rows < M)[:, None] & (columns < N)[None, :]
+            tl.store(y + at, acc.to(y.dtype.element_ty), inside)
+
+
+def linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    residual: Tensor | None = None,
+    norm_weight: Tensor | None = None,
+    activation: str = "none",
+    eps: float = 0.0,
+) -> Tensor:
+    """With `norm_weight`, of rms_norm(x), which must be a single row."""
+    flat, weight = rows_of(x), rows_of(weight)
+    (M, K), N = flat.shape, len(weight)
+    dtype = x.dtype if residual is None else torch.promote_types(x.dtype, residual.dtype)
+    y = torch.empty((*x.shape[:-1], N), dtype=dtype, device=x.device)
+    bias, residual = contiguous(bias), contiguous(residual)
+    tile = tiling(M, N, x.dtype, is_hopper=is_hopper(x))
+    programs = cdiv(M, tile.rows) * cdiv(N, tile.columns)
+    operands: tuple[Any, ...] = flat, weight, y, residual
+    if is_described := tile.rows > 64 and is_hopper(x) and describes(flat, weight, y.view(M, N)):
+        programs = min(programs, processors(x))
+        half = tile.columns // 2
+        if residual is not None:  # for which there must be shared memory
+            tile = replace(tile, stages=tile.stages - 1)
+            residual = described(residual.view(M, N), tile.rows, half)
+        operands = (
+            described(flat, tile.rows, tile.depth),
+            described(weight, tile.columns, tile.depth),
+            described(y.view(M, N), tile.rows, half),
+            residual,
+        )
+    x_operand, w_operand, y_operand, residual_operand = operands
+    linear_kernel[(programs,)](
+        x_operand,
+        w_operand,
+        y_operand,
+        bias,
+        residual_operand,
+        contiguous(norm_weight),
+        eps,
+        M,
+        N,
+        K,
+        flat.stride(0),
+        weight.stride(0),
+        EVEN_K=K % tile.depth == 0,
+        DESCRIBED=is_described,
+        ACTIVATION=activation,
+        PRECISION=dot_precision(x.dtype),
+        **tile.meta(),
+    )
+    return y

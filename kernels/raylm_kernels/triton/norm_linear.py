@@ -1,0 +1,104 @@
+"""A norm, a linear layer and an activation.
+
+The rms_norm of a single row is folded into the product: x is multiplied by the norm's weight as it
+is read, the results by the row's rstd. More rows are normalised by a kernel of their own, in as
+little as 3 % of the time: the products then need not touch their operands between memory and tensor
+cores, and none of their programs does again what others do. So is the row of a layer_norm, whose
+mean would have to be taken from the products, with a loss of digits.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from raylm_kernels import registry
+from raylm_kernels.reference import fused, norm
+from raylm_kernels.triton.launched import launched
+from raylm_kernels.triton.linear import linear
+from raylm_kernels.triton.linear_backward import activation_backward, linear_backward
+from raylm_kernels.triton.normalised import fits, normalised
+
+
+def _takes_rms(
+    x: Tensor, norm_weight: Tensor, weight: Tensor, bias: Tensor | None, activation: str, eps: float
+) -> bool:
+    return fits(x) and weight.dtype == x.dtype and len(weight) > 0
+
+
+def _takes_layer(
+    x: Tensor,
+    norm_weight: Tensor,
+    norm_bias: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str,
+    eps: float,
+) -> bool:
+    return fits(x) and weight.dtype == x.dtype and len(weight) > 0
+
+
+@launched(norm.norm_linear, _takes_rms)
+def norm_linear(
+    x: Tensor, norm_weight: Tensor, weight: Tensor, bias: Tensor | None, activation: str, eps: float
+) -> Tensor:
+    if x.numel() == x.shape[-1]:
+        return linear(x, weight, bias, None, norm_weight, activation, eps)
+    normed = normalised(x, norm_weight, None, eps, centred=False)
+    return linear(normed, weight, bias, activation=activation)
+
+
+@launched("norm_linear_backward", lambda grads, *args: _takes_rms(*args))
+def norm_linear_backward(
+    grads: Sequence[Tensor],
+    x: Tensor,
+    norm_weight: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str,
+    eps: float,
+) -> list[Tensor]:
+    normed = normalised(x, norm_weight, None, eps, centred=False)
+    grad_normed, *of_linear = _through_linear(grads[0], normed, weight, bias, activation)
+    of_norm = registry.call("rms_norm_backward", ([grad_normed], x, norm_weight, eps))
+    return [*of_norm, *of_linear]
+
+
+@launched(fused.layer_norm_linear, _takes_layer)
+def layer_norm_linear(
+    x: Tensor,
+    norm_weight: Tensor,
+    norm_bias: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str,
+    eps: float,
+) -> Tensor:
+    normed = normalised(x, norm_weight, norm_bias, eps, centred=True)
+    return linear(normed, weight, bias, activation=activation)
+
+
+@launched("layer_norm_linear_backward", lambda grads, *args: _takes_layer(*args))
+def layer_norm_linear_backward(
+    grads: Sequence[Tensor],
+    x: Tensor,
+    norm_weight: Tensor,
+    norm_bias: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str,
+    eps: float,
+) -> list[Tensor]:
+    normed = normalised(x, norm_weight, norm_bias, eps, centred=True)
+    grad_normed, *of_linear = _through_linear(grads[0], normed, weight, bias, activation)
+    of_norm = registry.call("layer_norm_backward", ([grad_normed], x, norm_weight, norm_bias, eps))
+    return [*of_norm, *of_linear]
+
+
+def _through_linear(
+    grad: Tensor, normed: Tensor, weight: Tensor, bias: Tensor | None, activation: str
+) -> list[Tensor]:
+    """The gradients of activation(normed W^T + bias), by all three."""
+    if activation != "none":
+        grad = activation_backward(grad, F.linear(normed, weight, bias), activation)
+    return linear_backward(grad, normed, weight, bias)
