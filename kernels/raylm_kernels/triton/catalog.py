@@ -1,5 +1,5 @@
 """Every implementation in Triton: importing it registers them."""
 
-from raylm_kernels.triton import gated
+from raylm_kernels.triton import gated, packed_linear
 
-IMPLEMENTATIONS = (gated,)
+IMPLEMENTATIONS = (gated, packed_linear)
