@@ -1,5 +1,6 @@
 """A linear layer over packed int4 weights, which are made 16-bit floats in registers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from raylm_kernels.reference import linear
 from raylm_kernels.reference.linear import PACKED_INPUTS
 from raylm_kernels.triton.dequantize import centred_nibbles, scaled
 from raylm_kernels.triton.launched import dot_precision, launched
+from raylm_kernels.triton.splits import add_splits, splits_of
 
 
 @triton.jit
@@ -90,12 +92,30 @@ def packed_int4_linear_kernel(
 
 
 @triton.jit
-def add_splits_kernel(parts_ptr, y_ptr, size, SPLITS: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    y = tl.zeros((BLOCK,), tl.float32)
-    for split in tl.static_range(SPLITS):
-        y += tl.load(parts_ptr + split * size + at, at < size, 0.0)
-    tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), at < size)
+def unpack_kernel(
+    words_ptr,
+    grids_ptr,
+    weight_ptr,
+    N,
+    K,
+    BLOCKS,
+    GROUP: tl.constexpr,
+    GRID_DTYPE: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+):
+    block = tl.program_id(0) % BLOCKS
+    n = tl.program_id(0) // BLOCKS * BLOCK_N + tl.arange(0, BLOCK_N)
+    inner = tl.arange(0, 32)
+    words_at = words_ptr + n.to(tl.int64)[:, None] * (BLOCKS * 32) + block * 32 + inner[None, :]
+    codes = centred_nibbles(tl.load(words_at, n[:, None] < N, 0), tl.float32)
+    for plane in tl.static_range(4):
+        k = block * 128 + plane * 32
+        known = (n < N) & (k < K)
+        pair = tl.load(grids_ptr + _group_of(block, plane, GROUP) * N + n, known, 0)
+        scale, offset = _halves(pair, GRID_DTYPE)
+        w = codes[plane] * scale.to(tl.float32)[:, None] + offset.to(tl.float32)[:, None]
+        at = n.to(tl.int64)[:, None] * K + k + inner[None, :]
+        tl.store(weight_ptr + at, w.to(weight_ptr.dtype.element_ty), known[:, None])
 
 
 class Config(NamedTuple):
@@ -107,30 +127,17 @@ class Config(NamedTuple):
     has_weight_first: bool
 
 
-_PROGRAMS = 3 * 132
-
-
 def config(rows: int, outputs: int, blocks: int, bits: int) -> Config:
     """Up to 32 rows it is the weights' bytes that take time, so that many programs read them."""
     if bits == 32:
         return Config(16 if rows <= 16 else 64, 64, 4, 2, 1, False)
     if rows <= 32:
-        splits = min(max(1, round(_PROGRAMS / triton.cdiv(outputs, 128))), max(1, blocks // 8), 8)
+        splits = splits_of(triton.cdiv(outputs, 128), blocks)
         return Config(16 if rows <= 16 else 32, 128, 4, 5, splits, False)
     if rows <= 128:
-        block_m = 64 if rows <= 64 else 128
-        splits = min(max(1, 264 // triton.cdiv(outputs, 64)), max(1, blocks // 8), 4)
-        return Config(block_m, 64, 4, 3, splits, True)
+        splits = splits_of(triton.cdiv(outputs, 64), blocks)
+        return Config(64 if rows <= 64 else 128, 64, 4, 3, splits, True)
     return Config(256, 128, 8, 3, 1, True)
-
-
-def add_splits(parts: Tensor, y: Tensor) -> Tensor:
-    """The sum of parts_SMN, into y."""
-    size = y.numel()
-    add_splits_kernel[(triton.cdiv(size, 512),)](
-        parts, y, size, SPLITS=parts.shape[0], BLOCK=512, num_warps=4
-    )
-    return y
 
 
 _GRID_DTYPES = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
@@ -172,3 +179,33 @@ def packed_int4_linear(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
         num_stages=tiles.stages,
     )
     return y if tiles.splits == 1 else add_splits(parts, y)
+
+
+@launched(
+    "packed_int4_linear_backward",
+    lambda grads, x, packed, grids: grads[0].numel() > 0 and _takes(x, packed, grids),
+)
+def packed_int4_linear_backward(
+    grads: Sequence[Tensor], x: Tensor, packed: Tensor, grids: Tensor
+) -> list[Tensor]:
+    """The weight is made whole for a product that is cuBLAS's own."""
+    return [grads[0].to(x.dtype) @ unpacked(packed, grids, x.shape[-1], x.dtype)]
+
+
+def unpacked(packed: Tensor, grids: Tensor, inputs: int, dtype: torch.dtype) -> Tensor:
+    words, pairs = packed.contiguous().view(torch.int16), grids.contiguous().view(torch.int32)
+    outputs, blocks = len(words), words.shape[1] // 32
+    weight = packed.new_empty(outputs, inputs, dtype=dtype)
+    unpack_kernel[(blocks * triton.cdiv(outputs, 64),)](
+        words,
+        pairs,
+        weight,
+        outputs,
+        inputs,
+        blocks,
+        GROUP=inputs // len(grids),
+        GRID_DTYPE=_GRID_DTYPES[grids.dtype],
+        BLOCK_N=64,
+        num_warps=4,
+    )
+    return weight
