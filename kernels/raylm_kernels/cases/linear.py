@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from raylm_kernels.cases.draw import Arguments, Cases, Draw
-from raylm_kernels.cases.rows import rows
+from raylm_kernels.cases.rows import rows as rows_of
 from raylm_kernels.reference.linear import pack_int4
 
 _SIZES = ((1, 32, 32), (5, 96, 64), (12, 160, 576), (0, 32, 32), (17, 33, 160), (70, 48, 96))
@@ -63,7 +63,7 @@ def _fp8_linear(draw: Draw) -> Iterator[Arguments]:
 
 
 def _rows(draw: Draw) -> Iterator[Arguments]:
-    for x in rows(draw):
+    for x in rows_of(draw):
         if x.numel() > 64:
             x[-1] = 0  # a row without a scale
         yield (x,)

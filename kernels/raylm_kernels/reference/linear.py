@@ -95,7 +95,7 @@ def packed_int4_linear(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
     """x W^T of W_NK = (code - 8) * scale + offset, packed by `pack_int4`: half a byte a weight, and
     a scale and an offset for every 32 inputs of a row or more."""
     codes = unpack_int4(packed, x.shape[-1])
-    scales, offsets = wide(grids).permute(2, 1, 0).contiguous().unbind()
+    scales, offsets = grids.to(wide(x).dtype).permute(2, 1, 0).contiguous().unbind()
     groups = codes.reshape(*scales.shape, -1).to(scales.dtype) - 8
     weight = (groups * scales[..., None] + offsets[..., None]).flatten(1)
-    return linear(wide(x), weight.to(wide(x).dtype)).to(x.dtype)
+    return linear(wide(x), weight).to(x.dtype)

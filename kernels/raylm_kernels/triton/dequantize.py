@@ -64,17 +64,17 @@ _FP16_BYTES = tl.constexpr("""
 
 
 @triton.jit
-def centred_nibbles(words, DTYPE: tl.constexpr):
+def centred_nibbles(words, dtype: tl.constexpr):
     """The four codes of 4 bits in each 16-bit word, less 8, the lowest first."""
-    if IS_INTERPRETED or DTYPE == tl.float32:
-        return (
-            ((words & 15) - 8).to(DTYPE),
-            ((words >> 4 & 15) - 8).to(DTYPE),
-            ((words >> 8 & 15) - 8).to(DTYPE),
-            ((words >> 12 & 15) - 8).to(DTYPE),
+    if IS_INTERPRETED or dtype == tl.float32:
+        codes = (
+            ((words & 15) - 8).to(dtype),
+            ((words >> 4 & 15) - 8).to(dtype),
+            ((words >> 8 & 15) - 8).to(dtype),
+            ((words >> 12 & 15) - 8).to(dtype),
         )
-    elif DTYPE == tl.bfloat16:
-        return tl.inline_asm_elementwise(
+    elif dtype == tl.bfloat16:
+        codes = tl.inline_asm_elementwise(
             _BF16_NIBBLES,
             "=r,=r,=r,=r,r",
             [words],
@@ -83,7 +83,7 @@ def centred_nibbles(words, DTYPE: tl.constexpr):
             pack=2,
         )
     else:
-        return tl.inline_asm_elementwise(
+        codes = tl.inline_asm_elementwise(
             _FP16_NIBBLES,
             "=r,=r,=r,=r,r",
             [words],
@@ -91,31 +91,33 @@ def centred_nibbles(words, DTYPE: tl.constexpr):
             is_pure=True,
             pack=2,
         )
+    return codes
 
 
 @triton.jit
-def from_bytes(codes, DTYPE: tl.constexpr):
+def from_bytes(codes, dtype: tl.constexpr):
     """Of int8 codes, or uint8 ones below 128."""
-    if IS_INTERPRETED or DTYPE == tl.float32:
-        return codes.to(DTYPE)
-    elif DTYPE == tl.bfloat16:
-        return tl.inline_asm_elementwise(
+    if IS_INTERPRETED or dtype == tl.float32:
+        values = codes.to(dtype)
+    elif dtype == tl.bfloat16:
+        values = tl.inline_asm_elementwise(
             _BF16_BYTES, "=r,=r,r", [codes], tl.bfloat16, is_pure=True, pack=4
         )
     else:
-        return tl.inline_asm_elementwise(
+        values = tl.inline_asm_elementwise(
             _FP16_BYTES, "=r,=r,r", [codes], tl.float16, is_pure=True, pack=4
         )
+    return values
 
 
 @triton.jit
-def scaled(codes, scale, offset, DTYPE: tl.constexpr):
-    """code * scale + offset in `DTYPE`, rounded once."""
-    scale, offset = scale.to(DTYPE), offset.to(DTYPE)
-    if IS_INTERPRETED or DTYPE == tl.float32:
-        return codes * scale + offset
-    elif DTYPE == tl.bfloat16:
-        return tl.inline_asm_elementwise(
+def scaled(codes, scale, offset, dtype: tl.constexpr):
+    """code * scale + offset in `dtype`, rounded once."""
+    scale, offset = scale.to(dtype), offset.to(dtype)
+    if IS_INTERPRETED or dtype == tl.float32:
+        weight = codes * scale + offset
+    elif dtype == tl.bfloat16:
+        weight = tl.inline_asm_elementwise(
             "fma.rn.bf16x2 $0, $1, $2, $3;",
             "=r,r,r,r",
             [codes, scale, offset],
@@ -124,7 +126,7 @@ def scaled(codes, scale, offset, DTYPE: tl.constexpr):
             pack=2,
         )
     else:
-        return tl.inline_asm_elementwise(
+        weight = tl.inline_asm_elementwise(
             "fma.rn.f16x2 $0, $1, $2, $3;",
             "=r,r,r,r",
             [codes, scale, offset],
@@ -132,3 +134,4 @@ def scaled(codes, scale, offset, DTYPE: tl.constexpr):
             is_pure=True,
             pack=2,
         )
+    return weight

@@ -133,7 +133,7 @@ def _processors(device: torch.device) -> int:
 
 @triton.jit
 def _to_fp8(x):
-    """To the nearest, of two the even one, which the interpreter gets right of exact numbers alone."""
+    """To the nearest, ties to even, which the interpreter gets right of exact numbers alone."""
     if IS_INTERPRETED:
         bits = x.to(tl.int32, bitcast=True)
         bits = (bits + 0x7FFFF + (bits >> 20 & 1)) & -0x100000

@@ -26,11 +26,12 @@ def _halves(pair, DTYPE: tl.constexpr):
 def _group_of(block, PLANE: tl.constexpr, GROUP: tl.constexpr):
     """Of a plane of 32 inputs; planes of one group ask for its grid in the same words."""
     if 128 % GROUP == 0:
-        return block * (128 // GROUP) + PLANE * 32 // GROUP
+        group = block * (128 // GROUP) + PLANE * 32 // GROUP
     elif GROUP % 128 == 0:
-        return block // (GROUP // 128)
+        group = block // (GROUP // 128)
     else:
-        return (block * 128 + PLANE * 32) // GROUP
+        group = (block * 128 + PLANE * 32) // GROUP
+    return group
 
 
 @triton.jit
