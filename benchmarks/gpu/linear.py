@@ -1,6 +1,7 @@
 """Linear layers over weights of few bits, as Llama 3's feed-forward layers have them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -62,6 +63,13 @@ def _wide(x: Tensor) -> Tensor:
     return _wides[tuple(x.shape)]
 
 
+def _unpacked(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
+    """cuBLAS over a weight that is made whole first."""
+    from raylm_kernels.triton.packed_linear import unpacked
+
+    return F.linear(x, unpacked(packed, grids, x.shape[-1], x.dtype))
+
+
 def _scaled_mm(
     x: Tensor,
     x_scales: Tensor,
@@ -103,7 +111,8 @@ def _packed_row(
 ) -> Row:
     nbytes = outputs * inputs // 2 + 4 * outputs * inputs // group
     arguments = _packed(rows, outputs, inputs, group)
-    return _row("packed_int4_linear", rows, outputs, inputs, arguments, nbytes, least, f", {group}")
+    row = _row("packed_int4_linear", rows, outputs, inputs, arguments, nbytes, least, f", {group}")
+    return replace(row, rivals={**row.rivals, "unpacked": _unpacked}) if rows >= 64 else row
 
 
 def _int8_row(op: str, rows: int, outputs: int, inputs: int, least: float | None = None) -> Row:
