@@ -67,11 +67,12 @@ _FP16_BYTES = tl.constexpr("""
 def centred_nibbles(words, dtype: tl.constexpr):
     """The four codes of 4 bits in each 16-bit word, less 8, the lowest first."""
     if IS_INTERPRETED or dtype == tl.float32:
+        # Floats are subtracted: ptxas 12.8 loses the constant of some packed 16-bit additions.
         codes = (
-            ((words & 15) - 8).to(dtype),
-            ((words >> 4 & 15) - 8).to(dtype),
-            ((words >> 8 & 15) - 8).to(dtype),
-            ((words >> 12 & 15) - 8).to(dtype),
+            (words & 15).to(dtype) - 8.0,
+            (words >> 4 & 15).to(dtype) - 8.0,
+            (words >> 8 & 15).to(dtype) - 8.0,
+            (words >> 12 & 15).to(dtype) - 8.0,
         )
     elif dtype == tl.bfloat16:
         codes = tl.inline_asm_elementwise(
@@ -135,3 +136,12 @@ def scaled(codes, scale, offset, dtype: tl.constexpr):
             pack=2,
         )
     return weight
+
+
+@triton.jit
+def planes_of(grid):
+    """The four columns of what lies beside them: of scales of four groups of inputs, say."""
+    even, odd = tl.split(grid.reshape(grid.shape[0], 2, 2))
+    first, third = tl.split(even)
+    second, fourth = tl.split(odd)
+    return first, second, third, fourth

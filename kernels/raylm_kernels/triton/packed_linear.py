@@ -104,19 +104,20 @@ def unpack_kernel(
     GRID_DTYPE: tl.constexpr,
     BLOCK_N: tl.constexpr,
 ):
+    DTYPE: tl.constexpr = weight_ptr.dtype.element_ty
     block = tl.program_id(0) % BLOCKS
     n = tl.program_id(0) // BLOCKS * BLOCK_N + tl.arange(0, BLOCK_N)
     inner = tl.arange(0, 32)
     words_at = words_ptr + n.to(tl.int64)[:, None] * (BLOCKS * 32) + block * 32 + inner[None, :]
-    codes = centred_nibbles(tl.load(words_at, n[:, None] < N, 0), tl.float32)
+    codes = centred_nibbles(tl.load(words_at, n[:, None] < N, 0), DTYPE)
     for plane in tl.static_range(4):
         k = block * 128 + plane * 32
         known = (n < N) & (k < K)
         pair = tl.load(grids_ptr + _group_of(block, plane, GROUP) * N + n, known, 0)
         scale, offset = _halves(pair, GRID_DTYPE)
-        w = codes[plane] * scale.to(tl.float32)[:, None] + offset.to(tl.float32)[:, None]
+        w = scaled(codes[plane], scale[:, None], offset[:, None], DTYPE)
         at = n.to(tl.int64)[:, None] * K + k + inner[None, :]
-        tl.store(weight_ptr + at, w.to(weight_ptr.dtype.element_ty), known[:, None])
+        tl.store(weight_ptr + at, w, known[:, None])
 
 
 class Config(NamedTuple):
@@ -128,15 +129,20 @@ class Config(NamedTuple):
     has_weight_first: bool
 
 
-def config(rows: int, outputs: int, blocks: int, bits: int) -> Config:
+WHOLE_FROM = 1024
+"""Rows from which making the weight whole, for a product that is cuBLAS's own, is the faster."""
+
+
+def config(rows: int, outputs: int, inputs: int, bits: int) -> Config:
     """Up to 32 rows it is the weights' bytes that take time, so that many programs read them."""
+    steps = triton.cdiv(inputs, PACKED_INPUTS)
     if bits == 32:
         return Config(16 if rows <= 16 else 64, 64, 4, 2, 1, False)
     if rows <= 32:
-        splits = splits_of(triton.cdiv(outputs, 128), blocks)
-        return Config(16 if rows <= 16 else 32, 128, 4, 5, splits, False)
+        splits = splits_of(triton.cdiv(outputs, 128), steps)
+        return Config(16 if rows <= 16 else 32, 128, 4, 4, splits, False)
     if rows <= 128:
-        splits = splits_of(triton.cdiv(outputs, 64), blocks)
+        splits = splits_of(triton.cdiv(outputs, 64), steps)
         return Config(64 if rows <= 64 else 128, 64, 4, 3, splits, True)
     return Config(256, 128, 8, 3, 1, True)
 
@@ -150,11 +156,17 @@ def _takes(x: Tensor, packed: Tensor, grids: Tensor) -> bool:
 
 @launched(linear.packed_int4_linear, _takes)
 def packed_int4_linear(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
+    rows, bits = x.numel() // x.shape[-1], 8 * x.dtype.itemsize
+    if bits == 16 and rows >= WHOLE_FROM:
+        return x @ unpacked(packed, grids, x.shape[-1], x.dtype).t()
+    return tiled(x, packed, grids, config(rows, len(packed), x.shape[-1], bits))
+
+
+def tiled(x: Tensor, packed: Tensor, grids: Tensor, tiles: Config) -> Tensor:
     inputs, outputs = x.shape[-1], packed.shape[0]
     rows = x.numel() // inputs
     words, pairs = packed.contiguous().view(torch.int16), grids.contiguous().view(torch.int32)
     blocks = words.shape[1] // 32
-    tiles = config(rows, outputs, blocks, 8 * x.dtype.itemsize)
     y = x.new_empty(*x.shape[:-1], outputs)
     parts = y if tiles.splits == 1 else x.new_empty(tiles.splits, *y.shape, dtype=torch.float32)
     programs = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)

@@ -9,10 +9,22 @@ from torch import Tensor
 
 from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import linear
+from raylm_kernels.triton.dequantize import planes_of
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.splits import add_splits, splits_of
+from raylm_kernels.triton.weight_only_linear import dequantized
 
 _NEAREST = tl.constexpr(12582912.0)  # 1.5 * 2^23: added to a small number, its fraction is rounded
+
+
+@triton.jit
+def _rounded_groups(x):
+    """Codes, still fp32, and scales of groups in rows. To be compiled without fusing the product
+    and the sum that round."""
+    largest = tl.max(tl.abs(x), axis=1)
+    factor = tl.where(largest > 0, tl.div_rn(127.0, tl.where(largest > 0, largest, 1.0)), 0.0)
+    codes = (x * factor[:, None] + _NEAREST) - _NEAREST
+    return codes, tl.div_rn(largest, 127.0)
 
 
 @triton.jit
@@ -24,15 +36,22 @@ def round_kernel(
     at = group[:, None] * 32 + tl.arange(0, 32)[None, :]
     known = group < M * GROUPS
     x = tl.load(x_ptr + at, known[:, None], 0.0).to(tl.float32)
-    largest = tl.max(tl.abs(x), axis=1)
-    factor = tl.where(largest > 0, tl.div_rn(127.0, tl.where(largest > 0, largest, 1.0)), 0.0)
-    codes = (x * factor[:, None] + _NEAREST) - _NEAREST
-    scales = tl.div_rn(largest, 127.0)
+    codes, scales = _rounded_groups(x)
     tl.store(codes_ptr + at, codes.to(tl.int8), known[:, None])
     by_row = group % GROUPS * M + group // GROUPS
     tl.store(scales_ptr + by_row, scales, known)
     if HAS_SUMS:
         tl.store(sums_ptr + by_row, tl.sum(codes, axis=1) * scales, known)
+
+
+@triton.jit
+def on_grid_kernel(x_ptr, rounded_ptr, groups, BLOCK: tl.constexpr):
+    group = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    at = group[:, None] * 32 + tl.arange(0, 32)[None, :]
+    known = group[:, None] < groups
+    codes, scales = _rounded_groups(tl.load(x_ptr + at, known, 0.0).to(tl.float32))
+    rounded = codes * scales[:, None]
+    tl.store(rounded_ptr + at, rounded.to(rounded_ptr.dtype.element_ty), known)
 
 
 @triton.jit
@@ -48,11 +67,15 @@ def quantized_linear_kernel(
     N,
     GROUPS,
     SPLIT_GROUPS,
+    IS_WHOLE: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     GROUPED: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
-    """y[s, M, N] of split s over the groups. A group's products are summed in int32, exactly."""
+    """y[s, M, N] of split s over the groups. A group's products are summed in int32, exactly. The
+    weight is the left factor, for a thread has few rows of a sum and many columns. The loop is told
+    its stages, so that it fetches early what enters no product, too."""
     tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     tile, split = tl.program_id(0), tl.program_id(1)
     place_m, place_n = tl.swizzle2d(tile % tiles_m, tile // tiles_m, tiles_m, tiles_n, GROUPED)
@@ -61,19 +84,29 @@ def quantized_linear_kernel(
     inner = tl.arange(0, 32)
     x_at = x_ptr + m.to(tl.int64)[:, None] * (GROUPS * 32) + inner[None, :]
     codes_at = codes_ptr + n.to(tl.int64)[:, None] * (GROUPS * 32) + inner[None, :]
-    acc = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
-    for group in range(split * SPLIT_GROUPS, tl.minimum(GROUPS, (split + 1) * SPLIT_GROUPS)):
-        x = tl.load(x_at + group * 32, m[:, None] < M, 0)
-        codes = tl.load(codes_at + group * 32, n[:, None] < N, 0)
-        x_scale = tl.load(x_scales_ptr + group * M + m, m < M, 0.0)
-        scale = tl.load(scales_ptr + n * GROUPS + group, n < N, 0.0).to(tl.float32)
-        acc += tl.dot(x, codes.T).to(tl.float32) * (x_scale[:, None] * scale[None, :])
+    grid_at = n[:, None] * GROUPS + tl.arange(0, 4)[None, :]
+    acc = tl.zeros((BLOCK_N, BLOCK_M), tl.float32)
+    last = tl.minimum(GROUPS, (split + 1) * SPLIT_GROUPS)
+    for first in tl.range(split * SPLIT_GROUPS, last, 4, num_stages=STAGES):
+        inside = (n[:, None] < N) & ((first + tl.arange(0, 4)[None, :] < GROUPS) | IS_WHOLE)
+        scales = planes_of(tl.load(scales_ptr + grid_at + first, inside, 0.0))
         if minima_ptr is not None:
-            x_sum = tl.load(x_sums_ptr + group * M + m, m < M, 0.0)
-            minimum = tl.load(minima_ptr + n * GROUPS + group, n < N, 0.0).to(tl.float32)
-            acc += x_sum[:, None] * minimum[None, :]
+            minima = planes_of(tl.load(minima_ptr + grid_at + first, inside, 0.0))
+        for plane in tl.static_range(4):
+            group = first + plane
+            known = (m < M) & ((group < GROUPS) | IS_WHOLE)
+            x = tl.load(x_at + group * 32, known[:, None], 0)
+            codes = tl.load(
+                codes_at + group * 32, ((n < N) & ((group < GROUPS) | IS_WHOLE))[:, None], 0
+            )
+            x_scale = tl.load(x_scales_ptr + group * M + m, known, 0.0)
+            scale = scales[plane].to(tl.float32)
+            acc += tl.dot(codes, x.T).to(tl.float32) * (scale[:, None] * x_scale[None, :])
+            if minima_ptr is not None:
+                x_sum = tl.load(x_sums_ptr + group * M + m, known, 0.0)
+                acc += minima[plane].to(tl.float32)[:, None] * x_sum[None, :]
     y_at = y_ptr + (split * M + m).to(tl.int64)[:, None] * N + n[None, :]
-    tl.store(y_at, acc, (m[:, None] < M) & (n[None, :] < N))
+    tl.store(y_at, acc.T, (m[:, None] < M) & (n[None, :] < N))
 
 
 class Config(NamedTuple):
@@ -85,12 +118,15 @@ class Config(NamedTuple):
 
 
 def config(rows: int, outputs: int, groups: int) -> Config:
-    if rows <= 32:
-        splits = splits_of(triton.cdiv(outputs, 64), groups // 4)
-        return Config(16 if rows <= 16 else 32, 64, 4, 6, splits)
+    steps = triton.cdiv(groups, 4)
+    if rows <= 16:
+        return Config(16, 128, 4, 4, splits_of(triton.cdiv(outputs, 128), steps))
     if rows <= 128:
-        return Config(64, 64, 4, 4, splits_of(triton.cdiv(outputs, 32), groups // 4))
-    return Config(128, 128, 8, 4, 1)
+        return Config(64, 64, 4, 4, splits_of(triton.cdiv(outputs, 32), steps))
+    return Config(64, 128, 8, 3, 1)
+
+
+WHOLE_FROM = 256
 
 
 def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> bool:
@@ -99,6 +135,15 @@ def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> b
 
 @launched(linear.quantized_linear, _takes)
 def quantized_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor:
+    """With many rows of 16 bits, numbers that are rounded to the same grids are multiplied as such:
+    a scale for each 32 products costs more than the faster ones in int8 gain."""
+    if x.dtype != torch.float32 and x.numel() >= WHOLE_FROM * x.shape[-1]:
+        weight = dequantized(codes, scales, minima, x.dtype)
+        return _product(_on_grid(x.contiguous()), weight)
+    return _in_int8(x, codes, scales, minima)
+
+
+def _in_int8(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor:
     outputs, inputs = codes.shape
     rows, groups = x.numel() // inputs, inputs // GROUP
     x_codes, x_scales, x_sums = _rounded(x.contiguous(), rows, groups, has_sums=minima is not None)
@@ -117,14 +162,33 @@ def quantized_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | 
         rows,
         outputs,
         groups,
-        triton.cdiv(groups, tiles.splits),
+        4 * triton.cdiv(triton.cdiv(groups, 4), tiles.splits),
+        IS_WHOLE=groups % 4 == 0,
         BLOCK_M=tiles.block_m,
         BLOCK_N=tiles.block_n,
         GROUPED=8,
         num_warps=tiles.warps,
-        num_stages=tiles.stages,
+        STAGES=tiles.stages,
     )
     return y if tiles.splits == 1 else add_splits(parts, y)
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    """x W^T in fp32."""
+    if not x.is_cuda:
+        return x.float() @ weight.float().t()
+    y = torch.mm(x.view(-1, x.shape[-1]), weight.t(), out_dtype=torch.float32)
+    return y.view(*x.shape[:-1], len(weight))
+
+
+def _on_grid(x: Tensor) -> Tensor:
+    """x rounded to 8 bits per 32."""
+    rounded = torch.empty_like(x)
+    groups = x.numel() // GROUP
+    on_grid_kernel[(triton.cdiv(groups, 64),)](
+        x, rounded, groups, BLOCK=64, num_warps=4, enable_fp_fusion=False
+    )
+    return rounded
 
 
 def _rounded(x: Tensor, rows: int, groups: int, *, has_sums: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -132,6 +196,15 @@ def _rounded(x: Tensor, rows: int, groups: int, *, has_sums: bool) -> tuple[Tens
     scales = x.new_empty(groups, rows, dtype=torch.float32)
     sums = torch.empty_like(scales) if has_sums else scales
     round_kernel[(triton.cdiv(rows * groups, 64),)](
-        x, codes, scales, sums, rows, groups, HAS_SUMS=has_sums, BLOCK=64, num_warps=4
+        x,
+        codes,
+        scales,
+        sums,
+        rows,
+        groups,
+        HAS_SUMS=has_sums,
+        BLOCK=64,
+        num_warps=4,
+        enable_fp_fusion=False,
     )
     return codes, scales, sums

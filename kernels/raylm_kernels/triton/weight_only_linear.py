@@ -10,7 +10,7 @@ from torch import Tensor
 
 from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import linear
-from raylm_kernels.triton.dequantize import from_bytes, scaled
+from raylm_kernels.triton.dequantize import from_bytes, planes_of, scaled
 from raylm_kernels.triton.launched import dot_precision, launched
 from raylm_kernels.triton.splits import add_splits, splits_of
 
@@ -25,6 +25,7 @@ def weight_only_linear_kernel(
     M,
     N,
     K,
+    GROUPS,
     STEPS,
     IS_WHOLE: tl.constexpr,
     HAS_WEIGHT_FIRST: tl.constexpr,
@@ -44,21 +45,23 @@ def weight_only_linear_kernel(
     inner = tl.arange(0, 32)
     x_at = x_ptr + m.to(tl.int64)[:, None] * K + inner[None, :]
     codes_at = codes_ptr + n.to(tl.int64)[:, None] * K + inner[None, :]
-    grid_at = n * (K // 32)
+    grid_at = n[:, None] * GROUPS + tl.arange(0, 4)[None, :]
     acc = tl.zeros((BLOCK_N, BLOCK_M) if HAS_WEIGHT_FIRST else (BLOCK_M, BLOCK_N), tl.float32)
     for k in range(split * STEPS * 128, tl.minimum(K, (split + 1) * STEPS * 128), 128):
+        inside = (n[:, None] < N) & ((k // 32 + tl.arange(0, 4)[None, :] < GROUPS) | IS_WHOLE)
+        scales = planes_of(tl.load(scales_ptr + grid_at + k // 32, inside, 0.0))
+        if minima_ptr is not None:
+            minima = planes_of(tl.load(minima_ptr + grid_at + k // 32, inside, 0.0))
         for plane in tl.static_range(4):
             at = k + plane * 32
-            known = n < N if IS_WHOLE else (n < N) & (at < K)
-            inside = m < M if IS_WHOLE else (m < M) & (at < K)
-            x = tl.load(x_at + at, inside[:, None], 0.0)
-            codes = tl.load(codes_at + at, known[:, None], 0)
-            scale = tl.load(scales_ptr + grid_at + at // 32, known, 0.0).to(DTYPE)
+            known = (n < N) & ((at < K) | IS_WHOLE)
+            x = tl.load(x_at + at, ((m < M) & ((at < K) | IS_WHOLE))[:, None], 0.0)
+            codes = from_bytes(tl.load(codes_at + at, known[:, None], 0), DTYPE)
+            scale = scales[plane].to(DTYPE)[:, None]
             if minima_ptr is None:
-                w = from_bytes(codes, DTYPE) * scale[:, None]
+                w = codes * scale
             else:
-                minimum = tl.load(minima_ptr + grid_at + at // 32, known, 0.0)
-                w = scaled(from_bytes(codes, DTYPE), scale[:, None], minimum[:, None], DTYPE)
+                w = scaled(codes, scale, minima[plane][:, None], DTYPE)
             if HAS_WEIGHT_FIRST:
                 acc = tl.dot(w, x.T, acc, input_precision=PRECISION)
             else:
@@ -90,13 +93,17 @@ class Config(NamedTuple):
     has_weight_first: bool
 
 
+WHOLE_FROM = 256
+"""Rows from which making the weight whole, for a product that is cuBLAS's own, is the faster."""
+
+
 def config(rows: int, outputs: int, inputs: int, bits: int) -> Config:
     steps = triton.cdiv(inputs, 128)
     if bits == 32:
         return Config(16 if rows <= 16 else 64, 64, 4, 2, 1, False)
     if rows <= 32:
-        splits = splits_of(triton.cdiv(outputs, 64), steps)
-        return Config(16 if rows <= 16 else 32, 64, 4, 5, splits, False)
+        splits = splits_of(triton.cdiv(outputs, 128), steps)
+        return Config(16 if rows <= 16 else 32, 128, 4, 4, splits, False)
     if rows <= 128:
         splits = splits_of(triton.cdiv(outputs, 64), steps)
         return Config(64 if rows <= 64 else 128, 64, 4, 3, splits, True)
@@ -109,10 +116,24 @@ def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> b
 
 @launched(linear.weight_only_linear, _takes)
 def weight_only_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor:
+    rows, bits = x.numel() // codes.shape[1], 8 * x.dtype.itemsize
+    if bits == 16 and rows >= WHOLE_FROM:
+        return x @ dequantized(codes, scales, minima, x.dtype).t()
+    return tiled(x, codes, scales, minima, config(rows, *codes.shape, bits), x.dtype)
+
+
+def tiled(
+    x: Tensor,
+    codes: Tensor,
+    scales: Tensor,
+    minima: Tensor | None,
+    tiles: Config,
+    dtype: torch.dtype,
+) -> Tensor:
+    """A result of `dtype`."""
     outputs, inputs = codes.shape
     rows = x.numel() // inputs
-    tiles = config(rows, outputs, inputs, 8 * x.dtype.itemsize)
-    y = x.new_empty(*x.shape[:-1], outputs)
+    y = x.new_empty(*x.shape[:-1], outputs, dtype=dtype)
     parts = y if tiles.splits == 1 else x.new_empty(tiles.splits, *y.shape, dtype=torch.float32)
     programs = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)
     weight_only_linear_kernel[(programs, tiles.splits)](
@@ -124,6 +145,7 @@ def weight_only_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor 
         rows,
         outputs,
         inputs,
+        inputs // GROUP,
         triton.cdiv(triton.cdiv(inputs, 128), tiles.splits),
         IS_WHOLE=inputs % 128 == 0,
         HAS_WEIGHT_FIRST=tiles.has_weight_first,
