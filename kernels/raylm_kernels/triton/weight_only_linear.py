@@ -119,7 +119,9 @@ def weight_only_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor 
     rows, bits = x.numel() // codes.shape[1], 8 * x.dtype.itemsize
     if bits == 16 and rows >= WHOLE_FROM:
         return x @ dequantized(codes, scales, minima, x.dtype).t()
-    return tiled(x, codes, scales, minima, config(rows, *codes.shape, bits), x.dtype)
+    return tiled(
+        x, codes, scales, minima, config(rows, codes.shape[0], codes.shape[1], bits), x.dtype
+    )
 
 
 def tiled(
