@@ -10,6 +10,7 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from raylm_kernels.reference import fp8_linear as reference
 from raylm_kernels.reference.fp8_linear import FP8, FP8_MAX
+from raylm_kernels.triton.capacity import is_large, processors
 from raylm_kernels.triton.launched import IS_INTERPRETED as _IS_INTERPRETED
 from raylm_kernels.triton.launched import launched
 
@@ -64,7 +65,9 @@ class Config(NamedTuple):
     stages: int
 
 
-def config(rows: int, inputs: int) -> Config:
+def config(rows: int, inputs: int, *, is_large: bool) -> Config:
+    if not is_large:
+        return Config(64 if rows <= 64 else 128, 128, 64, 4 if rows <= 64 else 8, 3)
     if rows <= 64:
         return Config(64, 64, 128 if inputs < 256 else 256, 4, 4)
     if rows <= 128:
@@ -96,10 +99,10 @@ def fp8_linear(
     outputs, inputs = weight.shape
     x_MK = x.reshape(-1, inputs).contiguous()
     rows = len(x_MK)
-    tiles = config(rows, inputs)
+    tiles = config(rows, inputs, is_large=is_large(x))
     y = x.new_empty(*x.shape[:-1], outputs, dtype=dtype)
     count = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)
-    programs = min(count, _processors(x.device))
+    programs = min(count, processors(x))
     fp8_linear_kernel[(programs,)](
         _tiles_of(x_MK, tiles.block_m, tiles.block_k),
         _tiles_of(weight.contiguous(), tiles.block_n, tiles.block_k),
@@ -123,12 +126,6 @@ def fp8_linear(
 
 def _tiles_of(codes: Tensor, rows: int, width: int) -> TensorDescriptor:
     return TensorDescriptor.from_tensor(codes, [rows, width])
-
-
-def _processors(device: torch.device) -> int:
-    if device.type != "cuda":
-        return 132
-    return torch.cuda.get_device_properties(device).multi_processor_count
 
 
 @triton.jit
