@@ -1,8 +1,6 @@
 """Linear layers over weights of few bits, as Llama 3's feed-forward layers have them."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,13 +62,6 @@ def _wide(x: Tensor) -> Tensor:
     return _wides[tuple(x.shape)]
 
 
-def _unpacked(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
-    """cuBLAS over a weight that is made whole first."""
-    from raylm_kernels.triton.packed_linear import unpacked
-
-    return F.linear(x, unpacked(packed, grids, x.shape[-1], x.dtype))
-
-
 def _scaled_mm(
     x: Tensor,
     x_scales: Tensor,
@@ -107,32 +98,12 @@ def _row(
     )
 
 
-def _variant(*tiles: Any) -> Callable[..., Tensor]:
-    def run(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
-        from raylm_kernels.triton.packed_linear import Config, tiled
-
-        return tiled(x, packed, grids, Config(*tiles))
-
-    return run
-
-
-_VARIANTS = {
-    "16x32w2": _variant(16, 32, 2, 4, 1, False),
-    "16x64s2": _variant(16, 64, 4, 5, 2, False),
-    "16x128s2": _variant(16, 128, 4, 4, 2, False),
-    "16x128s4f": _variant(16, 128, 4, 4, 4, True),
-}
-
-
 def _packed_row(
     rows: int, outputs: int, inputs: int, group: int, least: float | None = None
 ) -> Row:
     nbytes = outputs * inputs // 2 + 4 * outputs * inputs // group
     arguments = _packed(rows, outputs, inputs, group)
-    row = _row("packed_int4_linear", rows, outputs, inputs, arguments, nbytes, least, f", {group}")
-    if rows >= 64:
-        return replace(row, rivals={**row.rivals, "unpacked": _unpacked})
-    return replace(row, rivals={**row.rivals, **_VARIANTS})
+    return _row("packed_int4_linear", rows, outputs, inputs, arguments, nbytes, least, f", {group}")
 
 
 def _int8_row(op: str, rows: int, outputs: int, inputs: int, least: float | None = None) -> Row:
