@@ -4,6 +4,7 @@ from benchmarks.gpu import (
     attention,
     fused,
     gated,
+    linear,
     loss,
     optimizer,
     sampling,
@@ -17,4 +18,5 @@ ROWS: Rows = (
     *sampling.ROWS,
     *attention.ROWS,
     *fused.ROWS,
+    *linear.ROWS,
 )

@@ -25,6 +25,7 @@ from raylm_kernels.reference.attention import (
     block_sparse_attention,
     paged_attention,
 )
+from raylm_kernels.reference.fp8_linear import fp8_linear, quantize_fp8_rows
 from raylm_kernels.reference.fused import (
     gated_linear,
     layer_norm_linear,
@@ -33,7 +34,12 @@ from raylm_kernels.reference.fused import (
     masked_softmax,
 )
 from raylm_kernels.reference.gated import geglu, swiglu
-from raylm_kernels.reference.linear import quantized_linear, weight_only_linear
+from raylm_kernels.reference.linear import (
+    pack_int4,
+    packed_int4_linear,
+    quantized_linear,
+    weight_only_linear,
+)
 from raylm_kernels.reference.loss import (
     cross_entropy,
     linear_cross_entropy,
@@ -96,6 +102,7 @@ __all__ = [
     "dequantize_fp8",
     "dequantize_int4",
     "dequantize_int8",
+    "fp8_linear",
     "gated_linear",
     "geglu",
     "grouped_linear",
@@ -110,9 +117,12 @@ __all__ = [
     "masked_softmax",
     "norm_linear",
     "op",
+    "pack_int4",
+    "packed_int4_linear",
     "paged_attention",
     "permute_tokens",
     "quantize_fp8",
+    "quantize_fp8_rows",
     "quantize_int4",
     "quantize_int8",
     "quantized_linear",

@@ -5,6 +5,7 @@ from raylm_kernels.triton import (
     block_sparse_attention,
     clipping,
     cross_entropy,
+    fp8_linear,
     gated,
     gated_linear,
     linear_add,
@@ -13,8 +14,11 @@ from raylm_kernels.triton import (
     masked_softmax,
     norm_linear,
     optimizer,
+    packed_linear,
+    quantized_linear,
     sampling,
     token_logprobs,
+    weight_only_linear,
 )
 
 IMPLEMENTATIONS = (
@@ -22,6 +26,7 @@ IMPLEMENTATIONS = (
     block_sparse_attention,
     clipping,
     cross_entropy,
+    fp8_linear,
     gated,
     gated_linear,
     linear_add,
@@ -30,6 +35,9 @@ IMPLEMENTATIONS = (
     masked_softmax,
     norm_linear,
     optimizer,
+    packed_linear,
+    quantized_linear,
     sampling,
     token_logprobs,
+    weight_only_linear,
 )
