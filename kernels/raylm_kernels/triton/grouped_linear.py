@@ -1,0 +1,219 @@
+"""A linear layer with one matrix for each group of rows, and its gradients.
+
+Each program finds its group from the counts on the device; the grid is a bound by shapes alone, and
+the programs that are left over leave.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from raylm_kernels.reference import moe
+from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision, launched
+
+_GROUP = 16
+"""Blocks of rows that go through the columns together, so that both stay in the L2 cache."""
+
+
+@triton.jit
+def _swizzled(program, blocks_m, blocks_n, GROUP: tl.constexpr):
+    """Which block of rows and of columns."""
+    group = program // (GROUP * blocks_n)
+    height = tl.minimum(blocks_m - group * GROUP, GROUP)
+    inside = program % (GROUP * blocks_n)
+    return group * GROUP + inside % height, inside // height
+
+
+@triton.jit
+def grouped_linear_kernel(
+    x_ptr,
+    weight_ptr,
+    counts_ptr,
+    y_ptr,
+    rows,
+    groups,
+    inner,
+    columns,
+    stride_xm,
+    stride_wx,
+    stride_wn,
+    stride_wk,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    BK: tl.constexpr,
+    BX: tl.constexpr,
+    GROUP: tl.constexpr,
+    IS_EVEN: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    at_x = tl.arange(0, BX)
+    count = tl.load(counts_ptr + at_x, at_x < groups, 0).to(tl.int32)
+    blocks = tl.cdiv(count, BM)
+    blocks_m, blocks_n = tl.sum(blocks, 0), tl.cdiv(columns, BN)
+    program = tl.program_id(0)
+    if program >= blocks_m * blocks_n:
+        return
+    block, column = _swizzled(program, blocks_m, blocks_n, GROUP)
+    expert = tl.sum((tl.cumsum(blocks, 0) <= block).to(tl.int32), 0)
+    earlier = at_x < expert
+    start = tl.sum(tl.where(earlier, count, 0), 0)
+    end = tl.minimum(start + tl.sum(tl.where(at_x == expert, count, 0), 0), rows)
+    first = start + (block - tl.sum(tl.where(earlier, blocks, 0), 0)) * BM
+
+    m, n, k = tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
+    is_row = first + m < end
+    n_inside = tl.where(n < columns, n, 0)
+    x_at = tl.where(is_row, m, 0)[:, None] * stride_xm + k[None, :]
+    weight_at = n_inside[None, :] * stride_wn + k[:, None] * stride_wk
+    x_ptr += first.to(tl.int64) * stride_xm
+    weight_ptr += expert.to(tl.int64) * stride_wx
+    sums = tl.zeros((BM, BN), tl.float32)
+    for from_k in range(0, inner, BK):
+        if IS_EVEN:
+            x, weight = tl.load(x_ptr + x_at), tl.load(weight_ptr + weight_at)
+        else:
+            x = tl.load(x_ptr + x_at, (from_k + k < inner)[None, :], 0.0)
+            weight = tl.load(weight_ptr + weight_at, (from_k + k < inner)[:, None], 0.0)
+        sums = tl.dot(x, weight, sums, input_precision=PRECISION)
+        x_ptr += BK
+        weight_ptr += BK * stride_wk
+    y_at = y_ptr + first.to(tl.int64) * columns + m[:, None] * columns + n[None, :]
+    tl.store(y_at, sums.to(y_ptr.dtype.element_ty), is_row[:, None] & (n < columns)[None, :])
+
+
+@triton.jit
+def grouped_weight_gradient_kernel(
+    grad_ptr,
+    x_ptr,
+    counts_ptr,
+    grad_weight_ptr,
+    rows,
+    groups,
+    outputs,
+    inputs,
+    stride_gm,
+    stride_xm,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    BK: tl.constexpr,
+    BX: tl.constexpr,
+    GROUP: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    blocks_m, blocks_n = tl.cdiv(outputs, BM), tl.cdiv(inputs, BN)
+    expert = tl.program_id(0) // (blocks_m * blocks_n)
+    block, column = _swizzled(tl.program_id(0) % (blocks_m * blocks_n), blocks_m, blocks_n, GROUP)
+    at_x = tl.arange(0, BX)
+    count = tl.load(counts_ptr + at_x, at_x < groups, 0).to(tl.int32)
+    first = tl.minimum(tl.sum(tl.where(at_x < expert, count, 0), 0), rows)
+    size = tl.minimum(tl.sum(tl.where(at_x == expert, count, 0), 0), rows - first)
+
+    o, i, m = block * BM + tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
+    o_inside, i_inside = tl.where(o < outputs, o, 0), tl.where(i < inputs, i, 0)
+    grad_at = o_inside[:, None] + m[None, :] * stride_gm
+    x_at = m[:, None] * stride_xm + i_inside[None, :]
+    grad_ptr += first.to(tl.int64) * stride_gm
+    x_ptr += first.to(tl.int64) * stride_xm
+    sums = tl.zeros((BM, BN), tl.float32)
+    for from_m in range(0, size, BK):
+        is_row = from_m + m < size
+        grad = tl.load(grad_ptr + grad_at, is_row[None, :], 0.0)
+        x = tl.load(x_ptr + x_at, is_row[:, None], 0.0)
+        sums = tl.dot(grad, x, sums, input_precision=PRECISION)
+        grad_ptr += BK * stride_gm
+        x_ptr += BK * stride_xm
+    at = grad_weight_ptr + expert.to(tl.int64) * outputs * inputs + o[:, None] * inputs + i[None, :]
+    is_inside = (o < outputs)[:, None] & (i < inputs)[None, :]
+    tl.store(at, sums.to(grad_weight_ptr.dtype.element_ty), is_inside)
+
+
+def _is_hopper() -> bool:
+    return not IS_INTERPRETED and int(triton.runtime.driver.active.get_current_target().arch) >= 90
+
+
+def _config(rows: int, columns: int, dtype: torch.dtype) -> Mapping[str, int]:
+    """Of products of about so many rows and columns."""
+    if dtype == torch.float32:
+        return {"BM": 64 if rows > 16 else 16, "BN": 64, "BK": 32, "num_warps": 4, "num_stages": 3}
+    if rows <= 16:
+        return {"BM": 16, "BN": 64, "BK": 128, "num_warps": 4, "num_stages": 4}
+    if rows <= 64:
+        return {"BM": 64, "BN": 128, "BK": 64, "num_warps": 4, "num_stages": 3}
+    if columns > 128 and _is_hopper():
+        return {"BM": 128, "BN": 256, "BK": 64, "num_warps": 8, "num_stages": 3}
+    return {"BM": 128, "BN": 128, "BK": 64, "num_warps": 8, "num_stages": 3}
+
+
+def _product(x_MK: Tensor, weight_XNK: Tensor, counts_X: Tensor) -> Tensor:
+    """y of a linear layer; the last two dimensions of the weight may lie in any order."""
+    (rows, inner), (groups, columns, _) = x_MK.shape, weight_XNK.shape
+    x_MK = x_MK if x_MK.stride(1) == 1 else x_MK.contiguous()
+    y_MN = x_MK.new_empty(rows, columns)
+    config = _config(rows // groups, columns, x_MK.dtype)
+    blocks_m = triton.cdiv(rows, config["BM"]) + groups
+    grouped_linear_kernel[(blocks_m * triton.cdiv(columns, config["BN"]),)](
+        x_MK,
+        weight_XNK,
+        counts_X.contiguous(),
+        y_MN,
+        rows,
+        groups,
+        inner,
+        columns,
+        x_MK.stride(0),
+        *weight_XNK.stride(),
+        BX=triton.next_power_of_2(groups),
+        GROUP=_GROUP,
+        IS_EVEN=inner % config["BK"] == 0,
+        PRECISION=dot_precision(x_MK.dtype),
+        **config,
+    )
+    return y_MN
+
+
+def _weight_gradient(grad_MO: Tensor, x_MI: Tensor, counts_X: Tensor) -> Tensor:
+    (rows, outputs), (_, inputs), groups = grad_MO.shape, x_MI.shape, len(counts_X)
+    x_MI = x_MI if x_MI.stride(1) == 1 else x_MI.contiguous()
+    grad_weight = x_MI.new_empty(groups, outputs, inputs)
+    config = _config(outputs, inputs, x_MI.dtype)
+    blocks = triton.cdiv(outputs, config["BM"]) * triton.cdiv(inputs, config["BN"])
+    grouped_weight_gradient_kernel[(groups * blocks,)](
+        grad_MO,
+        x_MI,
+        counts_X.contiguous(),
+        grad_weight,
+        rows,
+        groups,
+        outputs,
+        inputs,
+        grad_MO.stride(0),
+        x_MI.stride(0),
+        BX=triton.next_power_of_2(groups),
+        GROUP=_GROUP,
+        PRECISION=dot_precision(x_MI.dtype),
+        **config,
+    )
+    return grad_weight
+
+
+def _fits(x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor) -> bool:
+    return weight_XOI.numel() > 0 and x_MI.dtype == weight_XOI.dtype
+
+
+@launched(moe.grouped_linear, _fits)
+def grouped_linear(x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor) -> Tensor:
+    return _product(x_MI, weight_XOI, counts_X)
+
+
+@launched(
+    "grouped_linear_backward", lambda grads, *args: grads[0].dtype == args[0].dtype and _fits(*args)
+)
+def grouped_linear_backward(
+    grads: Sequence[Tensor], x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor
+) -> list[Tensor]:
+    grad = grads[0].contiguous()
+    grad_x = _product(grad, weight_XOI.transpose(1, 2), counts_X)
+    return [grad_x, _weight_gradient(grad, x_MI, counts_X)]
