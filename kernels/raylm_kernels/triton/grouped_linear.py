@@ -65,23 +65,26 @@ def grouped_linear_kernel(
 
     m, n, k = tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
     is_row = first + m < end
-    n_inside = tl.where(n < columns, n, 0)
+    is_column = n < columns
     x_at = tl.where(is_row, m, 0)[:, None] * stride_xm + k[None, :]
-    weight_at = n_inside[None, :] * stride_wn + k[:, None] * stride_wk
+    weight_at = n[None, :] * stride_wn + k[:, None] * stride_wk
     x_ptr += first.to(tl.int64) * stride_xm
     weight_ptr += expert.to(tl.int64) * stride_wx
     sums = tl.zeros((BM, BN), tl.float32)
     for from_k in range(0, inner, BK):
         if IS_EVEN:
-            x, weight = tl.load(x_ptr + x_at), tl.load(weight_ptr + weight_at)
+            x = tl.load(x_ptr + x_at)
+            weight = tl.load(weight_ptr + weight_at, is_column[None, :], 0.0)
         else:
-            x = tl.load(x_ptr + x_at, (from_k + k < inner)[None, :], 0.0)
-            weight = tl.load(weight_ptr + weight_at, (from_k + k < inner)[:, None], 0.0)
+            is_inner = from_k + k < inner
+            x = tl.load(x_ptr + x_at, is_inner[None, :], 0.0)
+            is_weight = is_inner[:, None] & is_column[None, :]
+            weight = tl.load(weight_ptr + weight_at, is_weight, 0.0)
         sums = tl.dot(x, weight, sums, input_precision=PRECISION)
         x_ptr += BK
         weight_ptr += BK * stride_wk
     y_at = y_ptr + first.to(tl.int64) * columns + m[:, None] * columns + n[None, :]
-    tl.store(y_at, sums.to(y_ptr.dtype.element_ty), is_row[:, None] & (n < columns)[None, :])
+    tl.store(y_at, sums.to(y_ptr.dtype.element_ty), is_row[:, None] & is_column[None, :])
 
 
 @triton.jit
@@ -112,21 +115,21 @@ def grouped_weight_gradient_kernel(
     size = tl.minimum(tl.sum(tl.where(at_x == expert, count, 0), 0), rows - first)
 
     o, i, m = block * BM + tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
-    o_inside, i_inside = tl.where(o < outputs, o, 0), tl.where(i < inputs, i, 0)
-    grad_at = o_inside[:, None] + m[None, :] * stride_gm
-    x_at = m[:, None] * stride_xm + i_inside[None, :]
+    is_output, is_input = o < outputs, i < inputs
+    grad_at = o[:, None] + m[None, :] * stride_gm
+    x_at = m[:, None] * stride_xm + i[None, :]
     grad_ptr += first.to(tl.int64) * stride_gm
     x_ptr += first.to(tl.int64) * stride_xm
     sums = tl.zeros((BM, BN), tl.float32)
     for from_m in range(0, size, BK):
         is_row = from_m + m < size
-        grad = tl.load(grad_ptr + grad_at, is_row[None, :], 0.0)
-        x = tl.load(x_ptr + x_at, is_row[:, None], 0.0)
+        grad = tl.load(grad_ptr + grad_at, is_output[:, None] & is_row[None, :], 0.0)
+        x = tl.load(x_ptr + x_at, is_row[:, None] & is_input[None, :], 0.0)
         sums = tl.dot(grad, x, sums, input_precision=PRECISION)
         grad_ptr += BK * stride_gm
         x_ptr += BK * stride_xm
     at = grad_weight_ptr + expert.to(tl.int64) * outputs * inputs + o[:, None] * inputs + i[None, :]
-    is_inside = (o < outputs)[:, None] & (i < inputs)[None, :]
+    is_inside = is_output[:, None] & is_input[None, :]
     tl.store(at, sums.to(grad_weight_ptr.dtype.element_ty), is_inside)
 
 
@@ -200,7 +203,10 @@ def _weight_gradient(grad_MO: Tensor, x_MI: Tensor, counts_X: Tensor) -> Tensor:
 
 
 def _fits(x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor) -> bool:
-    return weight_XOI.numel() > 0 and x_MI.dtype == weight_XOI.dtype
+    """Offsets within a group's matrix are int32."""
+    _, *shape = zip(weight_XOI.shape, weight_XOI.stride(), strict=True)
+    is_near = sum((size - 1) * stride for size, stride in shape) < 2**31
+    return weight_XOI.numel() > 0 and x_MI.dtype == weight_XOI.dtype and is_near
 
 
 @launched(moe.grouped_linear, _fits)
