@@ -14,17 +14,44 @@ from torch import Tensor
 from raylm_kernels.reference import moe
 from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision, launched
 
-_GROUP = 16
+GROUP = 16
 """Blocks of rows that go through the columns together, so that both stay in the L2 cache."""
 
 
 @triton.jit
-def _swizzled(program, blocks_m, blocks_n, GROUP: tl.constexpr):
+def swizzled(program, blocks_m, blocks_n, GROUP: tl.constexpr):
     """Which block of rows and of columns."""
     group = program // (GROUP * blocks_n)
-    height = tl.minimum(blocks_m - group * GROUP, GROUP)
+    height = tl.maximum(tl.minimum(blocks_m - group * GROUP, GROUP), 1)
     inside = program % (GROUP * blocks_n)
     return group * GROUP + inside % height, inside // height
+
+
+@triton.jit
+def block_of_rows(
+    counts_ptr, rows, groups, blocks_n, BM: tl.constexpr, BX: tl.constexpr, GROUP: tl.constexpr
+):
+    """A program's group, its first row, the row after the group's last (the first one where the
+    program is left over), and its block of columns."""
+    at = tl.arange(0, BX)
+    count = tl.load(counts_ptr + at, at < groups, 0).to(tl.int32)
+    blocks = tl.cdiv(count, BM)
+    blocks_m = tl.sum(blocks, 0)
+    block, column = swizzled(tl.program_id(0), blocks_m, blocks_n, GROUP)
+    group = tl.sum((tl.cumsum(blocks, 0) <= block).to(tl.int32), 0)
+    start = tl.sum(tl.where(at < group, count, 0), 0)
+    first = start + (block - tl.sum(tl.where(at < group, blocks, 0), 0)) * BM
+    end = tl.minimum(start + tl.sum(tl.where(at == group, count, 0), 0), rows)
+    return group, first, tl.where(column < blocks_n, end, first), column
+
+
+@triton.jit
+def rows_of_group(counts_ptr, group, rows, groups, BX: tl.constexpr):
+    """The first, and how many."""
+    at = tl.arange(0, BX)
+    count = tl.load(counts_ptr + at, at < groups, 0).to(tl.int32)
+    first = tl.minimum(tl.sum(tl.where(at < group, count, 0), 0), rows)
+    return first, tl.minimum(tl.sum(tl.where(at == group, count, 0), 0), rows - first)
 
 
 @triton.jit
@@ -49,27 +76,17 @@ def grouped_linear_kernel(
     IS_EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    at_x = tl.arange(0, BX)
-    count = tl.load(counts_ptr + at_x, at_x < groups, 0).to(tl.int32)
-    blocks = tl.cdiv(count, BM)
-    blocks_m, blocks_n = tl.sum(blocks, 0), tl.cdiv(columns, BN)
-    program = tl.program_id(0)
-    if program >= blocks_m * blocks_n:
+    blocks_n = tl.cdiv(columns, BN)
+    group, first, end, column = block_of_rows(counts_ptr, rows, groups, blocks_n, BM, BX, GROUP)
+    if first >= end:
         return
-    block, column = _swizzled(program, blocks_m, blocks_n, GROUP)
-    expert = tl.sum((tl.cumsum(blocks, 0) <= block).to(tl.int32), 0)
-    earlier = at_x < expert
-    start = tl.sum(tl.where(earlier, count, 0), 0)
-    end = tl.minimum(start + tl.sum(tl.where(at_x == expert, count, 0), 0), rows)
-    first = start + (block - tl.sum(tl.where(earlier, blocks, 0), 0)) * BM
-
     m, n, k = tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
     is_row = first + m < end
     is_column = n < columns
     x_at = tl.where(is_row, m, 0)[:, None] * stride_xm + k[None, :]
     weight_at = n[None, :] * stride_wn + k[:, None] * stride_wk
     x_ptr += first.to(tl.int64) * stride_xm
-    weight_ptr += expert.to(tl.int64) * stride_wx
+    weight_ptr += group.to(tl.int64) * stride_wx
     sums = tl.zeros((BM, BN), tl.float32)
     for from_k in range(0, inner, BK):
         if IS_EVEN:
@@ -107,13 +124,9 @@ def grouped_weight_gradient_kernel(
     PRECISION: tl.constexpr,
 ):
     blocks_m, blocks_n = tl.cdiv(outputs, BM), tl.cdiv(inputs, BN)
-    expert = tl.program_id(0) // (blocks_m * blocks_n)
-    block, column = _swizzled(tl.program_id(0) % (blocks_m * blocks_n), blocks_m, blocks_n, GROUP)
-    at_x = tl.arange(0, BX)
-    count = tl.load(counts_ptr + at_x, at_x < groups, 0).to(tl.int32)
-    first = tl.minimum(tl.sum(tl.where(at_x < expert, count, 0), 0), rows)
-    size = tl.minimum(tl.sum(tl.where(at_x == expert, count, 0), 0), rows - first)
-
+    group = tl.program_id(0) // (blocks_m * blocks_n)
+    block, column = swizzled(tl.program_id(0) % (blocks_m * blocks_n), blocks_m, blocks_n, GROUP)
+    first, size = rows_of_group(counts_ptr, group, rows, groups, BX)
     o, i, m = block * BM + tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
     is_output, is_input = o < outputs, i < inputs
     grad_at = o[:, None] + m[None, :] * stride_gm
@@ -128,7 +141,7 @@ def grouped_weight_gradient_kernel(
         sums = tl.dot(grad, x, sums, input_precision=PRECISION)
         grad_ptr += BK * stride_gm
         x_ptr += BK * stride_xm
-    at = grad_weight_ptr + expert.to(tl.int64) * outputs * inputs + o[:, None] * inputs + i[None, :]
+    at = grad_weight_ptr + group.to(tl.int64) * outputs * inputs + o[:, None] * inputs + i[None, :]
     is_inside = is_output[:, None] & is_input[None, :]
     tl.store(at, sums.to(grad_weight_ptr.dtype.element_ty), is_inside)
 
@@ -146,7 +159,7 @@ def _config(rows: int, columns: int, dtype: torch.dtype) -> Mapping[str, int]:
     if rows <= 64:
         return {"BM": 64, "BN": 128, "BK": 64, "num_warps": 4, "num_stages": 3}
     if columns > 128 and _is_hopper():
-        return {"BM": 128, "BN": 256, "BK": 64, "num_warps": 8, "num_stages": 3}
+        return {"BM": 128, "BN": 256, "BK": 64, "num_warps": 8, "num_stages": 4}
     return {"BM": 128, "BN": 128, "BK": 64, "num_warps": 8, "num_stages": 3}
 
 
@@ -169,7 +182,7 @@ def _product(x_MK: Tensor, weight_XNK: Tensor, counts_X: Tensor) -> Tensor:
         x_MK.stride(0),
         *weight_XNK.stride(),
         BX=triton.next_power_of_2(groups),
-        GROUP=_GROUP,
+        GROUP=GROUP,
         IS_EVEN=inner % config["BK"] == 0,
         PRECISION=dot_precision(x_MK.dtype),
         **config,
@@ -195,7 +208,7 @@ def _weight_gradient(grad_MO: Tensor, x_MI: Tensor, counts_X: Tensor) -> Tensor:
         grad_MO.stride(0),
         x_MI.stride(0),
         BX=triton.next_power_of_2(groups),
-        GROUP=_GROUP,
+        GROUP=GROUP,
         PRECISION=dot_precision(x_MI.dtype),
         **config,
     )
