@@ -68,6 +68,17 @@ _GROUPED: dict[str, Callable[..., Any]] = (
 )
 
 
+def _hopper(op: str) -> Callable[..., Any]:
+    """The implementation that runs on nothing older."""
+
+    def call(*args: Any) -> Any:
+        from raylm_kernels.catalog import registry
+
+        return registry.entry(op).implementations["triton_hopper"].function(*args)
+
+    return call
+
+
 ROWS: Rows = (
     Row(
         "route_top_k",
@@ -97,7 +108,7 @@ ROWS: Rows = (
         _grouped,
         flops=_FLOPS,
         of_matmul=0.70,
-        rivals={"loop": _loop, **_GROUPED},
+        rivals={"loop": _loop, "triton_hopper": _hopper("grouped_linear"), **_GROUPED},
         times={"loop": 1.0},
     ),
     Row(
@@ -113,7 +124,10 @@ ROWS: Rows = (
         lambda draw: ([draw.normal(TOKENS, INNER)], *_grouped(draw)),
         flops=2 * _FLOPS,
         of_matmul=0.70,
-        rivals={"loop": _loop_backward},
+        rivals={
+            "loop": _loop_backward,
+            "triton_hopper": _hopper("grouped_linear_backward"),
+        },
     ),
     Row(
         "permute_tokens_backward",
