@@ -10,6 +10,9 @@ from raylm_kernels.implementation import REFERENCE
 
 registry = catalog.registry
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+pytestmark = pytest.mark.skipif(
+    "triton" not in registry.entry("grouped_linear").implementations, reason="needs Triton"
+)
 NAMES = ("x_NE", "router_XE", "gate_XIE", "up_XIE", "down_XEI")
 
 
@@ -58,9 +61,6 @@ def with_gradients(name, inputs, k, grad):
     return [y.detach(), *(leaf.grad for leaf in leaves)]
 
 
-@pytest.mark.skipif(
-    "triton" not in registry.entry("grouped_linear").implementations, reason="needs Triton"
-)
 @pytest.mark.parametrize(
     ("tokens", "width", "inner", "experts", "k"),
     [(1, 32, 48, 4, 1), (70, 40, 24, 3, 2), (130, 32, 16, 40, 3)],
@@ -73,3 +73,29 @@ def test_a_layer_of_experts_is_the_references(tokens, width, inner, experts, k):
     for name, one, other in zip(("y_NE", *NAMES), found, wanted, strict=True):
         assert not fault(one, other.float()), name
         assert bool(one.any()), f"{name} is all zeros"
+
+
+def routed(logits_NX, k):
+    function = registry.entry("route_top_k").implementations["triton"].function
+    return function(torch.tensor(logits_NX, device=DEVICE), k, False)
+
+
+def test_among_equals_the_first_expert_comes_first():
+    weights_NK, experts_NK = routed([[1.0, 2.0, 2.0, 1.0, 2.0], [0.0, -0.0, 0.0, -0.0, 0.0]], 4)
+    assert experts_NK.tolist() == [[1, 2, 4, 0], [0, 1, 2, 3]]
+    assert weights_NK[1].tolist() == pytest.approx([0.2] * 4)
+
+
+def test_experts_are_different_and_there_whatever_the_logits_are():
+    inf, nan = float("inf"), float("nan")
+    _, experts_NK = routed([[nan, 1.0, nan], [-inf, 3.0, -inf], [2.0, -1e30, -3.0]], 3)
+    assert experts_NK.tolist() == [[0, 2, 1], [1, 0, 2], [0, 2, 1]]
+
+
+def test_rows_of_a_place_that_nothing_comes_from_are_zeros():
+    """Places that are no permutation: nothing is read or written outside."""
+    function = registry.entry("unpermute_tokens").implementations["triton"].function
+    y_ME = torch.ones(4, 8, device=DEVICE)
+    places_M = torch.tensor([0, 3, 3, 9], device=DEVICE)
+    found = function(y_ME, places_M, torch.ones(2, 2, device=DEVICE))
+    assert found.tolist() == [[1.0] * 8, [1.0] * 8]
