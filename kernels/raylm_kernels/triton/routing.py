@@ -13,7 +13,7 @@ from torch import Tensor
 from raylm_kernels.reference import moe
 from raylm_kernels.triton.launched import launched
 
-_TILE = 2048
+_TILE = 1024
 _MOST_EXPERTS = 4096
 
 
@@ -29,11 +29,11 @@ def _sort_keys(x, expert, is_expert):
 @triton.jit
 def _ranks(key, k):
     """0 where a row's key is its greatest, and so on; k where it is not among the k greatest."""
-    rank = tl.full(key.shape, 0, tl.int32) + k
-    for chosen in range(k):
-        is_chosen = key == tl.max(key, 1)[:, None]
-        rank = tl.where(is_chosen, chosen, rank)
-        key = tl.where(is_chosen, -(2**63), key)
+    rank = tl.zeros(key.shape, tl.int32)
+    is_left = key == key
+    for _ in range(k):
+        is_left &= key < tl.max(tl.where(is_left, key, -(2**63)), 1)[:, None]
+        rank += is_left.to(tl.int32)
     return rank
 
 
