@@ -6,6 +6,7 @@ from benchmarks.gpu import (
     gated,
     linear,
     loss,
+    moe,
     optimizer,
     sampling,
 )
@@ -19,4 +20,5 @@ ROWS: Rows = (
     *attention.ROWS,
     *fused.ROWS,
     *linear.ROWS,
+    *moe.ROWS,
 )
