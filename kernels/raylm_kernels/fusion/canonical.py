@@ -33,7 +33,6 @@ _DROPOUTS = (aten.dropout.default, aten.dropout_.default, aten.feature_dropout.d
 
 
 def canonicalise(captured: Captured) -> None:
-    captured.needs_mode = any(map(_depends_on_mode, captured.graph.nodes))
     for step in _STEPS:
         for node in list(captured.graph.nodes):
             if node.op == "call_function" and not node._erased:
@@ -42,14 +41,6 @@ def canonicalise(captured: Captured) -> None:
                     node.replace_all_uses_with(made)
                     captured.graph.erase_node(node)
         captured.graph.eliminate_dead_code()
-
-
-def _depends_on_mode(node: Node) -> bool:
-    if is_call(node, *_DROPOUTS):
-        return not number(node.args[1], 0.0)
-    if is_call(node, aten.scaled_dot_product_attention.default):
-        return argument(node, "dropout_p") != 0.0
-    return is_call(node, aten.batch_norm.default)
 
 
 def _without_effect(node: Node, _: Emit) -> Node | None:
@@ -66,9 +57,18 @@ def _without_effect(node: Node, _: Emit) -> Node | None:
         return x if same_place and alike(x, node) and not copies else None
     if is_call(node, aten.mul.Tensor, aten.div.Tensor) and number(node.args[1], 1.0, tolerance=0):
         return x if alike(x, node) else None
-    if is_call(node, *SHAPERS, aten.alias.default) and alike(x, node):
+    if is_call(node, *SHAPERS, aten.alias.default, aten.slice.Tensor) and alike(x, node):
         return x
+    if is_call(node, aten.cat.default):
+        return _only_part(node)
     return None
+
+
+def _only_part(node: Node) -> Node | None:
+    """Of a concatenation, where all others are empty."""
+    dim = argument(node, "dim")
+    full = [one for one in node.args[0] if not same(tensor(one).shape[dim], 0)]
+    return full[0] if len(full) == 1 and alike(full[0], node) else None
 
 
 def _out_of_place(node: Node, emit: Emit) -> Node | None:

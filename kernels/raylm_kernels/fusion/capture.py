@@ -1,12 +1,14 @@
 """A module's forward as one flat graph of ATen operators, by `torch.export`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
+from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx import Graph, GraphModule, Node
 from torch.utils import _pytree as pytree
@@ -23,8 +25,8 @@ class CaptureError(Exception):
 
 @dataclass
 class Captured:
-    """`held`: what stands in the graph under `HOLDER`. `differentiable`: nodes that a gradient may
-    flow to. `needs_mode`: whether a dropout or a batch norm is captured as it is in this mode."""
+    """`training`: the mode it is captured in. `held`: what stands in the graph under `HOLDER`.
+    `differentiable`: nodes that a gradient may flow to."""
 
     graph: Graph
     inputs: Inputs
@@ -32,8 +34,10 @@ class Captured:
     training: bool
     held: dict[str, Any] = field(default_factory=dict)
     differentiable: set[Node] = field(default_factory=set)
-    needs_mode: bool = False
     device_type: str = "cpu"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Captured":
+        return self  # it does not change any more
 
 
 def capture(module: nn.Module, inputs: Inputs) -> Captured:
@@ -45,21 +49,37 @@ def capture(module: nn.Module, inputs: Inputs) -> Captured:
     if exported.call_spec.out_spec is None:
         raise CaptureError("its forward gives no result")
     captured = Captured(Graph(), inputs, exported.call_spec.out_spec, module.training)
-    tensors = [one for one in (*module.parameters(), *inputs.leaves) if isinstance(one, Tensor)]
+    tensors = [*module.parameters(), *inputs.tensors]
     captured.device_type = tensors[0].device.type if tensors else "cpu"
     _Copy(exported, module, captured).run()
     return captured
 
 
 def _export(module: nn.Module, inputs: Inputs) -> ExportedProgram:
-    shapes = inputs.dynamic_shapes.dynamic_shapes(module, inputs.args, inputs.kwargs)
+    """Of the tensors alone; every size may vary, and export finds out which cannot. With gradients,
+    so that parts that are to have none are told apart."""
+    shapes = tuple(tuple(Dim.AUTO for _ in one.shape) for one in inputs.tensors)
     try:
-        with torch.enable_grad():  # so that parts without gradients are told apart
+        with torch.enable_grad(), redirect_stderr(StringIO()):  # it prints the graph if it fails
             return torch.export.export(
-                module, inputs.args, inputs.kwargs, dynamic_shapes=shapes, strict=False
+                _Body(module, inputs),
+                tuple(inputs.tensors),
+                dynamic_shapes={"tensors": shapes},
+                strict=False,
             )
     except Exception as error:  # export fails in any way that the module's own code does
         raise CaptureError(f"torch.export: {_first_line(error)}") from error
+
+
+class _Body(nn.Module):
+    def __init__(self, module: nn.Module, inputs: Inputs) -> None:
+        super().__init__()
+        self.body, self._inputs = module, inputs
+        self.training = module.training
+
+    def forward(self, *tensors: Tensor) -> Any:
+        args, kwargs = self._inputs.whole(tensors)
+        return self.body(*args, **kwargs)
 
 
 def _first_line(error: Exception) -> str:
@@ -89,7 +109,7 @@ class _Copy:
                 found[node] = self._graph.placeholder(node.name)
                 learned.append(node.meta.get("val"))
             elif spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
-                found[node] = self._graph.get_attr(spec.target)
+                found[node] = self._graph.get_attr(spec.target.removeprefix("body."))
             elif spec.kind == InputKind.CONSTANT_TENSOR:
                 found[node] = self._hold(spec.target, self._exported.constants[spec.target])
             else:
@@ -101,8 +121,8 @@ class _Copy:
 
     def _mark(self, found: Mapping[Node, Node]) -> None:
         places = [node for node in found.values() if node.op == "placeholder"]
-        for node, leaf in zip(places, self._into.inputs.leaves, strict=True):
-            if isinstance(leaf, Tensor) and leaf.requires_grad:
+        for node, leaf in zip(places, self._into.inputs.tensors, strict=True):
+            if leaf.requires_grad:
                 self._into.differentiable.add(node)
         parameters = dict(self._module.named_parameters(remove_duplicate=False))
         for node in found.values():
@@ -111,7 +131,7 @@ class _Copy:
                     self._into.differentiable.add(node)
 
     def _hold(self, name: str, what: Any) -> Node:
-        name = name.replace(".", "_")
+        name = f"{name.replace('.', '_')}_{'train' if self._into.training else 'eval'}"
         self._into.held[name] = what
         return self._graph.get_attr(f"{HOLDER}.{name}")
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import raylm_kernels.catalog  # noqa: F401  registers the ops that patterns put in
 from raylm_kernels.fusion.canonical import canonicalise
-from raylm_kernels.fusion.capture import CaptureError, capture
+from raylm_kernels.fusion.capture import Captured, CaptureError, capture
 from raylm_kernels.fusion.check import worst_difference
 from raylm_kernels.fusion.error import FusionError
 from raylm_kernels.fusion.inputs import Inputs, tensors_require_one_kind
@@ -80,17 +80,35 @@ def _fused(
 def _whole(
     module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], without: frozenset[str]
 ) -> tuple[nn.Module, list[Rewrite]]:
+    captured, rewrites = _rewritten(module, args, kwargs, without)
+    if not rewrites:
+        return twin(module), []
+
+    def remake(plain: nn.Module) -> Captured:
+        try:
+            return _rewritten(plain, args, kwargs, without)[0]
+        except CaptureError as error:
+            mode = "train" if plain.training else "eval"
+            raise FusionError(
+                f"fused {type(plain).__name__} has no graph for {mode} mode: {error}; call "
+                f"fuse(module.{mode}(), ...), which fuses the parts that have one"
+            ) from error
+
+    return fused(module, captured, remake), rewrites
+
+
+def _rewritten(
+    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], without: frozenset[str]
+) -> tuple[Captured, list[Rewrite]]:
     captured = capture(module, Inputs(module, args, kwargs))
     canonicalise(captured)
     rewrites: list[Rewrite] = []
     for pattern in PATTERNS:
         rewrites += rewrite(captured, pattern, without)
         captured.graph.eliminate_dead_code()
-    if not rewrites:
-        return twin(module), []
     share_integers(captured)
     captured.graph.lint()
-    return fused(module, captured), rewrites
+    return captured, rewrites
 
 
 def _by_parts(

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ShapesCollection
 from torch.utils import _pytree as pytree
 
 from raylm_kernels.fusion.error import FusionError
@@ -31,26 +30,29 @@ class Inputs:
         paths, self._spec = pytree.tree_flatten_with_path((self.args, self.kwargs))
         self.names = [self._name(path) for path, _ in paths]
         self.leaves = [leaf for _, leaf in paths]
-        self._dims: list[Dims | None] = [None] * len(paths)
+        self._places = [p for p, leaf in enumerate(self.leaves) if isinstance(leaf, Tensor)]
+        self._dims: dict[int, Dims] = {}
         self.constants: set[int] = set()
-        """Places of those that a fused op is not differentiable by."""
+        """Which of the tensors a fused op is not differentiable by."""
         self._accepted: set[Any] = set()
 
     @property
-    def dynamic_shapes(self) -> Any:
-        """Every size may vary; `torch.export` finds out which cannot."""
-        shapes = ShapesCollection()
-        for leaf in self.leaves:
-            if isinstance(leaf, Tensor) and leaf.ndim:
-                shapes[leaf] = tuple(Dim.AUTO for _ in leaf.shape)
-        return shapes
+    def tensors(self) -> list[Tensor]:
+        return [self.leaves[place] for place in self._places]
 
-    def learn(self, values: Sequence[Any]) -> None:
-        """What was captured: a fake tensor, or else the value itself, for each place."""
-        self._dims = [dims_of(one) if isinstance(one, Tensor) else None for one in values]
+    def whole(self, tensors: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with these tensors, and whatever else the example has."""
+        leaves = list(self.leaves)
+        for place, one in zip(self._places, tensors, strict=True):
+            leaves[place] = one
+        return pytree.tree_unflatten(leaves, self._spec)  # type: ignore[no-any-return]
 
-    def flatten(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-        """Of a later call. Raises FusionError where it is not like the example."""
+    def learn(self, captured: Sequence[Tensor]) -> None:
+        """The fake tensors that stand for them in the graph."""
+        self._dims = {p: dims_of(one) for p, one in zip(self._places, captured, strict=True)}
+
+    def flatten(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+        """The tensors of a later call. Raises FusionError where it is not like the example."""
         try:
             leaves, spec = pytree.tree_flatten(self._complete(args, kwargs))
         except TypeError as error:
@@ -63,7 +65,7 @@ class Inputs:
             if len(self._accepted) >= _MOST_ACCEPTED:
                 self._accepted.clear()
             self._accepted.add(key)
-        return leaves
+        return [leaves[place] for place in self._places]
 
     def _complete(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -74,10 +76,9 @@ class Inputs:
 
     def _require_alike(self, leaves: Sequence[Any]) -> None:
         sizes: dict[Any, int] = {}
-        for place, (leaf, example, dims) in enumerate(
-            zip(leaves, self.leaves, self._dims, strict=True)
-        ):
-            name = self.names[place]
+        constants = {self._places[which] for which in self.constants}
+        for place, (leaf, example) in enumerate(zip(leaves, self.leaves, strict=True)):
+            name, dims = self.names[place], self._dims.get(place)
             if not isinstance(example, Tensor):
                 if type(leaf) is not type(example) or leaf != example:
                     self._refuse(name, repr(example), _shown(leaf))
@@ -90,7 +91,7 @@ class Inputs:
                 shape = "x".join(map(str, dims or example.shape))
                 wanted = f"{example.dtype} {shape} on {example.device.type}"
                 self._refuse(name, wanted, _shown(leaf))
-            if place in self.constants and leaf.requires_grad:
+            if place in constants and leaf.requires_grad:
                 self._refuse(name, "no gradient, which the fused op would not pass on", "one")
 
     def _refuse(self, name: str, wanted: str, found: object) -> None:

@@ -1,8 +1,8 @@
 """A module that shares all its parameters with another one, and runs a graph instead."""
 
 import copy
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,51 +10,64 @@ from torch.utils import _pytree as pytree
 
 from raylm_kernels.fusion.capture import HOLDER, Captured, compiled
 from raylm_kernels.fusion.error import FusionError
+from raylm_kernels.fusion.report import Report
 
-if TYPE_CHECKING:
-    from raylm_kernels.fusion.report import Report
+Remake = Callable[[nn.Module], Captured]
 
 
 class Fused(nn.Module):
     """Mixed into the class of the module that was fused: the same parameters, buffers, submodules
-    and state_dict. Hooks of submodules are not run, for the graph does not call them."""
+    and state_dict. Hooks of submodules are not run, for the graph does not call them.
 
-    report: "Report"
-    _captured: Captured
+    Training and evaluation each have their own graph, made when first asked for: dropout and
+    whatever else asks for the mode is captured as it is in that mode.
+    """
+
+    report: Report
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        captured = self._captured
+        captured, run = self.__dict__["_graphs"][self.training]
         if torch.is_autocast_enabled(captured.device_type):
             raise FusionError(
                 f"{type(self).__name__} runs in the formats of its weights, not under autocast: "
                 "leave autocast, and cast the module instead, as with module.to(torch.bfloat16)"
             )
-        leaves = captured.inputs.flatten(args, kwargs)
-        results = self._run(self, *leaves)
-        return pytree.tree_unflatten(list(results), captured.out_spec)
+        tensors = captured.inputs.flatten(args, kwargs)
+        return pytree.tree_unflatten(list(run(self, *tensors)), captured.out_spec)
 
     def train(self, mode: bool = True) -> "Fused":
-        captured = self._captured
-        if mode != captured.training and captured.needs_mode:
-            wanted, was = ("train", "eval") if mode else ("eval", "train")
-            raise FusionError(
-                f"{type(self).__name__} was fused in {was} mode, in which its dropout is captured: "
-                f"fuse(module.{wanted}(), ...) makes one for {wanted}, with the same parameters"
-            )
-        return super().train(mode)
+        super().train(mode)
+        if mode not in self.__dict__["_graphs"]:
+            plain = self.__dict__["_plain"].train(mode)
+            self._learn(self.__dict__["_remake"](plain))
+        return self
 
-    @staticmethod
-    def _run(*args: Any) -> tuple[Any, ...]:
-        raise NotImplementedError
+    def _learn(self, captured: Captured) -> None:
+        """Its graph for the mode it is captured in."""
+        for name, one in captured.held.items():
+            if isinstance(one, Tensor):
+                self.get_submodule(HOLDER).register_buffer(name, one, persistent=False)
+            else:
+                setattr(self.get_submodule(HOLDER), name, one)
+        self.__dict__["_graphs"][captured.training] = captured, compiled(captured.graph)
+
+    @property
+    def graph(self) -> torch.fx.Graph:
+        """What runs in this mode."""
+        found: torch.fx.Graph = self.__dict__["_graphs"][self.training][0].graph
+        return found
 
 
-def fused(module: nn.Module, captured: Captured) -> nn.Module:
-    """`module` over, with the graph for its forward."""
+def fused(module: nn.Module, captured: Captured, remake: Remake) -> nn.Module:
+    """`module` over, with the graph for its forward; `remake` captures it in its other mode."""
     made = twin(module)
-    made.add_module(HOLDER, _Held(captured.held))
-    body = {"_captured": captured, "_run": staticmethod(compiled(captured.graph))}
-    body["__module__"] = type(module).__module__  # type: ignore[assignment]
-    made.__class__ = type(f"Fused{type(module).__name__}", (Fused, type(module)), body)
+    plain = copy.copy(made)
+    plain.__dict__["_modules"] = dict(made._modules)
+    made.add_module(HOLDER, nn.Module())
+    name = f"Fused{type(module).__name__}"
+    made.__class__ = type(name, (Fused, type(module)), {"__module__": type(module).__module__})
+    made.__dict__.update(_graphs={}, _plain=plain, _remake=remake)
+    made._learn(captured)  # type: ignore[operator]
     return made
 
 
@@ -74,15 +87,3 @@ def twin(module: nn.Module, children: Mapping[str, nn.Module] | None = None) -> 
         return known[id(one)]
 
     return doubled(module, "")
-
-
-class _Held(nn.Module):
-    """Tensors and subgraphs that the forward made for itself; they move with the module."""
-
-    def __init__(self, held: Mapping[str, Any]) -> None:
-        super().__init__()
-        for name, one in held.items():
-            if isinstance(one, Tensor):
-                self.register_buffer(name, one, persistent=False)
-            else:
-                setattr(self, name, one)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from raylm_kernels.fusion.capture import Captured
-from raylm_kernels.fusion.shapes import fixed
+from raylm_kernels.fusion.shapes import fixed, same
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,20 @@ class Emit:
         return node
 
     def sizes(self, x: Node) -> list[Any]:
-        """Numbers, and nodes for those that vary."""
-        found: list[Any] = []
-        for dim, size in enumerate(x.meta["val"].shape):
-            known = fixed(size)
-            found.append(self(torch.ops.aten.sym_size.int, x, dim) if known is None else known)
-        return found
+        """Numbers, and nodes for those that vary: of an input, where one has that size."""
+        return [self._size(x, dim) for dim in range(x.meta["val"].ndim)]
+
+    def _size(self, x: Node, dim: int) -> Any:
+        size = x.meta["val"].shape[dim]
+        known = fixed(size)
+        if known is not None:
+            return known
+        for node in self._captured.graph.nodes:
+            if node.op == "placeholder":
+                for place, one in enumerate(node.meta["val"].shape):
+                    if same(one, size):
+                        return self(torch.ops.aten.sym_size.int, node, place)
+        return self(torch.ops.aten.sym_size.int, x, dim)
 
 
 def rewrite(
@@ -83,18 +91,35 @@ def rewrite(
 
 
 def _is_free(found: Found, captured: Captured) -> bool:
-    last, first = max(found.covered), min(found.covered)
     for node in found.covered:
-        outside = [user for user in node.users if user not in found.covered]
-        if outside and (node not in found.replaced or any(user < last for user in outside)):
+        is_needed = any(user not in found.covered for user in node.users)
+        if is_needed and node not in found.replaced:
             return False
+    first, last = min(found.covered), max(found.covered)
     if any(mutates(node) and first < node < last for node in captured.graph.nodes):
         return False  # what is read at the last node might no longer be what was read before it
+    if any(not found.covered.isdisjoint(node.users) for node in _overtaken(found, captured)):
+        return False
     return not any(node in captured.differentiable for node in found.constants)
 
 
+def _overtaken(found: Found, captured: Captured) -> list[Node]:
+    """Nodes before the last covered one that need what is replaced."""
+    first, last = min(found.covered), max(found.covered)
+    known: dict[Node, None] = dict.fromkeys(found.replaced)
+    for node in captured.graph.nodes:
+        if first < node < last and node not in found.covered:
+            if not known.keys().isdisjoint(node.all_input_nodes):
+                known[node] = None
+    return [node for node in known if node not in found.replaced]
+
+
 def _replace(found: Found, captured: Captured) -> None:
-    made = found.build(Emit(captured, max(found.covered)))
+    place = last = max(found.covered)
+    for node in _overtaken(found, captured):
+        place.append(node)
+        place = node
+    made = found.build(Emit(captured, last))
     for old, new in zip(found.replaced, made, strict=True):
         old.replace_all_uses_with(new)
     for node in sorted(found.covered, reverse=True):
@@ -152,7 +177,8 @@ def mutates(node: Node) -> bool:
 def path_of(node: Node) -> str:
     """The module that the node comes from, by its name in the whole."""
     stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
-    return next((path for path, _ in reversed(stack.values())), "")
+    path = next((path for path, _ in reversed(stack.values())), "")
+    return path.removeprefix("body").removeprefix(".")
 
 
 def _is_floating(node: Node) -> bool:

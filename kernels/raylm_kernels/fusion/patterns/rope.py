@@ -175,24 +175,23 @@ def _product(angles: Any) -> tuple[Node, Node] | None:
         pairs = [tuple(node.args[1])]
     else:
         return None
+    ndim = 0 if found is None else found.ndim - 1
     for one, other in pairs:
-        positions, inv_freq = _whole_numbers(one), _spread_vector(other)
-        ndim = 0 if found is None else found.ndim
-        if positions is None or inv_freq is None:
-            continue
-        counted = tensor(positions)
-        if counted is not None and counted.ndim == ndim - 1:
+        positions, inv_freq = _whole_numbers(one, ndim), _spread_vector(other)
+        if positions is not None and inv_freq is not None:
             return positions, inv_freq
     return None
 
 
-def _whole_numbers(node: Any) -> Node | None:
+def _whole_numbers(node: Any, ndim: int) -> Node | None:
+    """Of so many dimensions, before they were cast and spread."""
     while isinstance(node, Node):
         found = tensor(node)
-        spread = is_call(node, *SPREADERS)
-        if found is not None and found.dtype in (torch.int32, torch.int64) and not spread:
+        if found is None or found.ndim < ndim:
+            return None
+        if found.dtype in (torch.int32, torch.int64) and found.ndim == ndim:
             return node
-        if not spread and not is_cast(node):
+        if not is_cast(node) and not is_call(node, *SPREADERS):
             return None
         node = node.args[0]
     return None
