@@ -55,15 +55,18 @@ if TYPE_CHECKING:
     from raylm_kernels.cpu.decoder import PackedDecoder
     from raylm_kernels.cpu.dims import DecoderDims
     from raylm_kernels.custom import BuildError, load_cpp, load_cuda
+    from raylm_kernels.fusion import FusionError, fuse
     from raylm_kernels.quantize import QuantizedWeight, dequantize_weight, quantize_weight
 
 _HOMES = {
     "ArgumentError": "raylm_kernels.arguments",
     "BuildError": "raylm_kernels.custom",
     "DecoderDims": "raylm_kernels.cpu.dims",
+    "FusionError": "raylm_kernels.fusion",
     "PackedDecoder": "raylm_kernels.cpu.decoder",
     "QuantizedWeight": "raylm_kernels.quantize",
     "dequantize_weight": "raylm_kernels.quantize",
+    "fuse": "raylm_kernels.fusion",
     "load_cpp": "raylm_kernels.custom",
     "load_cuda": "raylm_kernels.custom",
     "quantize_weight": "raylm_kernels.quantize",
@@ -73,6 +76,7 @@ __all__ = [
     "ArgumentError",
     "BuildError",
     "DecoderDims",
+    "FusionError",
     "PackedDecoder",
     "QuantizedWeight",
     "adamw_step",
@@ -84,6 +88,7 @@ __all__ = [
     "dequantize_int4",
     "dequantize_int8",
     "dequantize_weight",
+    "fuse",
     "gated_linear",
     "geglu",
     "grouped_linear",
