@@ -194,11 +194,11 @@ def _squares(node: Node, emit: Emit) -> Node | None:
 _STEPS: tuple[Callable[[Node, Emit], Node | None], ...] = (
     _without_effect,
     _out_of_place,
-    _merged_shapes,
     _transposed,
     _products,
-    _biases,
     _unflattened,
+    _biases,
+    _merged_shapes,
     _without_effect,
     _squares,
 )

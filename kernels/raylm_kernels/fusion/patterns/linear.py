@@ -141,8 +141,7 @@ def linear_cross_entropy(node: Node) -> Found | None:
         hidden, weight = linear.args[:2]
         for one in slices:
             hidden = emit(one.target, hidden, *one.args[1:])
-        width = hidden.meta["val"].shape[-1]
-        rows = emit(aten.reshape.default, hidden, [-1, width])
+        rows = emit(aten.reshape.default, hidden, [-1, emit.sizes(hidden)[-1]])
         losses = emit(raylm.linear_cross_entropy.default, rows, weight, targets, like=_losses(rows))
         total = emit(aten.sum.default, losses)
         if reduction == _MEAN:

@@ -38,7 +38,7 @@ def linear_rope(node: Node) -> Found | None:
 
     def build(emit: Emit) -> list[Node]:
         x, weight = linear.args[:2]
-        rows = emit(aten.reshape.default, x, [-1, x.meta["val"].shape[-1]])
+        rows = emit(aten.reshape.default, x, [-1, emit.sizes(x)[-1]])
         values = [one.meta["val"] for one in (*turned, turned[1])]
         first = turned[0]
         arguments = (rows, weight, argument(linear, "bias"), *first.args[1:3], *counts)

@@ -147,9 +147,8 @@ def _joins_last(node: Node) -> bool:
 
 
 def _angles(table: Any, curve: Any) -> Angles | None:
-    node = under(uncast(table), SPREADERS)
-    node, factor = scaled(uncast(under(uncast(node), SPREADERS)))
-    node = uncast(node)
+    node, factor = scaled(_bare(table))
+    node = _bare(node)
     if not is_call(node, curve):
         return None
     angles = uncast(node.args[0])
@@ -161,6 +160,13 @@ def _angles(table: Any, curve: Any) -> Angles | None:
     if product is None:
         return None
     return Angles(*product, factor)
+
+
+def _bare(node: Any) -> Any:
+    """Before casts and repetitions."""
+    while (inner := under(uncast(node), SPREADERS)) is not node:
+        node = inner
+    return node
 
 
 def _product(angles: Any) -> tuple[Node, Node] | None:
