@@ -2,8 +2,9 @@
 
     python -m benchmarks.kernels.fusion
 
-One forward pass of one sequence in bf16, as the operators under autograd count it. On a GPU also
-the kernels that torch's profiler counts and the times of a pass, in eager mode and as a CUDA graph.
+One forward pass of one sequence, as the operators under autograd count it, in fp32. On a GPU in
+bf16, and then also the kernels that torch's profiler counts and the times of a pass, in eager mode
+and as a CUDA graph.
 """
 
 from collections.abc import Callable
@@ -40,7 +41,8 @@ class Pair:
 
 
 def pairs(device: str) -> list[Pair]:
-    examples = {n: BUILDERS[n](SIZES[n]).to(device, torch.bfloat16) for n in BUILDERS}
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    examples = {n: BUILDERS[n](SIZES[n]).to(device, dtype) for n in BUILDERS}
     return [Pair(n, e, rk.fuse(e.block, e.arguments)) for n, e in examples.items()]
 
 

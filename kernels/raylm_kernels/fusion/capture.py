@@ -58,7 +58,9 @@ def capture(module: nn.Module, inputs: Inputs) -> Captured:
 def _export(module: nn.Module, inputs: Inputs) -> ExportedProgram:
     """Of the tensors alone; every size may vary, and export finds out which cannot. With gradients,
     so that parts that are to have none are told apart."""
-    shapes = tuple(tuple(Dim.AUTO for _ in one.shape) for one in inputs.tensors)
+    shapes = tuple(
+        tuple(Dim.AUTO if size > 1 else Dim.STATIC for size in one.shape) for one in inputs.tensors
+    )
     try:
         with torch.enable_grad(), redirect_stderr(StringIO()):  # it prints the graph if it fails
             return torch.export.export(

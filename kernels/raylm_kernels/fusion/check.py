@@ -1,5 +1,6 @@
 """A fused module beside the original: the results of an example, and the gradients of training."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,6 +12,7 @@ from torch.utils import _pytree as pytree
 from raylm_kernels.comparison import ALLOWED, distance
 
 _GRADIENT = "the gradient of"
+Answers = list[tuple[str, Tensor]]
 
 
 
@@ -22,20 +24,57 @@ def worst_difference(
     found = _answers(fused, args, kwargs)[: len(wanted)]
     if len(found) < len(wanted):
         return float("inf"), "it has no gradients"
+    for (name, one), (_, other) in zip(found, wanted, strict=True):
+        if one.shape != other.shape or one.dtype != other.dtype:
+            return float("inf"), f"{name} is {_outline(one)}, not {_outline(other)}"
+    worst, fault = _by_elements(found, wanted, fused)
+    if fault and _formats(fused) & {torch.bfloat16, torch.float16}:
+        exact = _answers(copy.deepcopy(original).float(), *_wide((args, kwargs)))
+        return _by_norms(found, wanted, exact, fused)
+    return worst, fault
+
+
+def _by_elements(found: Answers, wanted: Answers, module: nn.Module) -> tuple[float, str]:
     largest = max([_magnitude(one) for name, one in wanted if name.startswith(_GRADIENT)], default=0)
     worst, faults = 0.0, []
     for (name, one), (_, other) in zip(found, wanted, strict=True):
-        if one.shape != other.shape or one.dtype != other.dtype:
-            faults.append(f"{name} is {_outline(one)}, not {_outline(other)}")
-            continue
-        allowed = _allowed(one.dtype, fused)
+        allowed = _allowed(one.dtype, module)
         off = distance(one, other)
         if name.startswith(_GRADIENT) and off < float("inf"):
-            off *= _magnitude(other) / max(_magnitude(other), _noise(other, allowed) * largest, 1e-30)
+            least = _noise(other, allowed) * largest
+            off *= _magnitude(other) / max(_magnitude(other), least, 1e-30)
         worst = max(worst, off)
         if off > allowed:
             faults.append(f"{name} is off by {off:.2g} of its magnitude; {allowed:.2g} allowed")
     return worst, "; ".join(faults[:2])
+
+
+def _by_norms(
+    found: Answers, wanted: Answers, exact: Answers, module: nn.Module
+) -> tuple[float, str]:
+    """In 16 bits a router that rounds otherwise sends a token elsewhere, and elements are far off.
+    As a whole it must be no farther from fp32 than twice what the original is."""
+    worst, faults = 0.0, []
+    for (name, one), (_, other), (_, truth) in zip(found, wanted, exact, strict=True):
+        off, own = _norm_off(one, truth), _norm_off(other, truth)
+        limit = max(_allowed(one.dtype, module), 2 * own)
+        worst = max(worst, off)
+        if off > limit:
+            faults.append(
+                f"{name} is off from fp32 by {off:.2g} of its norm; the original by {own:.2g}"
+            )
+    return worst, "; ".join(faults[:2])
+
+
+def _norm_off(found: Tensor, truth: Tensor) -> float:
+    found, truth = found.double(), truth.double()
+    return float((found - truth).norm() / truth.norm().clamp(min=1e-30))
+
+
+def _wide(tree: Any) -> Any:
+    return pytree.tree_map_only(
+        Tensor, lambda t: t.detach().float().requires_grad_(t.requires_grad) if t.is_floating_point() else t, tree
+    )
 
 
 def _noise(gradient: Tensor, allowed: float) -> float:
@@ -54,13 +93,17 @@ def _outline(tensor: Tensor) -> str:
 
 def _allowed(dtype: torch.dtype, module: nn.Module) -> float:
     """By the narrowest format that is computed in: a loss in fp32 is no better than its logits."""
-    formats = {p.dtype for p in module.parameters()} | {dtype}
+    formats = _formats(module) | {dtype}
     return max(ALLOWED.get(one, 0.0) for one in formats) if dtype.is_floating_point else 0.0
+
+
+def _formats(module: nn.Module) -> set[torch.dtype]:
+    return {p.dtype for p in module.parameters()}
 
 
 def _answers(
     module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> list[tuple[str, Tensor]]:
+) -> Answers:
     """By name: results, and gradients of inputs and parameters where it has any."""
     with _same_randomness(), torch.enable_grad():
         args, kwargs = pytree.tree_map_only(Tensor, _leaf, (list(args), dict(kwargs)))

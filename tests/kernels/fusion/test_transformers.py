@@ -1,5 +1,7 @@
 """Blocks that transformers builds: what is found in them, and that they compute the same."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -97,6 +99,14 @@ def test_a_block_in_bf16_keeps_its_casts_inside_the_ops():
     wanted = exact.block(*exact.arguments)
     own, plain = (one(*example.arguments) for one in (fused, example.block))
     assert distance(own, wanted) < max(1.5 * distance(plain, wanted), 5e-3)
+
+
+def test_a_router_that_rounds_otherwise_is_judged_as_a_whole():
+    sizes = dataclasses.replace(SMALL, experts=16, tokens=64)
+    example = blocks.experts(sizes).to("cpu", torch.bfloat16)
+    fused = rk.fuse(example.block, example.arguments)
+    assert fused.report.counts() == FOUND["Qwen3-MoE"]
+    assert fused.report.worst < 0.1
 
 
 def test_attention_spelled_out_has_its_softmax_fused():
