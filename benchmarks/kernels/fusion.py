@@ -65,7 +65,9 @@ def measured(pair: Pair) -> tuple[str, ...]:
         kernels = [_kernels(call) for call in pair.calls().values()]
         eager = _microseconds(pair.calls())
         graphs = _microseconds({name: _recorded(call) for name, call in pair.calls().items()})
-    times = [(f"{one['before']:.0f}", f"{one['after']:.0f}", _ratio(one)) for one in (eager, graphs)]
+    times = [
+        (f"{one['before']:.0f}", f"{one['after']:.0f}", _ratio(one)) for one in (eager, graphs)
+    ]
     return pair.name, *_change(*kernels), *times[0], *times[1]
 
 

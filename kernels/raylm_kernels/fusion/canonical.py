@@ -43,7 +43,7 @@ def canonicalise(captured: Captured) -> None:
         captured.graph.eliminate_dead_code()
 
 
-def _without_effect(node: Node, _: Emit) -> Node | None:
+def _without_effect(node: Any, _: Emit) -> Node | None:
     x: Any = node.args[0] if node.args else None
     if is_call(node, *_DROPOUTS):
         active = argument(node, "train") and argument(node, "p") != 0.0
@@ -64,14 +64,14 @@ def _without_effect(node: Node, _: Emit) -> Node | None:
     return None
 
 
-def _only_part(node: Node) -> Node | None:
+def _only_part(node: Any) -> Node | None:
     """Of a concatenation, where all others are empty."""
     dim = argument(node, "dim")
     full = [one for one in node.args[0] if not same(tensor(one).shape[dim], 0)]
     return full[0] if len(full) == 1 and alike(full[0], node) else None
 
 
-def _out_of_place(node: Node, emit: Emit) -> Node | None:
+def _out_of_place(node: Any, emit: Emit) -> Node | None:
     """Where nobody else sees what is changed."""
     if node.target not in _IN_PLACE:
         return None
@@ -83,25 +83,28 @@ def _out_of_place(node: Node, emit: Emit) -> Node | None:
     return emit(_IN_PLACE[node.target], *node.args, like=node)
 
 
-def _is_fresh(x: Node) -> bool:
+def _is_fresh(x: Any) -> bool:
     """Shares its memory with nothing that can be seen."""
     if x.op != "call_function":
         return False
     maker: Any = x.args[0] if x.target is getitem else x
     schema = getattr(maker.target, "_schema", None)
-    return schema is not None and all(one.alias_info is None for one in schema.returns) and (
-        not is_call(maker, *CASTS, *SHAPERS, aten.contiguous.default)
-    ) and not any(_may_share(user) for user in x.users)
+    return (
+        schema is not None
+        and all(one.alias_info is None for one in schema.returns)
+        and (not is_call(maker, *CASTS, *SHAPERS, aten.contiguous.default))
+        and not any(_may_share(user) for user in x.users)
+    )
 
 
-def _may_share(user: Node) -> bool:
+def _may_share(user: Any) -> bool:
     schema = getattr(user.target, "_schema", None)
     if schema is None or is_call(user, *CASTS, *SHAPERS, aten.contiguous.default):
         return True
     return any(a.alias_info is not None and not a.alias_info.is_write for a in schema.arguments)
 
 
-def _merged_shapes(node: Node, emit: Emit) -> Node | None:
+def _merged_shapes(node: Any, emit: Emit) -> Node | None:
     x: Any = node.args[0] if node.args else None
     if is_call(node, aten.view.default, aten.reshape.default) and is_call(
         x, aten.view.default, aten.reshape.default
@@ -113,7 +116,7 @@ def _merged_shapes(node: Node, emit: Emit) -> Node | None:
     return None
 
 
-def _transposed(node: Node, emit: Emit) -> Node | None:
+def _transposed(node: Any, emit: Emit) -> Node | None:
     """Of a matrix: `aten.t`, and nothing twice."""
     found = tensor(node)
     if found is None or found.ndim != 2 or not is_call(node, *_TURNS):
@@ -131,7 +134,7 @@ def _transposed(node: Node, emit: Emit) -> Node | None:
 _TURNS = (aten.t.default, aten.transpose.int, aten.permute.default, aten.numpy_T.default)
 
 
-def _products(node: Node, emit: Emit) -> Node | None:
+def _products(node: Any, emit: Emit) -> Node | None:
     """x W (+ b) as a linear layer."""
     bias: Any = None
     if is_call(node, aten.addmm.default):
@@ -147,14 +150,11 @@ def _products(node: Node, emit: Emit) -> Node | None:
     left, right = tensor(x), tensor(weight)
     if left is None or right is None or left.ndim < 2 or right.ndim != 2:
         return None
-    if is_call(weight, aten.t.default):
-        turned = weight.args[0]
-    else:
-        turned = emit(aten.t.default, weight)
+    turned = weight.args[0] if is_call(weight, aten.t.default) else emit(aten.t.default, weight)
     return emit(aten.linear.default, x, turned, bias, like=node)
 
 
-def _biases(node: Node, emit: Emit) -> Node | None:
+def _biases(node: Any, emit: Emit) -> Node | None:
     if not is_call(node, aten.add.Tensor) or argument(node, "alpha") != 1:
         return None
     for y, bias in operands(node):
@@ -166,7 +166,7 @@ def _biases(node: Node, emit: Emit) -> Node | None:
     return None
 
 
-def _unflattened(node: Node, emit: Emit) -> Node | None:
+def _unflattened(node: Any, emit: Emit) -> Node | None:
     """A linear layer between a flattening and its reverse needs neither."""
     if not is_call(node, aten.view.default, aten.reshape.default):
         return None
@@ -183,7 +183,7 @@ def _unflattened(node: Node, emit: Emit) -> Node | None:
     return emit(aten.linear.default, y.args[0].args[0], *y.args[1:], like=node)
 
 
-def _squares(node: Node, emit: Emit) -> Node | None:
+def _squares(node: Any, emit: Emit) -> Node | None:
     if is_call(node, aten.square.default) or (
         is_call(node, aten.mul.Tensor) and node.args[0] is node.args[1]
     ):

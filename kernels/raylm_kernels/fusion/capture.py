@@ -178,8 +178,10 @@ class _Copy:
         if not isinstance(node, Node):
             return False
         is_input = node.op == "placeholder" and _is_floating(node)
-        return is_input or any(map(self._may_have_gradient, node.all_input_nodes)) or (
-            node in self._into.differentiable
+        return (
+            is_input
+            or any(map(self._may_have_gradient, node.all_input_nodes))
+            or (node in self._into.differentiable)
         )
 
     def _copied(self, node: Node, values: dict[Node, Any]) -> Node:

@@ -15,7 +15,6 @@ _GRADIENT = "the gradient of"
 Answers = list[tuple[str, Tensor]]
 
 
-
 def worst_difference(
     original: nn.Module, fused: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[float, str]:
@@ -35,7 +34,9 @@ def worst_difference(
 
 
 def _by_elements(found: Answers, wanted: Answers, module: nn.Module) -> tuple[float, str]:
-    largest = max([_magnitude(one) for name, one in wanted if name.startswith(_GRADIENT)], default=0)
+    largest = max(
+        [_magnitude(one) for name, one in wanted if name.startswith(_GRADIENT)], default=0
+    )
     worst, faults = 0.0, []
     for (name, one), (_, other) in zip(found, wanted, strict=True):
         allowed = _allowed(one.dtype, module)
@@ -73,7 +74,11 @@ def _norm_off(found: Tensor, truth: Tensor) -> float:
 
 def _wide(tree: Any) -> Any:
     return pytree.tree_map_only(
-        Tensor, lambda t: t.detach().float().requires_grad_(t.requires_grad) if t.is_floating_point() else t, tree
+        Tensor,
+        lambda t: (
+            t.detach().float().requires_grad_(t.requires_grad) if t.is_floating_point() else t
+        ),
+        tree,
     )
 
 
@@ -101,9 +106,7 @@ def _formats(module: nn.Module) -> set[torch.dtype]:
     return {p.dtype for p in module.parameters()}
 
 
-def _answers(
-    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Answers:
+def _answers(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answers:
     """By name: results, and gradients of inputs and parameters where it has any."""
     with _same_randomness(), torch.enable_grad():
         args, kwargs = pytree.tree_map_only(Tensor, _leaf, (list(args), dict(kwargs)))

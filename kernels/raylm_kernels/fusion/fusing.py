@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx import Node
 
 import raylm_kernels.catalog  # noqa: F401  registers the ops that patterns put in
 from raylm_kernels.fusion.canonical import canonicalise
@@ -102,13 +103,13 @@ def _rewritten(
 ) -> tuple[Captured, list[Rewrite]]:
     captured = capture(module, Inputs(module, args, kwargs))
     canonicalise(captured)
-    rewrites: list[Rewrite] = []
+    done: list[tuple[Rewrite, Node]] = []
     for pattern in PATTERNS:
-        rewrites += rewrite(captured, pattern, without)
+        done += rewrite(captured, pattern, without)
         captured.graph.eliminate_dead_code()
     share_integers(captured)
     captured.graph.lint()
-    return captured, rewrites
+    return captured, [one for one, node in done if not node._erased]  # others built on the rest
 
 
 def _by_parts(

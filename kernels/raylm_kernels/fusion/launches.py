@@ -50,9 +50,7 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.launches = self.moved_bytes = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = func(*args, **(kwargs or {}))
         if func not in _SILENT and not _is_view(func):
             self.launches += 1

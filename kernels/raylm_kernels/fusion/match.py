@@ -40,7 +40,7 @@ def is_call(node: Any, *targets: Any) -> bool:
     return isinstance(node, Node) and node.op == "call_function" and node.target in targets
 
 
-def argument(node: Node, name: str) -> Any:
+def argument(node: Any, name: str) -> Any:
     """Of an ATen operator, given by place, by name, or left at its default."""
     for place, one in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
         if one.name == name:
@@ -49,7 +49,7 @@ def argument(node: Node, name: str) -> Any:
     raise KeyError(f"{node.target} has no argument {name}")
 
 
-def operands(node: Node) -> list[tuple[Any, Any]]:
+def operands(node: Any) -> list[tuple[Any, Any]]:
     """Of a commutative operator, in both orders."""
     a, b = node.args[0], node.args[1]
     return [(a, b), (b, a)]
@@ -87,9 +87,7 @@ def under(node: Any, targets: Collection[Any]) -> Any:
 
 def number(value: Any, *wanted: float, tolerance: float = 1e-4) -> bool:
     """Whether it is a plain number, near one of those."""
-    return is_number(value) and any(
-        math.isclose(value, one, rel_tol=tolerance) for one in wanted
-    )
+    return is_number(value) and any(math.isclose(value, one, rel_tol=tolerance) for one in wanted)
 
 
 def is_number(value: Any) -> bool:
@@ -99,9 +97,7 @@ def is_number(value: Any) -> bool:
 def is_vector(node: Any, size: Any = None) -> bool:
     found = tensor(node)
     return (
-        found is not None
-        and found.ndim == 1
-        and (size is None or same_shape(found.shape, (size,)))
+        found is not None and found.ndim == 1 and (size is None or same_shape(found.shape, (size,)))
     )
 
 
@@ -142,7 +138,7 @@ def part_of(node: Any) -> tuple[Any, int, int] | None:
     return None
 
 
-def _piece(node: Node) -> tuple[Any, int, int] | None:
+def _piece(node: Any) -> tuple[Any, int, int] | None:
     split, place = node.args
     if not is_call(split, *SPLITS):
         return None

@@ -15,8 +15,8 @@ class Report:
 
     name: str
     rewrites: list[Rewrite] = field(default_factory=list)
-    before: Cost = Cost()
-    after: Cost = Cost()
+    before: Cost = field(default_factory=Cost)
+    after: Cost = field(default_factory=Cost)
     left_out: dict[str, str] = field(default_factory=dict)
     worst: float | None = None
 
@@ -37,7 +37,10 @@ class Report:
             yield f"{self.name}: {len(self.rewrites)} rewrites"
             yield from _table(
                 [("pattern", "op", "in")]
-                + [(one.pattern, one.into, one.path or "the module itself") for one in self.rewrites]
+                + [
+                    (one.pattern, one.into, one.path or "the module itself")
+                    for one in self.rewrites
+                ]
             )
             before, after = self.before, self.after
             yield from _table(

@@ -42,12 +42,14 @@ class Emit:
 
     def __init__(self, captured: Captured, before: Node) -> None:
         self._captured, self._before = captured, before
+        self.made: list[Node] = []
 
     def __call__(self, target: Any, *args: Any, like: Any = None) -> Node:
         """`like`: a node or a fake tensor of the shape and dtype of the result."""
         graph = self._captured.graph
         with graph.inserting_before(self._before):
             node = graph.call_function(target, args)
+        self.made.append(node)
         found = like.meta["val"] if isinstance(like, Node) else like
         node.meta["val"] = _result(target, args) if found is None else found
         stack = self._before.meta.get("nn_module_stack")
@@ -77,17 +79,26 @@ class Emit:
 
 def rewrite(
     captured: Captured, pattern: Pattern, without: Collection[str] = ()
-) -> list[Rewrite]:
-    """Everywhere the pattern is found, and nothing else depends on what would go."""
+) -> list[tuple[Rewrite, Node]]:
+    """Everywhere the pattern is found, and nothing else depends on what would go. With each the
+    node that was put in."""
     done = []
     for node in list(captured.graph.nodes):
         if node._erased or node.op != "call_function":
             continue
         found = pattern(node)
-        if found is not None and found.into not in without and _is_free(found, captured):
-            done.append(Rewrite(found.pattern, found.into, path_of(node)))
-            _replace(found, captured)
+        if found is None or found.into in without or not _is_free(found, captured):
+            continue
+        path = path_of(node)
+        for made in _replace(found, captured):
+            if getattr(made.target, "_schema", None) and _name(made) == found.into:
+                done.append((Rewrite(found.pattern, found.into, path), made))
     return done
+
+
+def _name(node: Node) -> str:
+    name: str = node.target._schema.name  # type: ignore[union-attr]
+    return name.partition("::")[2]
 
 
 def _is_free(found: Found, captured: Captured) -> bool:
@@ -114,12 +125,13 @@ def _overtaken(found: Found, captured: Captured) -> list[Node]:
     return [node for node in known if node not in found.replaced]
 
 
-def _replace(found: Found, captured: Captured) -> None:
+def _replace(found: Found, captured: Captured) -> list[Node]:
     place = last = max(found.covered)
     for node in _overtaken(found, captured):
         place.append(node)
         place = node
-    made = found.build(Emit(captured, last))
+    emit = Emit(captured, last)
+    made = found.build(emit)
     for old, new in zip(found.replaced, made, strict=True):
         old.replace_all_uses_with(new)
     for node in sorted(found.covered, reverse=True):
@@ -127,6 +139,7 @@ def _replace(found: Found, captured: Captured) -> None:
             captured.graph.erase_node(node)
             captured.differentiable.discard(node)
     captured.inputs.constants |= _places(found.constants, captured)
+    return emit.made
 
 
 def _places(nodes: Sequence[Any], captured: Captured) -> set[int]:

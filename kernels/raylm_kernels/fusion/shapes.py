@@ -21,7 +21,9 @@ def bind_dims(shape: Sequence[int], dims: Dims | None, sizes: dict[Any, int]) ->
     if dims is None:
         return True
     for size, dim in zip(shape, dims, strict=True):
-        wanted = size if dim == "*" else dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+        wanted = (
+            size if dim == "*" else dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+        )
         if size != wanted:
             return False
     return True
@@ -68,9 +70,7 @@ def tensor(node: Any) -> Tensor | None:
 def alike(one: Any, other: Any) -> bool:
     """Both tensors, of one shape and dtype."""
     a, b = tensor(one), tensor(other)
-    return (
-        a is not None and b is not None and a.dtype == b.dtype and same_shape(a.shape, b.shape)
-    )
+    return a is not None and b is not None and a.dtype == b.dtype and same_shape(a.shape, b.shape)
 
 
 def _expression(size: Any) -> Any:

@@ -52,8 +52,14 @@ def test_what_cannot_be_fused_is_refused_with_the_remedy(make, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda f: f(torch.ones(2, 3, 9)), r"x: expected torch.float32 \w+x\w+x8 on cpu, found .*9"),
-        (lambda f: f(torch.ones(2, 3, 8).half()), "x: expected torch.float32 .* found torch.float16"),
+        (
+            lambda f: f(torch.ones(2, 3, 9)),
+            r"x: expected torch.float32 \w+x\w+x8 on cpu, found .*9",
+        ),
+        (
+            lambda f: f(torch.ones(2, 3, 8).half()),
+            "x: expected torch.float32 .* found torch.float16",
+        ),
         (lambda f: f(torch.ones(2, 8)), "x: expected .* found torch.float32 2x8 on cpu"),
         (lambda f: f(torch.ones(2, 3, 8), torch.ones(3, 3)), "mask: expected None, found"),
         (lambda f: f(torch.ones(2, 3, 8), scale=2.0), "scale: expected 1.0, found 2.0"),

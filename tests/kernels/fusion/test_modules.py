@@ -64,7 +64,9 @@ LOOKALIKES = {
     "the root of the sum": lambda x, w: x * torch.rsqrt(x.pow(2).sum(-1, True) + 1e-6) * w,
     "eps outside of the root": lambda x, w: x / (x.pow(2).mean(-1, True).sqrt() + 1e-6) * w,
     "another dimension": lambda x, w: x * torch.rsqrt(x.pow(2).mean(1, True) + 1e-6) * w,
-    "somebody else's square": lambda x, w: x * torch.rsqrt((x + 1).pow(2).mean(-1, True) + 1e-6) * w,
+    "somebody else's square": lambda x, w: (
+        x * torch.rsqrt((x + 1).pow(2).mean(-1, True) + 1e-6) * w
+    ),
     "a fourth power": lambda x, w: x * torch.rsqrt(x.pow(4).mean(-1, True) + 1e-6) * w,
     "its variance given, too": lambda x, w: (
         (v := x.pow(2).mean(-1, True)) * 0 + x * torch.rsqrt(v + 1e-6) * w
@@ -106,7 +108,7 @@ FORWARDS = {
     "with an activation": (lambda m, x: F.relu(m.one(m.norm(x))), "layer_norm_linear"),
     "with a spelled out one": (
         lambda m, x: gelu(m.one(m.norm(x))) + x,
-        "gelu layer_norm_linear",
+        "layer_norm_linear",
     ),
     "a product with a matrix": (lambda m, x: x + x.sin() @ m.weight, "linear_add"),
     "of a flat one": (
@@ -116,7 +118,7 @@ FORWARDS = {
     "its bias added later": (lambda m, x: (x.sin() @ m.weight.T + m.one.bias) + x, "linear_add"),
     "silu by a sigmoid": (
         lambda m, x: (g := m.one(x)) * torch.sigmoid(g) * m.other(x),
-        "silu swiglu",
+        "swiglu",
     ),
     "softmax": (
         lambda m, x: torch.softmax(x @ x.mT / 5.0 + x[:, :, :1].mT.detach().exp().log(), -1),
@@ -155,9 +157,7 @@ UNTOUCHED = {
     "dropout between": lambda m, x: x + m.dropout(m.one(x)),
     "a residual of another shape": lambda m, x: x[:, :1] + m.one(x),
     "a residual times two": lambda m, x: torch.add(m.one(x), x, alpha=2),
-    "a change in between": lambda m, x: (
-        (y := x.clone(), h := m.one(y), y[:, 0].mul_(2), h + y)[-1]
-    ),
+    "a change in between": lambda m, x: (y := x.clone(), h := m.one(y), y[:, 0].mul_(2), h + y)[-1],
     "a mask that learns": lambda m, x: (x @ x.mT * 0.1 + m.weight[0, 0]).softmax(-1),
     "a softmax over rows": lambda m, x: (x @ x.mT * 0.1).softmax(1),
     "a finite mask": lambda m, x: (x @ x.mT).masked_fill(x @ x.mT > 1, -1e9).softmax(-1),
@@ -185,7 +185,7 @@ def test_a_sum_and_its_norm_are_one_op_with_two_results():
 
     module = Residual(NORMS["Llama's"])
     fused = rk.fuse(module, (randn(2, 5, 32), randn(2, 5, 32)))
-    assert fused.report.counts() == {"rms_norm": 1, "add_rms_norm": 1}
+    assert fused.report.counts() == {"add_rms_norm": 1}
 
 
 class Rotary(nn.Module):
@@ -218,7 +218,7 @@ class Rotary(nn.Module):
 def test_rotary_positions_behind_one_matrix_are_one_op(by_halves):
     module = Rotary(by_halves=by_halves)
     fused = rk.fuse(module, (randn(6, 32), torch.arange(6)))
-    assert fused.report.counts() == {"rope": 2, "linear_rope": 1}
+    assert fused.report.counts() == {"linear_rope": 1}
     arguments = randn(11, 32), torch.arange(3, 14)
     torch.testing.assert_close(fused(*arguments), module(*arguments), rtol=1e-5, atol=1e-5)
 

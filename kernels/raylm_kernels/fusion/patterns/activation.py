@@ -28,21 +28,21 @@ class _Activations:
 ACTIVATIONS = _Activations()
 
 
-def spelled_out(node: Node) -> Found | None:
+def spelled_out(node: Any) -> Found | None:
     """x sigmoid(x), and gelu by erf or by tanh."""
     if not is_call(node, aten.mul.Tensor):
         return None
     return _silu(node) or _gelu(node)
 
 
-def _silu(node: Node) -> Found | None:
+def _silu(node: Any) -> Found | None:
     for x, gate in operands(node):
         if is_call(gate, aten.sigmoid.default) and gate.args[0] is x:
             return _found(node, "silu", aten.silu.default, (x,), {node, gate})
     return None
 
 
-def _gelu(node: Node) -> Found | None:
+def _gelu(node: Any) -> Found | None:
     """0.5 x (1 + f(x)), in any order of its factors."""
     factors, path = _factors(node)
     halves = [one for one in factors if number(one, 0.5)]
@@ -116,7 +116,7 @@ def _is_erf_argument(node: Any, x: Any, path: set[Node]) -> bool:
 
 
 def _found(
-    node: Node, into: str, target: Any, args: tuple[Any, ...], covered: set[Node], **kwargs: str
+    node: Any, into: str, target: Any, args: tuple[Any, ...], covered: set[Node], **kwargs: str
 ) -> Found:
     def build(emit: Emit) -> list[Node]:
         made = emit(target, *args, like=node)

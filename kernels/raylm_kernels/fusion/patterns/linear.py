@@ -22,7 +22,7 @@ raylm = torch.ops.raylm
 _MEAN, _SUM = 1, 2
 
 
-def gated_linear(node: Node) -> Found | None:
+def gated_linear(node: Any) -> Found | None:
     """activation(x G^T) * (x U^T): two linear layers, or two halves of one."""
     for name, gate, activated, up in _gates(node):
         if is_call(gate, aten.linear.default) and is_call(up, aten.linear.default):
@@ -34,7 +34,7 @@ def gated_linear(node: Node) -> Found | None:
     return None
 
 
-def gate(node: Node) -> Found | None:
+def gate(node: Any) -> Found | None:
     """silu(gate) * up, or by gelu's tanh approximation, wherever the two come from."""
     ops = {"silu": raylm.swiglu.default, "gelu_tanh": raylm.geglu.default}
     for name, inner, activated, up in _gates(node):
@@ -50,7 +50,7 @@ def gate(node: Node) -> Found | None:
     return None
 
 
-def _gates(node: Node) -> list[tuple[str, Any, Node, Any]]:
+def _gates(node: Any) -> list[tuple[str, Any, Node, Any]]:
     """Activation, its argument, its node, and the other factor."""
     if not is_call(node, aten.mul.Tensor):
         return []
@@ -58,7 +58,7 @@ def _gates(node: Node) -> list[tuple[str, Any, Node, Any]]:
     return [one for one in told if one[0] != "none"]
 
 
-def _two_layers(node: Node, name: str, gate: Any, activated: Node, up: Any) -> Found | None:
+def _two_layers(node: Any, name: str, gate: Any, activated: Any, up: Any) -> Found | None:
     if argument(gate, "bias") is not None or argument(up, "bias") is not None:
         return None
     if gate.args[0] is not up.args[0] or not alike(gate.args[1], up.args[1]):
@@ -79,7 +79,7 @@ def _two_layers(node: Node, name: str, gate: Any, activated: Node, up: Any) -> F
     )
 
 
-def _two_halves(node: Node, name: str, gate: Any, activated: Node, up: Any) -> Found | None:
+def _two_halves(node: Any, name: str, gate: Any, activated: Any, up: Any) -> Found | None:
     halves = part_of(gate), part_of(up)
     if halves[0] is None or halves[1] is None or halves[0][0] is not halves[1][0]:
         return None
@@ -104,7 +104,7 @@ def _two_halves(node: Node, name: str, gate: Any, activated: Node, up: Any) -> F
     return Found("gate + up + linear", "gated_linear", frozenset(covered), (node,), build)
 
 
-def linear_add(node: Node) -> Found | None:
+def linear_add(node: Any) -> Found | None:
     """A residual that a linear layer's result is added to."""
     if not is_call(node, aten.add.Tensor) or argument(node, "alpha") != 1:
         return None
@@ -122,7 +122,7 @@ def linear_add(node: Node) -> Found | None:
     return None
 
 
-def linear_cross_entropy(node: Node) -> Found | None:
+def linear_cross_entropy(node: Any) -> Found | None:
     """The mean or the sum of a head's losses, where nobody else needs its logits."""
     if not is_call(node, aten.cross_entropy_loss.default):
         return None
@@ -177,7 +177,7 @@ def _head(logits: Any, path: set[Node]) -> tuple[Any, list[Node]]:
     return (node if is_head else None), slices
 
 
-def _losses(rows: Node) -> torch.Tensor:
+def _losses(rows: Any) -> torch.Tensor:
     hidden = rows.meta["val"]
     dtype = torch.float64 if hidden.dtype == torch.float64 else torch.float32
     return torch.ops.aten.new_empty.default(hidden, [hidden.shape[0]], dtype=dtype)

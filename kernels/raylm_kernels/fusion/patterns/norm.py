@@ -26,7 +26,7 @@ from raylm_kernels.fusion.shapes import alike, tensor
 raylm = torch.ops.raylm
 
 
-def rms_norm(node: Node) -> Found | None:
+def rms_norm(node: Any) -> Found | None:
     """x / sqrt(mean(x^2) + eps) * weight, cast back before or after the weight."""
     if is_call(node, aten.rms_norm.default):
         return _whole(node)
@@ -43,7 +43,7 @@ def rms_norm(node: Node) -> Found | None:
     return None
 
 
-def _whole(node: Node) -> Found | None:
+def _whole(node: Any) -> Found | None:
     x, weight, eps = node.args[0], argument(node, "weight"), argument(node, "eps")
     found = tensor(x)
     if weight is None or found is None or len(argument(node, "normalized_shape")) != 1:
@@ -54,7 +54,7 @@ def _whole(node: Node) -> Found | None:
 
 
 def _in_one_format(
-    node: Node, source: Any, weight: Any, eps: float, path: set[Node]
+    node: Any, source: Any, weight: Any, eps: float, path: set[Node]
 ) -> Found | None:
     """The result has the format of x, which is that of a cast before or behind."""
     after = next(iter(node.users), None)
@@ -129,7 +129,7 @@ def _mean_square(node: Any, path: set[Node]) -> tuple[Any, float] | None:
     return None
 
 
-def add_rms_norm(node: Node) -> Found | None:
+def add_rms_norm(node: Any) -> Found | None:
     """The norm of a sum, which also is the next residual."""
     if not is_call(node, raylm.rms_norm.default):
         return None
@@ -149,7 +149,7 @@ def add_rms_norm(node: Node) -> Found | None:
     return Found("add + rms_norm", "add_rms_norm", covered, (node, total), build)
 
 
-def norm_linear(node: Node) -> Found | None:
+def norm_linear(node: Any) -> Found | None:
     """A norm whose result goes to one linear layer alone, and an activation behind that."""
     activation, linear = ACTIVATIONS.told(node)
     if activation == "none" and any(
@@ -181,5 +181,3 @@ def norm_linear(node: Node) -> Found | None:
 
     pattern = "norm + linear" + ("" if activation == "none" else " + activation")
     return Found(pattern, name, frozenset({node, linear, norm}), (node,), build)
-
-

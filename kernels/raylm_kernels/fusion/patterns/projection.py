@@ -1,5 +1,6 @@
 """One matrix for queries, keys and values, two of which are turned."""
 
+import itertools
 from operator import getitem
 from typing import Any
 
@@ -13,7 +14,7 @@ from raylm_kernels.fusion.shapes import fixed, tensor
 raylm = torch.ops.raylm
 
 
-def linear_rope(node: Node) -> Found | None:
+def linear_rope(node: Any) -> Found | None:
     """Found at the later one of the two that are turned."""
     if not is_call(node, raylm.rope.default):
         return None
@@ -57,7 +58,7 @@ def linear_rope(node: Node) -> Found | None:
     return Found("qkv + rope", "linear_rope", frozenset(covered), replaced, build)
 
 
-def _parts(linear: Node) -> list[Node] | None:
+def _parts(linear: Any) -> list[Node] | None:
     """Queries, keys and values, which are all there is of the matrix."""
     nodes = [
         part
@@ -70,12 +71,12 @@ def _parts(linear: Node) -> list[Node] | None:
     whole = tensor(linear)
     if len(found) != 3 or whole is None or ends[0][0] != 0:
         return None
-    if any(one[1] != other[0] for one, other in zip(ends, ends[1:], strict=False)):
+    if any(one[1] != other[0] for one, other in itertools.pairwise(ends)):
         return None
     return found if ends[-1][1] == fixed(whole.shape[-1]) else None
 
 
-def _turned(part: Node) -> Node | None:
+def _turned(part: Any) -> Node | None:
     """The one use of it."""
     node = part
     while len(node.users) == 1:

@@ -28,12 +28,12 @@ raylm = torch.ops.raylm
 class Angles:
     """positions x inv_freq of a table of cosines or sines, which `factor` scales."""
 
-    positions: Node
+    positions: Any
     inv_freq: Node
     factor: float
 
 
-def rope(node: Node) -> Found | None:
+def rope(node: Any) -> Found | None:
     """x * cos + rotate_half(x) * sin, or the same by halves."""
     turned = _by_rotation(node) or _by_halves(node)
     if turned is None:
@@ -56,7 +56,7 @@ def rope(node: Node) -> Found | None:
     return Found("rope", "rope", frozenset(covered), (node,), build, constants)
 
 
-def _emitted(emit: Emit, x: Node, node: Node, angles: Angles, heads: int) -> Node:
+def _emitted(emit: Emit, x: Any, node: Any, angles: Angles, heads: int) -> Node:
     """Heads next to last, all tokens in one dimension, and back."""
     ndim = x.meta["val"].ndim
     swap = heads != ndim - 2
@@ -73,7 +73,7 @@ def _emitted(emit: Emit, x: Node, node: Node, angles: Angles, heads: int) -> Nod
     return emit(aten.transpose.int, whole, heads, ndim - 2, like=node) if swap else whole
 
 
-def _positions(emit: Emit, positions: Node, lead: list[Any]) -> Node:
+def _positions(emit: Emit, positions: Any, lead: list[Any]) -> Node:
     """One for each token, where all sequences may share theirs."""
     found = positions.meta["val"]
     if found.ndim == len(lead) == 1:
@@ -84,7 +84,7 @@ def _positions(emit: Emit, positions: Node, lead: list[Any]) -> Node:
     return emit(aten.reshape.default, positions, [-1])
 
 
-def _by_rotation(node: Node) -> tuple[Any, Any, Any, set[Node]] | None:
+def _by_rotation(node: Any) -> tuple[Any, Any, Any, set[Node]] | None:
     if not is_call(node, aten.add.Tensor):
         return None
     for straight, crossed in operands(node):
@@ -123,7 +123,7 @@ def _of_halves(first: Any, second: Any) -> Any:
     return x
 
 
-def _by_halves(node: Node) -> tuple[Any, Any, Any, set[Node]] | None:
+def _by_halves(node: Any) -> tuple[Any, Any, Any, set[Node]] | None:
     """cat(x1 cos - x2 sin, x2 cos + x1 sin)"""
     if not is_call(node, aten.cat.default) or len(node.args[0]) != 2 or not _joins_last(node):
         return None
@@ -142,7 +142,7 @@ def _by_halves(node: Node) -> tuple[Any, Any, Any, set[Node]] | None:
     return None
 
 
-def _joins_last(node: Node) -> bool:
+def _joins_last(node: Any) -> bool:
     return is_last(node, node.args[1] if len(node.args) > 1 else 0)
 
 
@@ -231,4 +231,3 @@ def _heads_axis(x: Any, cos: Any) -> int | None:
     if not shared or fixed(heads.shape[-1]) is None:
         return None
     return shared[-1]
-

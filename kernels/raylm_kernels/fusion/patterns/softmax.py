@@ -25,7 +25,7 @@ raylm = torch.ops.raylm
 _SOFTMAXES = (aten.softmax.int, aten._softmax.default)
 
 
-def masked_softmax(node: Node) -> Found | None:
+def masked_softmax(node: Any) -> Found | None:
     """softmax(scores * scale + mask); a mask that learns keeps its own addition."""
     if not is_call(node, *_SOFTMAXES) or not is_last(node, argument(node, "dim")):
         return None
@@ -45,7 +45,7 @@ def masked_softmax(node: Node) -> Found | None:
     return Found(pattern, "masked_softmax", frozenset(path), (last,), build, (mask,))
 
 
-def _narrowed(node: Node, path: set[Node]) -> Node:
+def _narrowed(node: Any, path: set[Node]) -> Node:
     """The cast back to the scores' format, if that is all that is done with it."""
     after = next(iter(node.users), None)
     if len(node.users) == 1 and after is not None and uncast(after) is node:
@@ -65,13 +65,17 @@ def _masked(node: Any, path: set[Node]) -> tuple[Any, Any, bool]:
                 continue
             path.add(node)
             return uncast(scores, path), mask, False
-    if is_call(node, aten.masked_fill.Scalar) and node.args[2] == -math.inf and alike(*node_pair(node)):
+    if (
+        is_call(node, aten.masked_fill.Scalar)
+        and node.args[2] == -math.inf
+        and alike(*node_pair(node))
+    ):
         path.add(node)
         return uncast(node.args[0], path), node.args[1], True
     return node, None, False
 
 
-def node_pair(node: Node) -> tuple[Any, Any]:
+def node_pair(node: Any) -> tuple[Any, Any]:
     return node, node.args[0]
 
 
@@ -86,7 +90,7 @@ def _scaled(node: Any, path: set[Node]) -> tuple[Any, float]:
     return source, scale
 
 
-def route(node: Node) -> Found | None:
+def route(node: Any) -> Found | None:
     """The k likeliest experts of each token."""
     if not is_call(node, aten.topk.default) or not argument(node, "largest"):
         return None
@@ -118,7 +122,7 @@ def route(node: Node) -> Found | None:
     return Found("softmax + top_k", "route_top_k", frozenset(covered), replaced, build)
 
 
-def _renormalised(weights: Node, covered: set[Node]) -> Node:
+def _renormalised(weights: Any, covered: set[Node]) -> Node:
     """The weights over their sum, where nothing else is done with them."""
     users = list(weights.users)
     sums = [user for user in users if is_call(user, aten.sum.dim_IntList)]
