@@ -116,7 +116,9 @@ class Op:
                 gradients = backward(list(grads), *args)
             leaning = [t for t in tensors_in((*grads, *args)) if t.requires_grad]
             if torch.is_grad_enabled() and leaning:  # create_graph: somebody may ask for more
-                gradients = _Once.apply(self.name, len(gradients), *gradients, *leaning)
+                gradients = _Once.apply(  # type: ignore[no-untyped-call]
+                    self.name, len(gradients), *gradients, *leaning
+                )
             found = iter(gradients)
             by_place = {place: next(found) for place in self._wanted if args[place] is not None}
             return tuple(by_place.get(place) for place in range(len(args)))

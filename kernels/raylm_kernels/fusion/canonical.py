@@ -67,7 +67,7 @@ def _without_effect(node: Any, _: Emit) -> Node | None:
 def _only_part(node: Any) -> Node | None:
     """Of a concatenation, where all others are empty."""
     dim = argument(node, "dim")
-    full = [one for one in node.args[0] if not same(tensor(one).shape[dim], 0)]
+    full = [one for one in node.args[0] if not same(one.meta["val"].shape[dim], 0)]
     return full[0] if len(full) == 1 and alike(full[0], node) else None
 
 

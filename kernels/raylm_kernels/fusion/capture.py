@@ -128,9 +128,9 @@ class _Copy:
                 self._into.differentiable.add(node)
         parameters = dict(self._module.named_parameters(remove_duplicate=False))
         for node in found.values():
-            if node.op == "get_attr" and str(node.target) in parameters:
-                if parameters[str(node.target)].requires_grad:
-                    self._into.differentiable.add(node)
+            parameter = parameters.get(str(node.target)) if node.op == "get_attr" else None
+            if parameter is not None and parameter.requires_grad:
+                self._into.differentiable.add(node)
 
     def _hold(self, name: str, what: Any) -> Node:
         name = f"{name.replace('.', '_')}_{'train' if self._into.training else 'eval'}"
@@ -168,7 +168,7 @@ class _Copy:
         return self._copied(node, values)
 
     def _may_inline(self, name: str, args: list[Any], outer: list[Any]) -> bool:
-        """A region without gradients, of what has none anyway, or one that only forbids autocast."""
+        """A region without gradients, of what has none anyway, or one that forbids autocast."""
         if name == "wrap_with_set_grad_enabled":
             return not any(self._may_have_gradient(a) for a in outer)
         return args[2] is False
@@ -186,9 +186,10 @@ class _Copy:
 
     def _copied(self, node: Node, values: dict[Node, Any]) -> Node:
         made = self._graph.node_copy(node, lambda n: values[n])
-        if _is_floating(made) and not self._into.differentiable.isdisjoint(made.all_input_nodes):
-            if made.target is not torch.ops.aten.detach.default:
-                self._into.differentiable.add(made)
+        leans = not self._into.differentiable.isdisjoint(made.all_input_nodes)
+        is_cut = made.target is torch.ops.aten.detach.default
+        if _is_floating(made) and leans and not is_cut:
+            self._into.differentiable.add(made)
         return made
 
 

@@ -130,7 +130,8 @@ def _leaf(tensor: Tensor) -> Tensor:
 
 
 def _sources(module: nn.Module, inputs: Any) -> dict[str, Tensor]:
-    found = {n: p for n, p in module.named_parameters() if p.requires_grad}
+    found: dict[str, Tensor] = dict(module.named_parameters())
+    found = {n: p for n, p in found.items() if p.requires_grad}
     for place, one in enumerate(pytree.tree_leaves(inputs)):
         if isinstance(one, Tensor) and one.requires_grad:
             found[f"input {place}"] = one

@@ -45,7 +45,7 @@ class Inputs:
         leaves = list(self.leaves)
         for place, one in zip(self._places, tensors, strict=True):
             leaves[place] = one
-        return pytree.tree_unflatten(leaves, self._spec)  # type: ignore[no-any-return]
+        return pytree.tree_unflatten(leaves, self._spec)
 
     def learn(self, captured: Sequence[Tensor]) -> None:
         """The fake tensors that stand for them in the graph."""
@@ -97,8 +97,8 @@ class Inputs:
     def _refuse(self, name: str, wanted: str, found: object) -> None:
         raise FusionError(
             f"fused {self._owner}: {name}: expected {wanted}, found {found}; fuse the module with "
-            "an example like this call (sizes of 1 are fixed: let the example have 2; so are those that "
-            "its forward makes plain numbers of, as len(x) does: take x.shape[0])"
+            "an example like this call (sizes of 1 are fixed: let the example have 2; so are those "
+            "that its forward makes plain numbers of, as len(x) does: take x.shape[0])"
         )
 
     def _name(self, path: Sequence[Any]) -> str:

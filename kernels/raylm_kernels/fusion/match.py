@@ -42,7 +42,7 @@ def is_call(node: Any, *targets: Any) -> bool:
 
 def argument(node: Any, name: str) -> Any:
     """Of an ATen operator, given by place, by name, or left at its default."""
-    for place, one in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
+    for place, one in enumerate(node.target._schema.arguments):
         if one.name == name:
             given = node.args[place] if place < len(node.args) else one.default_value
             return node.kwargs.get(name, given)
@@ -142,13 +142,13 @@ def _piece(node: Any) -> tuple[Any, int, int] | None:
     split, place = node.args
     if not is_call(split, *SPLITS):
         return None
-    source = split.args[0]  # type: ignore[union-attr]
-    pieces = split.meta["val"]  # type: ignore[union-attr]
-    sizes = [fixed(one.shape[-1]) for one in pieces]
-    if not is_last(source, argument(split, "dim")) or None in sizes:  # type: ignore[arg-type]
+    source = split.args[0]
+    pieces = split.meta["val"]
+    sizes: list[Any] = [fixed(one.shape[-1]) for one in pieces]
+    if not is_last(source, argument(split, "dim")) or None in sizes:
         return None
-    start = sum(sizes[:place])  # type: ignore[arg-type, misc]
-    return source, start, start + sizes[place]  # type: ignore[index, operator]
+    start = sum(sizes[:place])
+    return source, start, start + sizes[place]
 
 
 def _width(node: Any) -> int | None:

@@ -119,9 +119,9 @@ def _overtaken(found: Found, captured: Captured) -> list[Node]:
     first, last = min(found.covered), max(found.covered)
     known: dict[Node, None] = dict.fromkeys(found.replaced)
     for node in captured.graph.nodes:
-        if first < node < last and node not in found.covered:
-            if not known.keys().isdisjoint(node.all_input_nodes):
-                known[node] = None
+        is_between = first < node < last and node not in found.covered
+        if is_between and not known.keys().isdisjoint(node.all_input_nodes):
+            known[node] = None
     return [node for node in known if node not in found.replaced]
 
 
@@ -190,7 +190,7 @@ def mutates(node: Node) -> bool:
 def path_of(node: Node) -> str:
     """The module that the node comes from, by its name in the whole."""
     stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
-    path = next((path for path, _ in reversed(stack.values())), "")
+    path = next((path for path, _ in reversed(list(stack.values()))), "")
     return path.removeprefix("body").removeprefix(".")
 
 

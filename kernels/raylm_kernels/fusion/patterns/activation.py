@@ -55,7 +55,7 @@ def _gelu(node: Any) -> Found | None:
         for curve, one in operands(sum_):
             if not number(one, 1.0):
                 continue
-            nodes = {*path, sum_, curve}
+            nodes: set[Node] = {*path, sum_, curve}
             if is_call(curve, aten.tanh.default) and _is_tanh_argument(curve.args[0], x, nodes):
                 return _found(node, "gelu", aten.gelu.default, (x,), nodes, approximate="tanh")
             if is_call(curve, aten.erf.default) and _is_erf_argument(curve.args[0], x, nodes):
@@ -120,7 +120,7 @@ def _found(
 ) -> Found:
     def build(emit: Emit) -> list[Node]:
         made = emit(target, *args, like=node)
-        made.kwargs = kwargs
+        made.kwargs = dict(kwargs)
         return [made]
 
     return Found("activation", into, frozenset(covered), (node,), build)

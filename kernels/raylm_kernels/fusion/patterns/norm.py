@@ -57,7 +57,7 @@ def _in_one_format(
     node: Any, source: Any, weight: Any, eps: float, path: set[Node]
 ) -> Found | None:
     """The result has the format of x, which is that of a cast before or behind."""
-    after = next(iter(node.users), None)
+    after: Any = next(iter(node.users), None)
     for x in (widened(source), source):
         for last in (node, after):
             if not alike(x, last) or (last is after and not is_cast(after)):
@@ -164,7 +164,7 @@ def norm_linear(node: Any) -> Found | None:
         return None
     if is_call(norm, raylm.rms_norm.default):
         x, scale, eps = norm.args
-        arguments = (x, scale, weight, bias, activation, eps)
+        arguments: tuple[Any, ...] = (x, scale, weight, bias, activation, eps)
         target, name = raylm.norm_linear.default, "norm_linear"
     elif is_call(norm, aten.layer_norm.default):
         x, scale = norm.args[0], argument(norm, "weight")

@@ -34,7 +34,11 @@ def linear_rope(node: Any) -> Found | None:
     counts = [fixed(one.meta["val"].shape[1]) for one in turned]
     size = fixed(node.meta["val"].shape[2])
     found = tensor(v)
-    if None in (*counts, size) or found is None or fixed(found.shape[-1]) != counts[1] * size:
+    if (
+        None in (*counts, size)
+        or found is None
+        or fixed(found.shape[-1]) != (counts[1] or 0) * (size or 0)
+    ):
         return None
 
     def build(emit: Emit) -> list[Node]:
@@ -76,7 +80,7 @@ def _parts(linear: Any) -> list[Node] | None:
     return found if ends[-1][1] == fixed(whole.shape[-1]) else None
 
 
-def _turned(part: Any) -> Node | None:
+def _turned(part: Any) -> Any:
     """The one use of it."""
     node = part
     while len(node.users) == 1:

@@ -115,7 +115,7 @@ def _of_halves(first: Any, second: Any) -> Any:
     parts = part_of(first), part_of(second)
     if parts[0] is None or parts[1] is None or parts[0][0] is not parts[1][0]:
         return None
-    (x, *one), (_, *other) = parts
+    (x, *one), (_, *other) = parts[0], parts[1]
     found = tensor(x)
     half = None if found is None else fixed(found.shape[-1])
     if half is None or half % 2 or (one, other) != ([0, half // 2], [half // 2, half]):
