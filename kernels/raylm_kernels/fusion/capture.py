@@ -154,7 +154,8 @@ class _Copy:
             return self._hold(str(node.target), held)
         if _is_assertion(node):
             return None
-        name, args = str(node.target), list(node.args)
+        name = str(node.target)
+        args: list[Any] = list(node.args)
         if name in _REGIONS:
             skip = _REGIONS[name]
             inner = values[args[skip]]
