@@ -7,6 +7,7 @@ MODULES = (
     "benchmarks.kernels.sparse_attention",
     "benchmarks.kernels.linear_loss",
     "benchmarks.kernels.choice",
+    "benchmarks.kernels.fusion",
     "benchmarks.kernels.bench_decoder",
     "benchmarks.infer.decode",
     "benchmarks.infer.bench_workers",

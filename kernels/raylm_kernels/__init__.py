@@ -59,15 +59,18 @@ if TYPE_CHECKING:
     from raylm_kernels.cpu.decoder import PackedDecoder
     from raylm_kernels.cpu.dims import DecoderDims
     from raylm_kernels.custom import BuildError, load_cpp, load_cuda
+    from raylm_kernels.fusion import FusionError, fuse
     from raylm_kernels.quantize import QuantizedWeight, dequantize_weight, quantize_weight
 
 _HOMES = {
     "ArgumentError": "raylm_kernels.arguments",
     "BuildError": "raylm_kernels.custom",
     "DecoderDims": "raylm_kernels.cpu.dims",
+    "FusionError": "raylm_kernels.fusion",
     "PackedDecoder": "raylm_kernels.cpu.decoder",
     "QuantizedWeight": "raylm_kernels.quantize",
     "dequantize_weight": "raylm_kernels.quantize",
+    "fuse": "raylm_kernels.fusion",
     "load_cpp": "raylm_kernels.custom",
     "load_cuda": "raylm_kernels.custom",
     "quantize_weight": "raylm_kernels.quantize",
@@ -77,6 +80,7 @@ __all__ = [
     "ArgumentError",
     "BuildError",
     "DecoderDims",
+    "FusionError",
     "PackedDecoder",
     "QuantizedWeight",
     "adamw_step",
@@ -89,6 +93,7 @@ __all__ = [
     "dequantize_int8",
     "dequantize_weight",
     "fp8_linear",
+    "fuse",
     "gated_linear",
     "geglu",
     "grouped_linear",

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import raylm_kernels.registry as registry
 from raylm_kernels.arguments import require_one_device
+from raylm_kernels.implementation import tensors_in
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _NAMESPACE = "raylm"
@@ -111,7 +112,14 @@ class Op:
                 return (None,) * len(ctx.others)
             saved = iter(ctx.saved_tensors)
             args = [next(saved) if other is None else other[0] for other in ctx.others]
-            found = iter(backward(list(grads), *args))
+            with torch.no_grad():
+                gradients = backward(list(grads), *args)
+            leaning = [t for t in tensors_in((*grads, *args)) if t.requires_grad]
+            if torch.is_grad_enabled() and leaning:  # create_graph: somebody may ask for more
+                gradients = _Once.apply(  # type: ignore[no-untyped-call]
+                    self.name, len(gradients), *gradients, *leaning
+                )
+            found = iter(gradients)
             by_place = {place: next(found) for place in self._wanted if args[place] is not None}
             return tuple(by_place.get(place) for place in range(len(args)))
 
@@ -142,6 +150,22 @@ class Op:
                 materialize_grads=True,
             )
         return list(found)
+
+
+class _Once(torch.autograd.Function):
+    """Gradients that must not be differentiated: without it they would be constants in silence."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.name = name
+        return tuple(t.view_as(t) for t in tensors[:count])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> None:
+        raise RuntimeError(
+            f"{ctx.name} has no second derivative; leave out create_graph=True, or call "
+            f"raylm_kernels.{ctx.name}.reference, plain PyTorch that can be differentiated twice"
+        )
 
 
 def _contiguous(results: Any) -> Any:

@@ -38,6 +38,34 @@ def test_a_result_that_nobody_uses_has_no_gradient():
     assert torch.equal(x.grad, torch.ones(3, 32))
 
 
+def test_a_gradient_with_a_graph_is_the_same():
+    x, weight = torch.randn(3, 32, requires_grad=True), torch.randn(32, requires_grad=True)
+    loss = rk.rms_norm(x, weight).square().sum()
+    plain = torch.autograd.grad(loss, [x, weight], retain_graph=True)
+    found = torch.autograd.grad(loss, [x, weight], create_graph=True)
+    assert all(torch.equal(one, other) for one, other in zip(plain, found, strict=True))
+
+
+@pytest.mark.parametrize("of", ["the input", "the gradient that comes in"])
+def test_a_second_derivative_is_refused_by_name(of):
+    x, weight = torch.randn(3, 32, requires_grad=True), torch.randn(32)
+    scale = torch.ones((), requires_grad=True)
+    y = rk.rms_norm(x, weight)
+    loss = y.square().sum() if of == "the input" else (y * scale).sum()
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    message = "rms_norm has no second derivative; leave out create_graph=True, or call"
+    with pytest.raises(RuntimeError, match=message):
+        gradient.sum().backward()
+
+
+def test_the_reference_has_the_second_derivative_that_the_op_names():
+    x, weight = torch.randn(3, 32, requires_grad=True), torch.randn(32)
+    loss = rk.rms_norm.reference(x, weight).square().sum()
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    gradient.sum().backward()
+    assert x.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
