@@ -1,5 +1,5 @@
 """Every implementation in Triton: importing it registers them."""
 
-from raylm_kernels.triton import gated
+from raylm_kernels.triton import gated, norm, quantize, rope
 
-IMPLEMENTATIONS = (gated,)
+IMPLEMENTATIONS = (gated, norm, quantize, rope)

@@ -1,0 +1,205 @@
+"""Numbers of few bits, in groups of 32 elements with a scale each. Launched without fused
+multiply-adds, which round once where the reference rounds twice: the codes are to be the same."""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from raylm_kernels.quantize import GROUP
+from raylm_kernels.reference import quantize
+from raylm_kernels.triton.launched import IS_INTERPRETED, REAL, launched
+
+_GROUPS = 128  # of a program
+_WARPS = 4
+_ROUND = tl.constexpr(12_582_912.0)  # 1.5 * 2^23: beside it, fp32 has no fractions
+
+
+@triton.jit
+def _largest(x, axis: tl.constexpr):
+    """The largest magnitude. As whole numbers the bits of NaN are the largest of all."""
+    magnitude = x.to(tl.int32, bitcast=True) & 0x7FFFFFFF
+    return tl.max(magnitude, axis, keep_dims=True).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def int8_codes(x, axis: tl.constexpr):
+    """Codes in [-127, 127] and scales of the groups that lie along an axis, kept with length 1."""
+    largest = _largest(x, axis)
+    factor = tl.div_rn(127.0, tl.where(largest > 0.0, largest, 1.0))
+    codes = (x * factor + _ROUND).to(tl.int32, bitcast=True).to(tl.int8)
+    return codes, tl.div_rn(largest, 127.0)
+
+
+@triton.jit
+def _inverse(scales):
+    is_none = scales == 0.0
+    return tl.where(is_none, 0.0, tl.div_rn(1.0, tl.where(is_none, 1.0, scales)))
+
+
+@triton.jit
+def _place(groups, GROUPS: tl.constexpr, GROUP: tl.constexpr):
+    """The groups of this program, and their elements."""
+    group = tl.program_id(0).to(tl.int64) * GROUPS + tl.arange(0, GROUPS)[:, None]
+    return group, group * GROUP + tl.arange(0, GROUP)[None, :], group < groups
+
+
+@triton.jit
+def quantize_int8_kernel(
+    x_ptr, codes_ptr, scales_ptr, groups, GROUPS: tl.constexpr, GROUP: tl.constexpr
+):
+    group, at, inside = _place(groups, GROUPS, GROUP)
+    x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+    codes, scales = int8_codes(x, 1)
+    tl.store(codes_ptr + at, codes, inside)
+    tl.store(scales_ptr + group, scales, inside)
+
+
+@triton.jit
+def _to_fp8(x, IS_INTERPRETED: tl.constexpr):
+    if (
+        IS_INTERPRETED
+    ):  # which cuts off what fp8 cannot hold: round to 2^-3 of the power of two below
+        power = (x.to(tl.int32, bitcast=True) & 0x7F800000).to(tl.float32, bitcast=True)
+        coarse = tl.maximum(power, 0.015625) * 1_572_864.0  # 1.5 * 2^20
+        x = (x + coarse) - coarse
+    return x.to(tl.float8e4nv)
+
+
+@triton.jit
+def quantize_fp8_kernel(
+    x_ptr,
+    codes_ptr,
+    scales_ptr,
+    groups,
+    GROUPS: tl.constexpr,
+    GROUP: tl.constexpr,
+    IS_INTERPRETED: tl.constexpr,
+):
+    group, at, inside = _place(groups, GROUPS, GROUP)
+    x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+    scales = tl.div_rn(_largest(x, 1), 448.0)
+    codes = tl.clamp(x * _inverse(scales), -448.0, 448.0)
+    tl.store(codes_ptr + at, _to_fp8(codes, IS_INTERPRETED), inside)
+    tl.store(scales_ptr + group, scales, inside)
+
+
+@triton.jit
+def _on_grid(x, scales, minima):
+    """Codes on a grid, what it is once it is half, and the squared error."""
+    scales, minima = scales.to(tl.float16), minima.to(tl.float16)
+    step, offset = scales.to(tl.float32), minima.to(tl.float32)
+    codes = ((x - offset) * _inverse(step) + _ROUND) - _ROUND
+    codes = tl.clamp(codes, 0.0, 15.0)
+    off = codes * step + offset - x
+    return codes, scales, minima, tl.sum(off * off, 1, keep_dims=True)
+
+
+@triton.jit
+def quantize_int4_kernel(
+    x_ptr, codes_ptr, scales_ptr, minima_ptr, groups, GROUPS: tl.constexpr, GROUP: tl.constexpr
+):
+    group, at, inside = _place(groups, GROUPS, GROUP)
+    x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+    low, high = tl.min(x, 1, keep_dims=True), tl.max(x, 1, keep_dims=True)
+    codes, scales, minima, error = _on_grid(x, tl.div_rn(high - low, 15.0), low)
+    step = tl.where(high > -low, high, low) * -0.125
+    offset = -8.0 * step.to(tl.float16).to(tl.float32)
+    centred, centred_scales, centred_minima, centred_error = _on_grid(x, step, offset)
+    is_better = centred_error < error
+    tl.store(codes_ptr + at, tl.where(is_better, centred, codes).to(tl.uint8), inside)
+    tl.store(scales_ptr + group, tl.where(is_better, centred_scales, scales), inside)
+    tl.store(minima_ptr + group, tl.where(is_better, centred_minima, minima), inside)
+
+
+@triton.jit
+def dequantize_kernel(
+    codes_ptr,
+    scales_ptr,
+    minima_ptr,
+    x_ptr,
+    groups,
+    GROUPS: tl.constexpr,
+    GROUP: tl.constexpr,
+):
+    group, at, inside = _place(groups, GROUPS, GROUP)
+    x = tl.load(codes_ptr + at, inside).to(tl.float32)
+    x *= tl.load(scales_ptr + group, inside).to(tl.float32)
+    if minima_ptr is not None:
+        x += tl.load(minima_ptr + group, inside).to(tl.float32)
+    tl.store(x_ptr + at, x.to(x_ptr.dtype.element_ty), inside)
+
+
+def _takes_real(x: Tensor) -> bool:
+    return x.numel() > 0
+
+
+@launched(quantize.quantize_int8, _takes_real)
+def quantize_int8(x: Tensor) -> tuple[Tensor, Tensor]:
+    codes, scales = _like(x, torch.int8), _per_group(x, torch.float32)
+    _launch(quantize_int8_kernel, x.contiguous(), codes, scales)
+    return codes, scales
+
+
+@launched(quantize.quantize_int4, _takes_real)
+def quantize_int4(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    codes, scales = _like(x, torch.uint8), _per_group(x, torch.float16)
+    minima = torch.empty_like(scales)
+    _launch(quantize_int4_kernel, x.contiguous(), codes, scales, minima)
+    return codes, scales, minima
+
+
+@launched(quantize.quantize_fp8, _takes_real, capability=(8, 9))
+def quantize_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
+    codes, scales = _like(x, torch.float8_e4m3fn), _per_group(x, torch.float32)
+    _launch(quantize_fp8_kernel, x.contiguous(), codes, scales, IS_INTERPRETED=IS_INTERPRETED)
+    return codes, scales
+
+
+def _takes_codes(codes: Tensor, scales: Tensor, minima: Tensor | None = None) -> bool:
+    return codes.numel() > 0 and scales.dtype in REAL
+
+
+@launched(quantize.dequantize_int8, _takes_codes, dtypes=[torch.int8])
+def dequantize_int8(codes: Tensor, scales: Tensor) -> Tensor:
+    return _dequantized(codes, scales, None)
+
+
+@launched(quantize.dequantize_int4, _takes_codes, dtypes=[torch.uint8])
+def dequantize_int4(codes: Tensor, scales: Tensor, minima: Tensor) -> Tensor:
+    return _dequantized(codes, scales, minima.contiguous())
+
+
+@launched(quantize.dequantize_fp8, _takes_codes, dtypes=[torch.float8_e4m3fn], capability=(8, 9))
+def dequantize_fp8(codes: Tensor, scales: Tensor) -> Tensor:
+    return _dequantized(codes, scales, None)
+
+
+def _dequantized(codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor:
+    x = _like(codes, scales.dtype)
+    _launch(dequantize_kernel, codes.contiguous(), scales.contiguous(), minima, x)
+    return x
+
+
+def _launch(kernel: Any, first: Tensor, *others: Tensor | None, **options: Any) -> None:
+    groups = first.numel() // GROUP
+    kernel[(triton.cdiv(groups, _GROUPS),)](
+        first,
+        *others,
+        groups,
+        GROUPS=_GROUPS,
+        GROUP=GROUP,
+        num_warps=_WARPS,
+        enable_fp_fusion=False,
+        **options,
+    )
+
+
+def _like(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.empty(x.shape, dtype=dtype, device=x.device)
+
+
+def _per_group(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.empty((*x.shape[:-1], x.shape[-1] // GROUP), dtype=dtype, device=x.device)
