@@ -5,7 +5,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-_HOPPER_PROCESSORS = 132  # for tensors that are on no GPU
+from raylm_kernels.triton.launched import IS_INTERPRETED
+
+_WITHOUT_GPU = 1 if IS_INTERPRETED else 132  # a program has several rows; as on an H100
 
 
 def as_rows(x: Tensor) -> Tensor:
@@ -23,7 +25,7 @@ def as_equal_rows(*tensors: Tensor) -> list[Tensor]:
 
 def processors(x: Tensor) -> int:
     """The multiprocessors that x may be computed on."""
-    return _processors(x.device) if x.is_cuda else _HOPPER_PROCESSORS
+    return _processors(x.device) if x.is_cuda else _WITHOUT_GPU
 
 
 @cache
