@@ -12,9 +12,9 @@ from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.norm import moments, normed, summed
 from raylm_kernels.triton.rows import as_rows, processors
 
-_LONGEST = 8192  # elements of a row that a program holds, with its gradient and sums
+_LONGEST_BYTES = 16 * 1024  # of a row that a program holds, with its gradient and sums
 _LONG_BLOCK = 8192
-_STAGES = 3  # the rows that are on their way
+_SHARED = 96 * 1024  # bytes of a program for the rows that are on their way
 
 
 @triton.jit
@@ -194,7 +194,7 @@ def _backward(
         None if t is None else torch.empty(t.shape, dtype=t.dtype, device=t.device)
         for t in (x, residual)
     )
-    rows, block, warps = _tile(width)
+    rows, block, warps = _tile(width, x.itemsize)
     programs = _programs(x, rows, warps)
     sums = [
         None if t is None else x.new_zeros((programs, width), dtype=torch.float32)
@@ -204,22 +204,24 @@ def _backward(
         *(*inputs, weight.contiguous(), grad_x, grad_residual, *sums, x.numel() // width, width),
         *(tuple(0 if t is None else t.stride(0) for t in inputs), eps, is_centred),
     )
-    if width > _LONGEST:
+    if width * x.itemsize > _LONGEST_BYTES:
         long_norm_backward_kernel[(programs,)](*args, BLOCK=block, num_warps=warps)
     else:
+        row_bytes = sum(t.itemsize * rows * block for t in inputs if t is not None)
+        stages = min(3, 1 + _SHARED // row_bytes)
         norm_backward_kernel[(programs,)](
-            *args, ROWS=rows, BLOCK=block, STAGES=_STAGES, num_warps=warps
+            *args, ROWS=rows, BLOCK=block, STAGES=stages, num_warps=warps
         )
     return [grad_x, grad_residual, _column_sum(sums[0], weight), _column_sum(sums[1], bias)]
 
 
-def _tile(width: int) -> tuple[int, int, int]:
-    """Rows a program has at a time, elements of each and warps: 16 elements a thread."""
-    if width > _LONGEST:
+def _tile(width: int, itemsize: int) -> tuple[int, int, int]:
+    """Rows a program has at a time, elements of each and warps: 32 bytes a thread."""
+    if width * itemsize > _LONGEST_BYTES:
         return 1, _LONG_BLOCK, 16
     block = triton.next_power_of_2(width)
     rows = max(1, 2048 // block)
-    return rows, block, rows * block // 512
+    return rows, block, rows * block * itemsize // 1024
 
 
 def _programs(x: Tensor, rows: int, warps: int) -> int:
