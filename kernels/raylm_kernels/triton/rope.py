@@ -17,7 +17,7 @@ _WARPS = 2
 
 @triton.jit
 def _sine_and_cosine(angle):
-    """To about 1e-7, of any angle: what is left of quarter turns (Cody and Waite 1980), then
+    """To about 1e-6 up to 1e5: what is left of quarter turns (Cody and Waite 1980), then
     polynomials. The device's own functions put a table for large angles on the stack."""
     quarter = tl.floor(angle * 0.6366197723675814 + 0.5)
     rest = tl.fma(quarter, -1.5703125, angle)
@@ -59,17 +59,19 @@ def _move_heads(
 ):
     """A block of x's heads to y: into slots where there are, turned where there are frequencies."""
     head_blocks = tl.cdiv(heads, HEADS)
-    token = (block // head_blocks * TOKENS + tl.arange(0, TOKENS)).to(tl.int64)[:, None, None]
+    tokens_at = (block // head_blocks * TOKENS + tl.arange(0, TOKENS)).to(tl.int64)
+    pairs_at = tl.arange(0, HALF)
+    token, pair = tokens_at[:, None, None], pairs_at[None, None, :]
     head = (block % head_blocks * HEADS + tl.arange(0, HEADS))[None, :, None]
-    pair = tl.arange(0, HALF)[None, None, :]
     inside = (token < tokens) & (head < heads) & (pair < half)
     x_at = x_ptr + token * x_strides[0] + head * x_strides[1] + pair
     a, b = tl.load(x_at, inside), tl.load(x_at + half, inside)
     if inv_freq_ptr is not None:
-        position = tl.load(positions_ptr + token, token < tokens, other=0).to(tl.float32)
-        frequency = tl.load(inv_freq_ptr + pair, pair < half, other=0.0).to(tl.float32)
-        sine, cosine = _sine_and_cosine(position * frequency)
-        sine, cosine = sine * (-factor if IS_BACK else factor), cosine * factor
+        position = tl.load(positions_ptr + tokens_at, tokens_at < tokens, other=0).to(tl.float32)
+        frequency = tl.load(inv_freq_ptr + pairs_at, pairs_at < half, other=0.0).to(tl.float32)
+        sine, cosine = _sine_and_cosine(position[:, None] * frequency[None, :])
+        sine = (sine * (-factor if IS_BACK else factor))[:, None, :]
+        cosine = (cosine * factor)[:, None, :]
         wide_a, wide_b = a.to(tl.float32), b.to(tl.float32)
         a = (wide_a * cosine - wide_b * sine).to(x_ptr.dtype.element_ty)
         b = (wide_b * cosine + wide_a * sine).to(x_ptr.dtype.element_ty)
