@@ -1,5 +1,5 @@
-"""Numbers of few bits, in groups of 32 elements with a scale each. Launched without fused
-multiply-adds, which round once where the reference rounds twice: the codes are to be the same."""
+"""Numbers of few bits, in groups of 32 elements with a scale each. The codes are those of the
+reference, so a product is not to be fused with the sum that rounds it to a whole number."""
 
 from typing import Any
 
@@ -12,9 +12,15 @@ from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import quantize
 from raylm_kernels.triton.launched import IS_INTERPRETED, REAL, launched
 
-_GROUPS = 128  # of a program
-_WARPS = 4
+_GROUPS = 128  # of a program: 32 elements a thread
 _ROUND = tl.constexpr(12_582_912.0)  # 1.5 * 2^23: beside it, fp32 has no fractions
+_IS_INTERPRETED = tl.constexpr(IS_INTERPRETED)
+
+
+@triton.jit
+def _divided(x, by: tl.constexpr):
+    """As torch divides by a number, for codes depend on it: on a GPU by its reciprocal."""
+    return tl.div_rn(x, by) if _IS_INTERPRETED else x * (1.0 / by)
 
 
 @triton.jit
@@ -30,7 +36,7 @@ def int8_codes(x, axis: tl.constexpr):
     largest = _largest(x, axis)
     factor = tl.div_rn(127.0, tl.where(largest > 0.0, largest, 1.0))
     codes = (x * factor + _ROUND).to(tl.int32, bitcast=True).to(tl.int8)
-    return codes, tl.div_rn(largest, 127.0)
+    return codes, _divided(largest, 127.0)
 
 
 @triton.jit
@@ -58,10 +64,8 @@ def quantize_int8_kernel(
 
 
 @triton.jit
-def _to_fp8(x, IS_INTERPRETED: tl.constexpr):
-    if (
-        IS_INTERPRETED
-    ):  # which cuts off what fp8 cannot hold: round to 2^-3 of the power of two below
+def _to_fp8(x):
+    if _IS_INTERPRETED:  # it cuts off what fp8 cannot hold: round to 2^-3 of the power of two below
         power = (x.to(tl.int32, bitcast=True) & 0x7F800000).to(tl.float32, bitcast=True)
         coarse = tl.maximum(power, 0.015625) * 1_572_864.0  # 1.5 * 2^20
         x = (x + coarse) - coarse
@@ -70,30 +74,23 @@ def _to_fp8(x, IS_INTERPRETED: tl.constexpr):
 
 @triton.jit
 def quantize_fp8_kernel(
-    x_ptr,
-    codes_ptr,
-    scales_ptr,
-    groups,
-    GROUPS: tl.constexpr,
-    GROUP: tl.constexpr,
-    IS_INTERPRETED: tl.constexpr,
+    x_ptr, codes_ptr, scales_ptr, groups, GROUPS: tl.constexpr, GROUP: tl.constexpr
 ):
     group, at, inside = _place(groups, GROUPS, GROUP)
     x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
-    scales = tl.div_rn(_largest(x, 1), 448.0)
+    scales = _divided(_largest(x, 1), 448.0)
     codes = tl.clamp(x * _inverse(scales), -448.0, 448.0)
-    tl.store(codes_ptr + at, _to_fp8(codes, IS_INTERPRETED), inside)
+    tl.store(codes_ptr + at, _to_fp8(codes), inside)
     tl.store(scales_ptr + group, scales, inside)
 
 
 @triton.jit
 def _on_grid(x, scales, minima):
-    """Codes on a grid, what it is once it is half, and the squared error."""
+    """Codes on a grid, beside _ROUND; what the grid is once it is half; and the squared error."""
     scales, minima = scales.to(tl.float16), minima.to(tl.float16)
     step, offset = scales.to(tl.float32), minima.to(tl.float32)
-    codes = ((x - offset) * _inverse(step) + _ROUND) - _ROUND
-    codes = tl.clamp(codes, 0.0, 15.0)
-    off = codes * step + offset - x
+    codes = tl.clamp((x - offset) * _inverse(step), 0.0, 15.0) + _ROUND
+    off = (codes - _ROUND) * step + offset - x
     return codes, scales, minima, tl.sum(off * off, 1, keep_dims=True)
 
 
@@ -104,12 +101,13 @@ def quantize_int4_kernel(
     group, at, inside = _place(groups, GROUPS, GROUP)
     x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
     low, high = tl.min(x, 1, keep_dims=True), tl.max(x, 1, keep_dims=True)
-    codes, scales, minima, error = _on_grid(x, tl.div_rn(high - low, 15.0), low)
+    codes, scales, minima, error = _on_grid(x, _divided(high - low, 15.0), low)
     step = tl.where(high > -low, high, low) * -0.125
     offset = -8.0 * step.to(tl.float16).to(tl.float32)
     centred, centred_scales, centred_minima, centred_error = _on_grid(x, step, offset)
     is_better = centred_error < error
-    tl.store(codes_ptr + at, tl.where(is_better, centred, codes).to(tl.uint8), inside)
+    codes = tl.where(is_better, centred, codes).to(tl.int32, bitcast=True).to(tl.uint8)
+    tl.store(codes_ptr + at, codes, inside)
     tl.store(scales_ptr + group, tl.where(is_better, centred_scales, scales), inside)
     tl.store(minima_ptr + group, tl.where(is_better, centred_minima, minima), inside)
 
@@ -147,14 +145,15 @@ def quantize_int8(x: Tensor) -> tuple[Tensor, Tensor]:
 def quantize_int4(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     codes, scales = _like(x, torch.uint8), _per_group(x, torch.float16)
     minima = torch.empty_like(scales)
-    _launch(quantize_int4_kernel, x.contiguous(), codes, scales, minima)
+    tensors = x.contiguous(), codes, scales, minima
+    _launch(quantize_int4_kernel, *tensors, groups=_GROUPS // 2, enable_fp_fusion=True)
     return codes, scales, minima
 
 
 @launched(quantize.quantize_fp8, _takes_real, capability=(8, 9))
 def quantize_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
     codes, scales = _like(x, torch.float8_e4m3fn), _per_group(x, torch.float32)
-    _launch(quantize_fp8_kernel, x.contiguous(), codes, scales, IS_INTERPRETED=IS_INTERPRETED)
+    _launch(quantize_fp8_kernel, x.contiguous(), codes, scales)
     return codes, scales
 
 
@@ -183,17 +182,19 @@ def _dequantized(codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor
     return x
 
 
-def _launch(kernel: Any, first: Tensor, *others: Tensor | None, **options: Any) -> None:
-    groups = first.numel() // GROUP
-    kernel[(triton.cdiv(groups, _GROUPS),)](
-        first,
-        *others,
-        groups,
-        GROUPS=_GROUPS,
+def _launch(
+    kernel: Any,
+    first: Tensor,
+    *others: Tensor | None,
+    groups: int = _GROUPS,
+    enable_fp_fusion: bool = False,
+) -> None:
+    count = first.numel() // GROUP
+    kernel[(triton.cdiv(count, groups),)](
+        *(first, *others, count),
+        GROUPS=groups,
         GROUP=GROUP,
-        num_warps=_WARPS,
-        enable_fp_fusion=False,
-        **options,
+        enable_fp_fusion=enable_fp_fusion,
     )
 
 
