@@ -19,6 +19,7 @@ def _rms_norm(draw: Draw) -> Iterator[Arguments]:
 def _add_rms_norm(draw: Draw) -> Iterator[Arguments]:
     for x in (*rows(draw), *_long_rows(draw)):
         yield x, draw.normal(*x.shape), draw.normal(x.shape[-1]), 1e-5
+    yield draw.normal(9, 64).half(), draw.normal(9, 64), draw.normal(64), 1e-5
 
 
 def _rms_norm_int8(draw: Draw) -> Iterator[Arguments]:

@@ -29,7 +29,7 @@ def _rope_and_store(draw: Draw) -> Iterator[Arguments]:
         slots = draw.permutation(16)[:tokens]
         positions, inv_freq = draw.integers(300, tokens), frequencies(draw, size)
         yield q, k, draw.normal(*k.shape), positions, inv_freq, *caches, slots, 1.0
-    q, k, v = draw.normal(5, 9, 40).split((5, 2, 2), dim=1)
+    q, k, v = torch.split(draw.normal(5, 9, 40), [5, 2, 2], dim=1)
     caches = [cache.transpose(0, 1) for cache in draw.normal(2, 2, 16, 40)]
     slots, positions = draw.permutation(16)[:5].int(), draw.integers(300, 5).int()
     yield q, k, v, positions, frequencies(draw, 40), *caches, slots, 0.9

@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import gated
-from raylm_kernels.triton.launched import launched
+from raylm_kernels.triton.launched import REAL, launched
 from raylm_kernels.triton.rows import as_equal_rows
 
 _BLOCK = 2048  # with 4 warps two loads of 16 bytes a thread and tensor
@@ -85,7 +85,7 @@ def gated_backward_kernel(
     tl.store(grad_up_ptr + at, (grad * activated).to(grad_up_ptr.dtype.element_ty), inside)
 
 
-@launched(gated.swiglu, lambda gate, up: gate.numel() > 0)
+@launched(gated.swiglu, lambda gate, up: gate.numel() > 0 and up.dtype in REAL)
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     return _forward(gate, up, is_gelu=False)
 
@@ -95,7 +95,7 @@ def swiglu_backward(grads: Sequence[Tensor], gate: Tensor, up: Tensor) -> list[T
     return _backward(grads[0], gate, up, is_gelu=False)
 
 
-@launched(gated.geglu, lambda gate, up: gate.numel() > 0)
+@launched(gated.geglu, lambda gate, up: gate.numel() > 0 and up.dtype in REAL)
 def geglu(gate: Tensor, up: Tensor) -> Tensor:
     return _forward(gate, up, is_gelu=True)
 

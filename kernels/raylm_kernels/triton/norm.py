@@ -6,9 +6,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import norm
-from raylm_kernels.triton.launched import launched
-from raylm_kernels.triton.quantize import GROUP, int8_codes
+from raylm_kernels.triton.launched import REAL, launched
+from raylm_kernels.triton.quantize import int8_codes
 from raylm_kernels.triton.rows import as_rows
 
 LONGEST = 16_384
@@ -161,7 +162,10 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return _norm(x, None, weight, None, eps, is_centred=False)[0]
 
 
-@launched(norm.add_rms_norm, lambda x, residual, weight, eps: x.numel() > 0)
+@launched(
+    norm.add_rms_norm,
+    lambda x, residual, weight, eps: x.numel() > 0 and residual.dtype in REAL,
+)
 def add_rms_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     return _norm(x, residual, weight, None, eps, is_centred=False)
 
