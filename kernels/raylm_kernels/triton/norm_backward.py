@@ -8,13 +8,27 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.launched import launched
-from raylm_kernels.triton.norm import moments, normed, summed
+from raylm_kernels.triton.launched import IS_INTERPRETED, launched
+from raylm_kernels.triton.norm import moments, summed
 from raylm_kernels.triton.rows import as_rows, processors
 
 _LONGEST_BYTES = 16 * 1024  # of a row that a program holds, with its gradient and sums
 _LONG_BLOCK = 8192
+_IS_INTERPRETED = tl.constexpr(IS_INTERPRETED)
 _SHARED = 96 * 1024  # bytes of a program for the rows that are on their way
+
+
+@triton.jit
+def _added(a, b, other_a, other_b):
+    return a + other_a, b + other_b
+
+
+@triton.jit
+def _sums(a, b):
+    """Of two rows at once: their threads wait for each other once."""
+    if _IS_INTERPRETED:  # it would add one by one
+        return tl.sum(a, 1, keep_dims=True), tl.sum(b, 1, keep_dims=True)
+    return tl.reduce((a, b), 1, _added, keep_dims=True)
 
 
 @triton.jit
@@ -48,12 +62,15 @@ def norm_backward_kernel(
         grad = tl.load(grad_ptr + row * strides[0] + column, inside, other=0.0).to(tl.float32)
         x_at, residual_at = row * strides[2] + column, row * strides[3] + column
         x = summed(x_ptr, residual_ptr, x_at, residual_at, inside, grad_ptr.dtype.element_ty)
-        x, scale = normed(x, inside, width, eps, IS_CENTRED)
         scaled = grad * weight
-        grad_x = scaled - x * (tl.sum(scaled * x, 1, keep_dims=True) / width)
         if IS_CENTRED:
-            grad_x -= tl.sum(scaled, 1, keep_dims=True) / width
-        grad_x *= scale
+            total, level = _sums(x, scaled)
+            x = tl.where(inside, x - total / width, 0.0)
+        square, along = _sums(x * x, scaled * x)
+        scale = tl.rsqrt(square / width + eps)
+        grad_x = scale * scaled - (scale * scale * scale * along / width) * x
+        if IS_CENTRED:
+            grad_x -= scale * level / width
         if grad_total_ptr is not None:
             total_at = grad_total_ptr + row * strides[1] + column
             grad_x += tl.load(total_at, inside, other=0.0).to(tl.float32)
@@ -62,7 +79,8 @@ def norm_backward_kernel(
         if grad_residual_ptr is not None:
             grad_residual = grad_x.to(grad_residual_ptr.dtype.element_ty)
             tl.store(grad_residual_ptr + at, grad_residual, inside)
-        weight_sum += tl.where(inside, grad * x, 0.0)
+        x_share = grad * scale * x
+        weight_sum += tl.where(row < rows, x_share, 0.0) if ROWS > 1 else x_share
         bias_sum += grad
     at = tl.program_id(0).to(tl.int64) * width + tl.arange(0, BLOCK)
     inside = tl.arange(0, BLOCK) < width
