@@ -10,18 +10,27 @@ from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import norm
 from raylm_kernels.triton.launched import REAL, launched
 from raylm_kernels.triton.quantize import int8_codes
-from raylm_kernels.triton.rows import as_rows
+from raylm_kernels.triton.rows import as_rows, processors
 
 LONGEST = 16_384
 """Elements of a row that a program holds."""
 
 
 @triton.jit
-def summed(x_ptr, residual_ptr, x_at, residual_at, inside, dtype: tl.constexpr):
+def summed(
+    x_ptr,
+    residual_ptr,
+    x_at,
+    residual_at,
+    inside,
+    dtype: tl.constexpr,
+    EVICTION: tl.constexpr,
+):
     """x, or x and the residual as their sum is kept."""
-    x = tl.load(x_ptr + x_at, inside, other=0.0).to(tl.float32)
+    x = tl.load(x_ptr + x_at, inside, 0.0, eviction_policy=EVICTION).to(tl.float32)
     if residual_ptr is not None:
-        x += tl.load(residual_ptr + residual_at, inside, other=0.0).to(tl.float32)
+        at = residual_ptr + residual_at
+        x += tl.load(at, inside, 0.0, eviction_policy=EVICTION).to(tl.float32)
         x = x.to(dtype).to(tl.float32)
     return x
 
@@ -51,12 +60,12 @@ def moments(
         total = tl.zeros([BLOCK], tl.float32)
         for start in tl.range(0, width, BLOCK):
             column = start + tl.arange(0, BLOCK)
-            total += summed(x_ptr, residual_ptr, column, column, column < width, dtype)
+            total += summed(x_ptr, residual_ptr, column, column, column < width, dtype, "")
         mean = tl.sum(total, 0) / width
     squares = tl.zeros([BLOCK], tl.float32)
     for start in tl.range(0, width, BLOCK):
         column = start + tl.arange(0, BLOCK)
-        x = summed(x_ptr, residual_ptr, column, column, column < width, dtype)
+        x = summed(x_ptr, residual_ptr, column, column, column < width, dtype, "")
         if IS_CENTRED:
             x = tl.where(column < width, x - mean, 0.0)
         squares += x * x
@@ -85,7 +94,7 @@ def norm_kernel(
     inside = (row < rows) & (column < width)
     dtype: tl.constexpr = y_ptr.dtype.element_ty
     x_at, residual_at = row * x_stride + column, row * residual_stride + column
-    x = summed(x_ptr, residual_ptr, x_at, residual_at, inside, dtype)
+    x = summed(x_ptr, residual_ptr, x_at, residual_at, inside, dtype, "")
     if total_ptr is not None:
         tl.store(total_ptr + row * width + column, x.to(dtype), inside)
     y, _ = normed(x, inside, width, eps, IS_CENTRED)
@@ -111,22 +120,26 @@ def long_norm_kernel(
     IS_CENTRED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    row = tl.program_id(0).to(tl.int64)
+    first = tl.program_id(0).to(tl.int64)
     dtype: tl.constexpr = y_ptr.dtype.element_ty
-    x_ptr += row * x_stride
-    if residual_ptr is not None:
-        residual_ptr += row * residual_stride
-    mean, scale = moments(x_ptr, residual_ptr, width, eps, dtype, IS_CENTRED, BLOCK)
-    for start in tl.range(0, width, BLOCK):
-        column = start + tl.arange(0, BLOCK)
-        inside = column < width
-        x = summed(x_ptr, residual_ptr, column, column, inside, dtype)
-        if total_ptr is not None:
-            tl.store(total_ptr + row * width + column, x.to(dtype), inside)
-        y = (x - mean) * scale * tl.load(weight_ptr + column, inside).to(tl.float32)
-        if bias_ptr is not None:
-            y += tl.load(bias_ptr + column, inside).to(tl.float32)
-        tl.store(y_ptr + row * width + column, y.to(dtype), inside)
+    for start_row in tl.range(0, rows - tl.program_id(0), tl.num_programs(0)):
+        row = first + start_row
+        x_row = x_ptr + row * x_stride
+        residual_row = residual_ptr
+        if residual_ptr is not None:
+            residual_row += row * residual_stride
+        mean, scale = moments(x_row, residual_row, width, eps, dtype, IS_CENTRED, BLOCK)
+        for start in tl.range(0, width, BLOCK):
+            column = start + tl.arange(0, BLOCK)
+            inside = column < width
+            x = summed(x_row, residual_row, column, column, inside, dtype, "evict_first")
+            at = row * width + column
+            if total_ptr is not None:
+                tl.store(total_ptr + at, x.to(dtype), inside, eviction_policy="evict_first")
+            y = (x - mean) * scale * tl.load(weight_ptr + column, inside).to(tl.float32)
+            if bias_ptr is not None:
+                y += tl.load(bias_ptr + column, inside).to(tl.float32)
+            tl.store(y_ptr + at, y.to(dtype), inside, eviction_policy="evict_first")
 
 
 @triton.jit
@@ -149,10 +162,10 @@ def norm_int8_kernel(
     inside = (row < rows) & (column < width)
     x = tl.load(x_ptr + row * x_stride + column, inside, other=0.0).to(tl.float32)
     square = tl.sum(tl.sum(x * x, 2, keep_dims=True), 1, keep_dims=True)
-    y = x * tl.rsqrt(square / width + eps)
-    y *= tl.load(weight_ptr + column, column < width, other=0.0).to(tl.float32)
-    codes, scales = int8_codes(y, 2)
+    x *= tl.load(weight_ptr + column, column < width, other=0.0).to(tl.float32)
+    codes, scales = int8_codes(x, 2)
     tl.store(codes_ptr + row * width + column, codes, inside)
+    scales *= tl.rsqrt(square / width + eps)
     has_scale = (row < rows) & (group * GROUP < width)
     tl.store(scales_ptr + row * (width // GROUP) + group, scales, has_scale)
 
@@ -195,7 +208,6 @@ def rms_norm_int8(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor
         GROUPS=triton.cdiv(block, GROUP),
         GROUP=GROUP,
         num_warps=warps,
-        enable_fp_fusion=False,  # for codes are to be those of the reference
     )
     return codes, scales
 
@@ -229,7 +241,8 @@ def _norm(
         is_centred,
     )
     if len(weight) > LONGEST:
-        long_norm_kernel[(len(x),)](*args, BLOCK=LONGEST, num_warps=32)
+        programs = min(len(x), processors(x))
+        long_norm_kernel[(programs,)](*args, BLOCK=LONGEST, num_warps=32)
     else:
         rows, block, warps = tile(len(weight))
         norm_kernel[(triton.cdiv(len(x), rows),)](*args, ROWS=rows, BLOCK=block, num_warps=warps)

@@ -61,7 +61,7 @@ def norm_backward_kernel(
         inside = (row < rows) & (column < width)
         grad = tl.load(grad_ptr + row * strides[0] + column, inside, other=0.0).to(tl.float32)
         x_at, residual_at = row * strides[2] + column, row * strides[3] + column
-        x = summed(x_ptr, residual_ptr, x_at, residual_at, inside, grad_ptr.dtype.element_ty)
+        x = summed(x_ptr, residual_ptr, x_at, residual_at, inside, grad_ptr.dtype.element_ty, "")
         scaled = grad * weight
         if IS_CENTRED:
             total, level = _sums(x, scaled)
@@ -122,7 +122,7 @@ def long_norm_backward_kernel(
             inside = column < width
             scaled = tl.load(grad_row + column, inside, other=0.0).to(tl.float32)
             scaled *= tl.load(weight_ptr + column, inside, other=0.0).to(tl.float32)
-            x = summed(x_row, residual_row, column, column, inside, dtype)
+            x = summed(x_row, residual_row, column, column, inside, dtype, "")
             along += scaled * ((x - mean) * scale)
             level += scaled
         slope, shift = tl.sum(along, 0) / width, tl.sum(level, 0) / width
@@ -131,7 +131,7 @@ def long_norm_backward_kernel(
             inside = column < width
             grad = tl.load(grad_row + column, inside, other=0.0).to(tl.float32)
             weight = tl.load(weight_ptr + column, inside, other=0.0).to(tl.float32)
-            x = (summed(x_row, residual_row, column, column, inside, dtype) - mean) * scale
+            x = (summed(x_row, residual_row, column, column, inside, dtype, "") - mean) * scale
             grad_x = grad * weight - x * slope
             if IS_CENTRED:
                 grad_x -= shift
