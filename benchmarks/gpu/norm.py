@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from benchmarks.gpu.row import Arguments, Draw, Row, Rows
 from raylm_kernels.testing import reference
 
-TOKENS, WIDTH = 16_384, 4096
+TOKENS, WIDTH = 32_768, 4096
 LONG_ROWS, LONG = 2048, 65_536
 _SHAPE = f"{TOKENS} x {WIDTH}"
 _BYTES = 2 * TOKENS * WIDTH  # of one tensor in bf16

@@ -5,7 +5,7 @@ import torch
 from benchmarks.gpu.row import Arguments, Draw, Row, Rows
 from raylm_kernels.testing import reference
 
-TOKENS, HEADS, KV_HEADS, SIZE, SLOTS = 16_384, 32, 8, 128, 65_536
+TOKENS, HEADS, KV_HEADS, SIZE, SLOTS = 32_768, 32, 8, 128, 131_072
 _SHAPE = f"{TOKENS} x {HEADS} x {SIZE}"
 _HEAD_BYTES = 2 * TOKENS * SIZE  # of one head in bf16
 
