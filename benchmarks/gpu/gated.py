@@ -1,10 +1,11 @@
-"""The gated activation of an MLP."""
+"""The gated activations of an MLP at the sizes of Llama 3 8B."""
 
 from torch.nn import functional as F
 
 from benchmarks.gpu.row import Arguments, Draw, Row, Rows
 
 TOKENS, WIDTH = 8192, 14_336
+_SHAPE = f"{TOKENS} x {WIDTH}"
 _BYTES = 2 * TOKENS * WIDTH  # of one tensor in bf16
 
 
@@ -19,17 +20,20 @@ def _with_grads(draw: Draw) -> Arguments:
 ROWS: Rows = (
     Row(
         "swiglu",
-        f"{TOKENS} x {WIDTH}",
+        _SHAPE,
         _pair,
         nbytes=3 * _BYTES,
         of_copy=0.88,
         rivals={"eager": lambda gate, up: F.silu(gate) * up},
     ),
+    Row("swiglu_backward", _SHAPE, _with_grads, nbytes=5 * _BYTES, of_copy=0.88),
     Row(
-        "swiglu_backward",
-        f"{TOKENS} x {WIDTH}",
-        _with_grads,
-        nbytes=5 * _BYTES,
+        "geglu",
+        _SHAPE,
+        _pair,
+        nbytes=3 * _BYTES,
         of_copy=0.88,
+        rivals={"eager": lambda gate, up: F.gelu(gate, approximate="tanh") * up},
     ),
+    Row("geglu_backward", _SHAPE, _with_grads, nbytes=5 * _BYTES, of_copy=0.88),
 )

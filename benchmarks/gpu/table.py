@@ -7,7 +7,10 @@ from benchmarks.gpu import (
     linear,
     loss,
     moe,
+    norm,
     optimizer,
+    quantize,
+    rope,
     sampling,
 )
 from benchmarks.gpu.row import Rows
@@ -21,4 +24,7 @@ ROWS: Rows = (
     *fused.ROWS,
     *linear.ROWS,
     *moe.ROWS,
+    *norm.ROWS,
+    *rope.ROWS,
+    *quantize.ROWS,
 )

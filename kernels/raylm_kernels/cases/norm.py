@@ -3,20 +3,23 @@
 from collections.abc import Iterator, Mapping
 
 import torch
+from torch import Tensor
 
 from raylm_kernels.cases.draw import Arguments, Cases, Draw
 from raylm_kernels.cases.rows import grouped_rows, rows
 
 
 def _rms_norm(draw: Draw) -> Iterator[Arguments]:
-    for x in rows(draw):
+    for x in (*rows(draw), *_long_rows(draw)):
         yield x, draw.normal(x.shape[-1]), 1e-5
     yield torch.zeros_like(draw.normal(2, 64)), draw.normal(64), 1e-5
+    yield draw.normal(9, 64), draw.normal(64).float(), 1e-5
 
 
 def _add_rms_norm(draw: Draw) -> Iterator[Arguments]:
-    for x in rows(draw):
+    for x in (*rows(draw), *_long_rows(draw)):
         yield x, draw.normal(*x.shape), draw.normal(x.shape[-1]), 1e-5
+    yield draw.normal(9, 64).half(), draw.normal(9, 64), draw.normal(64), 1e-5
 
 
 def _rms_norm_int8(draw: Draw) -> Iterator[Arguments]:
@@ -25,9 +28,13 @@ def _rms_norm_int8(draw: Draw) -> Iterator[Arguments]:
 
 
 def _layer_norm(draw: Draw) -> Iterator[Arguments]:
-    for x in rows(draw):
+    for x in (*rows(draw), *_long_rows(draw)):
         yield x, draw.normal(x.shape[-1]), draw.normal(x.shape[-1]), 1e-5
         yield x, draw.normal(x.shape[-1]), None, 1e-5
+
+
+def _long_rows(draw: Draw) -> Iterator[Tensor]:
+    yield draw.normal(2, 16_385) + 3.0
 
 
 def _norm_linear(draw: Draw) -> Iterator[Arguments]:

@@ -11,6 +11,13 @@ from raylm_kernels.cases.rows import grouped_rows
 def _quantize(draw: Draw) -> Iterator[Arguments]:
     for x in grouped_rows(draw):
         yield (x,)
+    yield (draw.normal(129, 32),)
+    yield (draw.normal(64, 5).T,)
+    halves = torch.arange(-32, 32, device=draw.device).to(draw.dtype) + 0.5
+    for x in (halves, halves * 4, torch.full_like(halves, 3.3), -halves.abs(), halves * 2e-8):
+        yield (
+            x,
+        )  # codes between two, groups without width or of one sign, scales near half's least
 
 
 def _dequantize(high: int, dtype: torch.dtype, *, has_minima: bool) -> Cases:

@@ -8,8 +8,10 @@ from raylm_kernels.cases.draw import Draw
 
 
 def rows(draw: Draw) -> Iterator[Tensor]:
-    for shape in ((1, 32), (3, 96), (2, 5, 64), (7, 576), (0, 64), (4, 33)):
+    for shape in ((1, 32), (3, 96), (2, 5, 64), (7, 576), (0, 64), (4, 33), (3, 3), (9, 1025)):
         yield draw.normal(*shape, scale=3.0)
+    yield draw.normal(5, 80, scale=3.0)[:, 16:64]  # as a part of a wider product
+    yield draw.normal(48, 5, scale=3.0).T
 
 
 def grouped_rows(draw: Draw) -> Iterator[Tensor]:
