@@ -1,6 +1,6 @@
 """Every row, in the order in which they are measured."""
 
-from benchmarks.gpu import gated
+from benchmarks.gpu import gated, paged_attention
 from benchmarks.gpu.row import Rows
 
-ROWS: Rows = (*gated.ROWS,)
+ROWS: Rows = (*gated.ROWS, *paged_attention.ROWS)

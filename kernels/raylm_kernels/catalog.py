@@ -24,6 +24,7 @@ from raylm_kernels.reference.attention import (
     attention,
     block_sparse_attention,
     paged_attention,
+    paged_decode_attention,
 )
 from raylm_kernels.reference.fused import (
     gated_linear,
@@ -111,6 +112,7 @@ __all__ = [
     "norm_linear",
     "op",
     "paged_attention",
+    "paged_decode_attention",
     "permute_tokens",
     "quantize_fp8",
     "quantize_int4",
