@@ -75,6 +75,8 @@ def _paged_decode_attention(draw: Draw) -> Iterator[Arguments]:
     q, tables = draw.normal(2, 8, 2, 32)[:, :, 1], torch.tensor([[1, 0], [3, 2]]).int()
     seen = torch.tensor([16, 9]).int().to(draw.device)
     yield q, *caches, tables.to(draw.device), seen, 8, 0.0, 0.0
+    halves = [cache.half() for cache in caches]
+    yield q, *halves, tables.to(draw.device), seen.long(), 8, 0.0, 0.0
     yield q[:0], *caches, tables[:0].to(draw.device), seen[:0], 8, 0.0, 0.0
 
 

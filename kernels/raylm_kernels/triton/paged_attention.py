@@ -193,8 +193,9 @@ def paged_decode_attention(
     batch, heads, size = q.shape
     kv_heads = keys_SKD.shape[1]
     group, dims = heads // kv_heads, _dims(size)
-    rows = min(64, _most_rows(dims, q.dtype), _dims(group))
-    tile = _tile(dims, keys_SKD.dtype)
+    dtype, is_wide = _multiplied(q, keys_SKD, values_SKD)
+    rows = min(64, _most_rows(dims, dtype), _dims(group))
+    tile = _tile(dims, dtype)
     row_tiles = triton.cdiv(group, rows)
     width = tables.shape[1] * block_size
     parts = _parts(batch * kv_heads * row_tiles, width, tile, _multiprocessors(q.device))
@@ -206,7 +207,7 @@ def paged_decode_attention(
         q.stride(0), q.stride(1), *keys_SKD.stride()[:2], *values_SKD.stride()[:2],
         tables.stride(0), kv_heads, scale or size**-0.5,
         GROUP=group, SIZE=size, PARTS=parts, PAGE=block_size, ROWS=rows, TILE=tile, DIMS=dims,
-        **_numbers(q, keys_SKD, values_SKD, softcap),
+        SOFTCAP=softcap, WIDE=is_wide, PRECISION=dot_precision(dtype),
         num_warps=4, num_stages=3,
     )  # fmt: skip
     if parts > 1:
@@ -225,14 +226,15 @@ def paged_attention(
     tokens, heads, size = q.shape
     kv_heads = keys_SKD.shape[1]
     group, dims = heads // kv_heads, _dims(size)
-    rows = min(_most_rows(dims, q.dtype), _dims(tokens * group))
+    dtype, is_wide = _multiplied(q, keys_SKD, values_SKD)
+    rows = min(_most_rows(dims, dtype), _dims(tokens * group))
     out = q.new_empty(q.shape)
     paged_attention_kernel[(kv_heads, triton.cdiv(tokens * group, rows))](
         q, keys_SKD, values_SKD, slots_L.contiguous(), positions_N.contiguous(), out,
         q.stride(0), q.stride(1), *keys_SKD.stride()[:2], *values_SKD.stride()[:2],
         tokens, len(slots_L), kv_heads, size**-0.5,
-        GROUP=group, SIZE=size, ROWS=rows, TILE=_tile(dims, keys_SKD.dtype), DIMS=dims,
-        **_numbers(q, keys_SKD, values_SKD, 0.0),
+        GROUP=group, SIZE=size, ROWS=rows, TILE=_tile(dims, dtype), DIMS=dims,
+        SOFTCAP=0.0, WIDE=is_wide, PRECISION=dot_precision(dtype),
         num_warps=8 if rows * max(dims, 128) >= 2**14 else 4, num_stages=2,
     )  # fmt: skip
     return out
@@ -243,15 +245,15 @@ def _dense(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
-def _numbers(q: Tensor, keys: Tensor, values: Tensor, softcap: float) -> dict[str, object]:
-    is_wide = not (q.dtype == keys.dtype == values.dtype)
-    precision = dot_precision(torch.float32 if is_wide else q.dtype)
-    return {"SOFTCAP": softcap, "WIDE": is_wide, "PRECISION": precision}
+def _multiplied(*tensors: Tensor) -> tuple[torch.dtype, bool]:
+    """In which dtype, and whether some have to be converted to it."""
+    dtypes = {tensor.dtype for tensor in tensors}
+    return (torch.float32, True) if len(dtypes) > 1 else (dtypes.pop(), False)
 
 
 def _dims(size: int) -> int:
     """What a dot can have of it."""
-    return max(16, triton.next_power_of_2(size))
+    return max(16, 1 << (size - 1).bit_length())
 
 
 def _tile(dims: int, dtype: torch.dtype) -> int:
@@ -268,10 +270,12 @@ def _most_rows(dims: int, dtype: torch.dtype) -> int:
 def _parts(programs: int, width: int, tile: int, multiprocessors: int) -> int:
     """Of a sequence, where `programs` read pasts of at most `width` tokens."""
     wanted = triton.cdiv(_WAVES * multiprocessors, programs)
-    return max(1, min(wanted, triton.cdiv(width, max(tile, _LEAST_PART)), _MOST_PARTS))
+    most = triton.cdiv(width, max(tile, _LEAST_PART))
+    return int(max(1, min(wanted, most, _MOST_PARTS)))
 
 
 def _multiprocessors(device: torch.device) -> int:
     if IS_INTERPRETED or device.type != "cuda":
         return 132  # of an H100
-    return torch.cuda.get_device_properties(device).multi_processor_count
+    count: int = torch.cuda.get_device_properties(device).multi_processor_count
+    return count
