@@ -9,7 +9,6 @@ from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 import raylm_kernels as rk
 from raylm.infer.runners.fused_attention import FusedAttention
@@ -72,17 +71,20 @@ class FusedDecoder:
     def hidden_states(self, tokens_N: Tensor, attention: FusedAttention) -> Tensor:
         """N x E: what the head reads. Keys and values are written to the cache on the way."""
         x_NE = self._decoder.model.embed_tokens(tokens_N)
-        for index, layer in enumerate(self._layers):
-            x_NE = self._attention(index, layer, x_NE, attention)
-            x_NE = self._mlp(layer, x_NE)
+        for index in range(len(self._layers)):
+            x_NE = self.layer(index, x_NE, attention)
         return rk.rms_norm(x_NE, self._decoder.model.norm.weight, self._spec.norm_eps)
+
+    def layer(self, index: int, x_NE: Tensor, attention: FusedAttention) -> Tensor:
+        layer = self._layers[index]
+        return self._mlp(layer, self._attention(index, layer, x_NE, attention))
 
     def _attention(
         self, index: int, layer: FusedLayer, x_NE: Tensor, attention: FusedAttention
     ) -> Tensor:
         spec, eps = self._spec, self._spec.norm_eps
-        normed_NE = rk.rms_norm(x_NE, layer.input_norm, eps)
-        heads = F.linear(normed_NE, layer.qkv, layer.qkv_bias).view(len(x_NE), -1, spec.head_dim)
+        qkv = rk.norm_linear(x_NE, layer.input_norm, layer.qkv, layer.qkv_bias, "none", eps)
+        heads = qkv.view(len(x_NE), -1, spec.head_dim)
         counts = [spec.num_heads, spec.num_kv_heads, spec.num_kv_heads]
         q_NHD, k_NKD, v_NKD = torch.split(heads, counts, dim=1)
         if layer.q_norm is not None and layer.k_norm is not None:
