@@ -26,6 +26,7 @@ from raylm_kernels.reference.attention import (
     paged_attention,
     paged_decode_attention,
 )
+from raylm_kernels.reference.decoder import norm_gated_linear, norm_linear_rope_and_store
 from raylm_kernels.reference.fused import (
     gated_linear,
     layer_norm_linear,
@@ -109,7 +110,9 @@ __all__ = [
     "linear_rope",
     "lion_step",
     "masked_softmax",
+    "norm_gated_linear",
     "norm_linear",
+    "norm_linear_rope_and_store",
     "op",
     "paged_attention",
     "paged_decode_attention",

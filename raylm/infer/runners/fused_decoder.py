@@ -76,39 +76,29 @@ class FusedDecoder:
         return rk.rms_norm(x_NE, self._decoder.model.norm.weight, self._spec.norm_eps)
 
     def layer(self, index: int, x_NE: Tensor, attention: FusedAttention) -> Tensor:
-        layer = self._layers[index]
-        return self._mlp(layer, self._attention(index, layer, x_NE, attention))
+        layer, eps = self._layers[index], self._spec.norm_eps
+        q_NHD = self._queries(layer, x_NE, attention, attention.cache[index])
+        out_NE = attention.attend(index, q_NHD).flatten(1)
+        x_NE = rk.linear_add(out_NE, layer.output, layer.output_bias, x_NE)
+        inner = rk.norm_gated_linear(x_NE, layer.mlp_norm, layer.gate, layer.up, "silu", eps)
+        return rk.linear_add(inner, layer.down, None, x_NE)
 
-    def _attention(
-        self, index: int, layer: FusedLayer, x_NE: Tensor, attention: FusedAttention
+    def _queries(
+        self, layer: FusedLayer, x_NE: Tensor, attention: FusedAttention, cache: Tensor
     ) -> Tensor:
-        spec, eps = self._spec, self._spec.norm_eps
-        qkv = rk.norm_linear(x_NE, layer.input_norm, layer.qkv, layer.qkv_bias, "none", eps)
-        heads = qkv.view(len(x_NE), -1, spec.head_dim)
+        """N x H x D, turned; keys and values are in the cache."""
+        keys_SKD, values_SKD = cache
+        places = attention.positions_N, self._inv_freq, keys_SKD, values_SKD, attention.slots_N
+        product, eps = (x_NE, layer.input_norm, layer.qkv, layer.qkv_bias), self._spec.norm_eps
+        if layer.q_norm is None or layer.k_norm is None:
+            return rk.norm_linear_rope_and_store(*product, *places, self._amplitude, eps)
+        spec = self._spec
+        heads = rk.norm_linear(*product, "none", eps).view(len(x_NE), -1, spec.head_dim)
         counts = [spec.num_heads, spec.num_kv_heads, spec.num_kv_heads]
         q_NHD, k_NKD, v_NKD = torch.split(heads, counts, dim=1)
-        if layer.q_norm is not None and layer.k_norm is not None:
-            q_NHD = rk.rms_norm(q_NHD, layer.q_norm, eps)
-            k_NKD = rk.rms_norm(k_NKD, layer.k_norm, eps)
-        keys_SKD, values_SKD = attention.cache[index]
-        q_NHD = rk.rope_and_store(
-            q_NHD,
-            k_NKD,
-            v_NKD,
-            attention.positions_N,
-            self._inv_freq,
-            keys_SKD,
-            values_SKD,
-            attention.slots_N,
-            self._amplitude,
-        )
-        out_NHD = attention.attend(index, q_NHD)
-        return rk.linear_add(out_NHD.flatten(1), layer.output, layer.output_bias, x_NE)
-
-    def _mlp(self, layer: FusedLayer, x_NE: Tensor) -> Tensor:
-        normed_NE = rk.rms_norm(x_NE, layer.mlp_norm, self._spec.norm_eps)
-        inner = rk.gated_linear(normed_NE, layer.gate, layer.up, "silu")
-        return rk.linear_add(inner, layer.down, None, x_NE)
+        q_NHD = rk.rms_norm(q_NHD, layer.q_norm, eps)
+        k_NKD = rk.rms_norm(k_NKD, layer.k_norm, eps)
+        return rk.rope_and_store(q_NHD, k_NKD, v_NKD, *places, self._amplitude)
 
 
 def _merged(*linears: nn.Linear) -> tuple[Tensor, Tensor | None]:

@@ -35,9 +35,10 @@ def triton_on_the_cpu(monkeypatch):
     """Where there is a Triton kernel for an op, it serves."""
     for op in registry.ops():
         known = registry.entry(op).implementations
-        if one := known.get("triton"):
-            anywhere = replace(one, device="cpu", capability=None, priority=99)
-            monkeypatch.setitem(known, "triton", anywhere)
+        for name, one in known.items():
+            if name.startswith("triton"):
+                anywhere = replace(one, device="cpu", capability=None, priority=99)
+                monkeypatch.setitem(known, name, anywhere)
     default = registry._default
     monkeypatch.setattr(default, "_settled", {})
     monkeypatch.setattr(default, "_times", lambda *_: {})  # the priority decides
@@ -88,9 +89,8 @@ def test_prefills_and_decodes_equal_those_of_the_plain_decoder(name):
 def test_so_they_do_by_the_kernels_in_triton(name, triton_on_the_cpu):
     assert_equals_the_plain_one(MODELS[name])
     chosen = registry._default._settled.values()
-    assert {"paged_attention", "paged_decode_attention"} <= {
-        one.op for one in chosen if one.name == "triton"
-    }
+    used = {one.op for one in chosen if one.name.startswith("triton")}
+    assert {"paged_attention", "paged_decode_attention", "linear_add"} <= used
 
 
 @torch.inference_mode()
@@ -146,7 +146,7 @@ class Dispatched(TorchDispatchMode):
 
 @torch.inference_mode()
 def test_a_step_is_few_operations():
-    """Counted as torch dispatches them: seven for a layer, beside views."""
+    """Counted as torch dispatches them: five for a layer, beside views."""
     counts = []
     for layers in (1, 2):
         model = spec(num_layers=layers)
@@ -158,5 +158,5 @@ def test_a_step_is_few_operations():
         with Dispatched() as dispatched:
             fused.hidden_states(inputs.tokens(), attention)
         counts.append(len(dispatched.functions))
-    assert counts[1] - counts[0] <= 7
-    assert counts[0] <= 10
+    assert counts[1] - counts[0] <= 5
+    assert counts[0] <= 8

@@ -1,0 +1,206 @@
+"""Linear layers of a single row, as a decode step of one sequence has them: bound by the bytes of
+the weights. What stands before and after a matrix is computed with it, by each program again."""
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from raylm_kernels.reference import decoder, fused
+from raylm_kernels.triton.angle import cos_sin
+from raylm_kernels.triton.launched import launched
+
+_IN_FLIGHT = 2**14  # numbers that a program reads at once: 32 KiB of 16 bits
+
+
+@triton.jit
+def _products(w_ptrs, x, is_row, inside):
+    """Of rows of a weight with x, in fp32."""
+    w = tl.load(w_ptrs, is_row[:, None] & inside[None, :], other=0.0)
+    return tl.sum(w.to(tl.float32) * x[None, :], 1)
+
+
+@triton.jit
+def row_linear_add_kernel(
+    x_ptr, weight_ptr, bias_ptr, residual_ptr, y_ptr, outputs, inputs, stride,
+    ROWS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    is_row = row < outputs
+    y = tl.load(residual_ptr + row, is_row, other=0.0).to(tl.float32)
+    if bias_ptr is not None:
+        y += tl.load(bias_ptr + row, is_row, other=0.0).to(tl.float32)
+    weight_ptrs = weight_ptr + row.to(tl.int64)[:, None] * stride
+    for start in range(0, inputs, DEPTH):
+        at = start + tl.arange(0, DEPTH)
+        inside = at < inputs
+        x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+        y += _products(weight_ptrs + at[None, :], x, is_row, inside)
+    tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
+
+
+@triton.jit
+def _both_products(
+    x_ptr, norm_ptr, eps, first_ptrs, second_ptrs, is_row, inputs,
+    ROWS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """Of rms_norm(x) with rows of two weights."""
+    first, second = tl.zeros([ROWS], tl.float32), tl.zeros([ROWS], tl.float32)
+    squares = 0.0
+    for start in range(0, inputs, DEPTH):
+        at = start + tl.arange(0, DEPTH)
+        inside = at < inputs
+        x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+        squares += tl.sum(x * x, 0)
+        x *= tl.load(norm_ptr + at, inside, other=0.0).to(tl.float32)
+        first += _products(first_ptrs + at[None, :], x, is_row, inside)
+        second += _products(second_ptrs + at[None, :], x, is_row, inside)
+    scale = tl.rsqrt(squares / inputs + eps)
+    return first * scale, second * scale
+
+
+@triton.jit
+def row_norm_gated_kernel(
+    x_ptr, norm_ptr, gate_ptr, up_ptr, y_ptr, eps, outputs, inputs, gate_stride, up_stride,
+    ROWS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    is_row = row < outputs
+    gate_ptrs = gate_ptr + row.to(tl.int64)[:, None] * gate_stride
+    up_ptrs = up_ptr + row.to(tl.int64)[:, None] * up_stride
+    gate, up = _both_products(x_ptr, norm_ptr, eps, gate_ptrs, up_ptrs, is_row, inputs, ROWS, DEPTH)
+    y = gate / (1.0 + tl.exp(-gate)) * up
+    tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
+
+
+@triton.jit
+def row_norm_rope_kernel(
+    x_ptr, norm_ptr, weight_ptr, bias_ptr, position_ptr, inv_freq_ptr, q_ptr, keys_ptr, values_ptr,
+    slot_ptr, factor, eps, heads, kv_heads, inputs, stride,
+    stride_ks, stride_kh, stride_vs, stride_vh,
+    HALF: tl.constexpr, ROWS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """A program has pairs of one head, whose halves lie apart."""
+    BLOCKS: tl.constexpr = (HALF + ROWS - 1) // ROWS
+    head = tl.program_id(0) // BLOCKS
+    pair = tl.program_id(0) % BLOCKS * ROWS + tl.arange(0, ROWS)
+    is_pair = pair < HALF
+    row = head.to(tl.int64) * 2 * HALF + pair
+    first_ptrs = weight_ptr + row[:, None] * stride
+    a, b = _both_products(
+        x_ptr, norm_ptr, eps, first_ptrs, first_ptrs + HALF * stride, is_pair, inputs, ROWS, DEPTH
+    )
+    if bias_ptr is not None:
+        a += tl.load(bias_ptr + row, is_pair, other=0.0).to(tl.float32)
+        b += tl.load(bias_ptr + HALF + row, is_pair, other=0.0).to(tl.float32)
+    # Rounded as between the ops that this is made of.
+    a = a.to(q_ptr.dtype.element_ty).to(tl.float32)
+    b = b.to(q_ptr.dtype.element_ty).to(tl.float32)
+    if head < heads + kv_heads:
+        frequency = tl.load(inv_freq_ptr + pair, is_pair, other=0.0).to(tl.float32)
+        cos, sin = cos_sin(tl.load(position_ptr).to(tl.float32) * frequency)
+        cos, sin = cos * factor, sin * factor
+        a, b = a * cos - b * sin, b * cos + a * sin
+    if head < heads:
+        tl.store(q_ptr + row, a.to(q_ptr.dtype.element_ty), is_pair)
+        tl.store(q_ptr + HALF + row, b.to(q_ptr.dtype.element_ty), is_pair)
+    else:
+        slot = tl.load(slot_ptr).to(tl.int64)
+        if head < heads + kv_heads:
+            to = keys_ptr + slot * stride_ks + (head - heads).to(tl.int64) * stride_kh + pair
+        else:
+            kv_head = (head - heads - kv_heads).to(tl.int64)
+            to = values_ptr + slot * stride_vs + kv_head * stride_vh + pair
+        tl.store(to, a.to(keys_ptr.dtype.element_ty), is_pair)
+        tl.store(to + HALF, b.to(keys_ptr.dtype.element_ty), is_pair)
+
+
+def _is_row(x: Tensor) -> bool:
+    return x.ndim > 0 and 0 < x.numel() == x.shape[-1]
+
+
+def _reads(x: Tensor, *weights: Tensor) -> bool:
+    return _is_row(x) and all(weight.stride(1) == 1 and len(weight) for weight in weights)
+
+
+@launched(
+    fused.linear_add,
+    lambda x, weight, bias, residual: _reads(x, weight) and residual.dtype == x.dtype,
+    name="triton_row",
+    priority=2,
+)
+def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor) -> Tensor:
+    outputs, inputs = weight.shape
+    y = residual.new_empty(residual.shape)
+    rows, depth = _tile(outputs, inputs)
+    row_linear_add_kernel[(triton.cdiv(outputs, rows),)](
+        x.contiguous(), weight, None if bias is None else bias.contiguous(), residual.contiguous(),
+        y, outputs, inputs, weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4,
+    )  # fmt: skip
+    return y
+
+
+@launched(
+    decoder.norm_gated_linear,
+    lambda x, norm, gate, up, activation, eps: _reads(x, gate, up) and activation == "silu",
+)
+def norm_gated_linear(
+    x: Tensor,
+    norm_weight: Tensor,
+    gate_weight: Tensor,
+    up_weight: Tensor,
+    activation: str,
+    eps: float,
+) -> Tensor:
+    outputs, inputs = gate_weight.shape
+    y = x.new_empty(*x.shape[:-1], outputs)
+    rows, depth = _tile(2 * outputs, inputs)
+    rows //= 2
+    row_norm_gated_kernel[(triton.cdiv(outputs, rows),)](
+        x.contiguous(), norm_weight.contiguous(), gate_weight, up_weight, y, eps, outputs, inputs,
+        gate_weight.stride(0), up_weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4,
+    )  # fmt: skip
+    return y
+
+
+def _stores(x: Tensor, norm: Tensor, weight: Tensor, *others: Tensor) -> bool:
+    _, _, _, keys, values, *_ = others
+    is_alike = keys.dtype == values.dtype and keys.stride(2) == values.stride(2) == 1
+    return _reads(x, weight) and is_alike
+
+
+@launched(decoder.norm_linear_rope_and_store, _stores)
+def norm_linear_rope_and_store(
+    x_NE: Tensor,
+    norm_weight: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    positions_N: Tensor,
+    inv_freq: Tensor,
+    keys_SKD: Tensor,
+    values_SKD: Tensor,
+    slots_N: Tensor,
+    factor: float,
+    eps: float,
+) -> Tensor:
+    outputs, inputs = weight.shape
+    kv_heads, size = keys_SKD.shape[1:]
+    heads = outputs // size - 2 * kv_heads
+    q = x_NE.new_empty(1, heads, size)
+    rows, depth = _tile(outputs, inputs)
+    rows //= 2
+    row_norm_rope_kernel[((heads + 2 * kv_heads) * triton.cdiv(size // 2, rows),)](
+        x_NE.contiguous(), norm_weight.contiguous(), weight,
+        None if bias is None else bias.contiguous(), positions_N, inv_freq.contiguous(),
+        q, keys_SKD, values_SKD, slots_N, factor, eps, heads, kv_heads, inputs, weight.stride(0),
+        *keys_SKD.stride()[:2], *values_SKD.stride()[:2],
+        HALF=size // 2, ROWS=rows, DEPTH=depth, num_warps=4,
+    )  # fmt: skip
+    return q
+
+
+def _tile(outputs: int, inputs: int) -> tuple[int, int]:
+    """Rows of a program and how much of them it reads at once: the more programs, the fewer
+    outputs there are, for they all run at once."""
+    rows = 4 if outputs <= 4096 else 8
+    depth = 1 << (inputs - 1).bit_length()
+    return rows, max(16, min(depth, _IN_FLIGHT // rows))
