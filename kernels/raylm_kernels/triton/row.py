@@ -1,6 +1,7 @@
 """Linear layers of a single row, as a decode step of one sequence has them: bound by the bytes of
 the weights. What stands before and after a matrix is computed with it, by each program again."""
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -9,14 +10,14 @@ from raylm_kernels.reference import decoder, fused
 from raylm_kernels.triton.angle import cos_sin
 from raylm_kernels.triton.launched import launched
 
-_IN_FLIGHT = 2**14  # numbers that a program reads at once: 32 KiB of 16 bits
+_IN_FLIGHT = 2**15  # bytes that a program reads at once
 
 
 @triton.jit
-def _products(w_ptrs, x, is_row, inside):
-    """Of rows of a weight with x, in fp32."""
-    w = tl.load(w_ptrs, is_row[:, None] & inside[None, :], other=0.0)
-    return tl.sum(w.to(tl.float32) * x[None, :], 1)
+def _by_eight(x):
+    """Sums of eight neighbours of the last dimension, which one thread has: threads meet once, when
+    all is added, and until then each may have many reads under way."""
+    return tl.sum(tl.reshape(x, [x.shape[0], x.shape[1] // 8, 8]), 2)
 
 
 @triton.jit
@@ -26,15 +27,18 @@ def row_linear_add_kernel(
 ):  # fmt: skip
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     is_row = row < outputs
-    y = tl.load(residual_ptr + row, is_row, other=0.0).to(tl.float32)
-    if bias_ptr is not None:
-        y += tl.load(bias_ptr + row, is_row, other=0.0).to(tl.float32)
     weight_ptrs = weight_ptr + row.to(tl.int64)[:, None] * stride
+    sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
     for start in range(0, inputs, DEPTH):
         at = start + tl.arange(0, DEPTH)
         inside = at < inputs
+        weight = tl.load(weight_ptrs + at[None, :], is_row[:, None] & inside[None, :], other=0.0)
         x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
-        y += _products(weight_ptrs + at[None, :], x, is_row, inside)
+        sums += _by_eight(weight.to(tl.float32) * x[None, :])
+    y = tl.sum(sums, 1)
+    if bias_ptr is not None:
+        y += tl.load(bias_ptr + row, is_row, other=0.0).to(tl.float32)
+    y += tl.load(residual_ptr + row, is_row, other=0.0).to(tl.float32)
     tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
 
 
@@ -44,18 +48,22 @@ def _both_products(
     ROWS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """Of rms_norm(x) with rows of two weights."""
-    first, second = tl.zeros([ROWS], tl.float32), tl.zeros([ROWS], tl.float32)
-    squares = 0.0
+    first_sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
+    second_sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
+    squares = tl.zeros([1, DEPTH // 8], tl.float32)
     for start in range(0, inputs, DEPTH):
         at = start + tl.arange(0, DEPTH)
         inside = at < inputs
+        is_weight = is_row[:, None] & inside[None, :]
+        first = tl.load(first_ptrs + at[None, :], is_weight, other=0.0)
+        second = tl.load(second_ptrs + at[None, :], is_weight, other=0.0)
         x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
-        squares += tl.sum(x * x, 0)
+        squares += _by_eight((x * x)[None, :])
         x *= tl.load(norm_ptr + at, inside, other=0.0).to(tl.float32)
-        first += _products(first_ptrs + at[None, :], x, is_row, inside)
-        second += _products(second_ptrs + at[None, :], x, is_row, inside)
-    scale = tl.rsqrt(squares / inputs + eps)
-    return first * scale, second * scale
+        first_sums += _by_eight(first.to(tl.float32) * x[None, :])
+        second_sums += _by_eight(second.to(tl.float32) * x[None, :])
+    scale = tl.rsqrt(tl.sum(squares) / inputs + eps)
+    return tl.sum(first_sums, 1) * scale, tl.sum(second_sums, 1) * scale
 
 
 @triton.jit
@@ -131,7 +139,7 @@ def _reads(x: Tensor, *weights: Tensor) -> bool:
 def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor) -> Tensor:
     outputs, inputs = weight.shape
     y = residual.new_empty(residual.shape)
-    rows, depth = _tile(outputs, inputs)
+    rows, depth = _tile(outputs, inputs, weight.dtype)
     row_linear_add_kernel[(triton.cdiv(outputs, rows),)](
         x.contiguous(), weight, None if bias is None else bias.contiguous(), residual.contiguous(),
         y, outputs, inputs, weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4,
@@ -153,7 +161,7 @@ def norm_gated_linear(
 ) -> Tensor:
     outputs, inputs = gate_weight.shape
     y = x.new_empty(*x.shape[:-1], outputs)
-    rows, depth = _tile(2 * outputs, inputs)
+    rows, depth = _tile(2 * outputs, inputs, gate_weight.dtype)
     rows //= 2
     row_norm_gated_kernel[(triton.cdiv(outputs, rows),)](
         x.contiguous(), norm_weight.contiguous(), gate_weight, up_weight, y, eps, outputs, inputs,
@@ -186,7 +194,7 @@ def norm_linear_rope_and_store(
     kv_heads, size = keys_SKD.shape[1:]
     heads = outputs // size - 2 * kv_heads
     q = x_NE.new_empty(1, heads, size)
-    rows, depth = _tile(outputs, inputs)
+    rows, depth = _tile(outputs, inputs, weight.dtype)
     rows //= 2
     row_norm_rope_kernel[((heads + 2 * kv_heads) * triton.cdiv(size // 2, rows),)](
         x_NE.contiguous(), norm_weight.contiguous(), weight,
@@ -198,9 +206,9 @@ def norm_linear_rope_and_store(
     return q
 
 
-def _tile(outputs: int, inputs: int) -> tuple[int, int]:
+def _tile(outputs: int, inputs: int, dtype: torch.dtype) -> tuple[int, int]:
     """Rows of a program and how much of them it reads at once: the more programs, the fewer
     outputs there are, for they all run at once."""
     rows = 4 if outputs <= 4096 else 8
     depth = 1 << (inputs - 1).bit_length()
-    return rows, max(16, min(depth, _IN_FLIGHT // rows))
+    return rows, max(16, min(depth, _IN_FLIGHT // dtype.itemsize // rows))
