@@ -50,7 +50,7 @@ def _both_products(
     """Of rms_norm(x) with rows of two weights."""
     first_sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
     second_sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
-    squares = tl.zeros([1, DEPTH // 8], tl.float32)
+    squares = tl.zeros([DEPTH // 8], tl.float32)
     for start in range(0, inputs, DEPTH):
         at = start + tl.arange(0, DEPTH)
         inside = at < inputs
@@ -58,11 +58,11 @@ def _both_products(
         first = tl.load(first_ptrs + at[None, :], is_weight, other=0.0)
         second = tl.load(second_ptrs + at[None, :], is_weight, other=0.0)
         x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
-        squares += _by_eight((x * x)[None, :])
+        squares += tl.sum(tl.reshape(x * x, [DEPTH // 8, 8]), 1)
         x *= tl.load(norm_ptr + at, inside, other=0.0).to(tl.float32)
         first_sums += _by_eight(first.to(tl.float32) * x[None, :])
         second_sums += _by_eight(second.to(tl.float32) * x[None, :])
-    scale = tl.rsqrt(tl.sum(squares) / inputs + eps)
+    scale = tl.rsqrt(tl.sum(squares, 0) / inputs + eps)
     return tl.sum(first_sums, 1) * scale, tl.sum(second_sums, 1) * scale
 
 
