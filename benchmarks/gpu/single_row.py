@@ -1,4 +1,4 @@
-"""Linear layers of one row, with what stands around them in a decoder layer of Llama 3.1 8B."""
+"""Linear layers of one row, with what stands around them in a decoder layer of Llama 3.1 70B."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from benchmarks.gpu.row import Arguments, Draw, Row, Rows
 
-WIDTH, INNER, HEADS, KV_HEADS, SIZE = 4096, 14_336, 32, 8, 128
+WIDTH, INNER, HEADS, KV_HEADS, SIZE = 8192, 28_672, 64, 8, 128
 _QKV = (HEADS + 2 * KV_HEADS) * SIZE
 
 

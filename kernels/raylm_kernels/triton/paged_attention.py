@@ -12,6 +12,7 @@ from torch import Tensor
 
 from raylm_kernels.reference import attention
 from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision, launched
+from raylm_kernels.triton.overlap import let_next_begin, overlap, wait_for_others
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _MOST_PARTS = 128
@@ -60,8 +61,10 @@ def paged_decode_kernel(
     kv_heads, scale,
     GROUP: tl.constexpr, SIZE: tl.constexpr, PARTS: tl.constexpr, PAGE: tl.constexpr,
     ROWS: tl.constexpr, TILE: tl.constexpr, DIMS: tl.constexpr,
-    SOFTCAP: tl.constexpr, WIDE: tl.constexpr, PRECISION: tl.constexpr,
+    SOFTCAP: tl.constexpr, WIDE: tl.constexpr, PRECISION: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
+    let_next_begin(OVERLAPS)
+    wait_for_others(OVERLAPS)
     ROW_TILES: tl.constexpr = (GROUP + ROWS - 1) // ROWS
     kv_head, part, row = tl.program_id(0) // ROW_TILES, tl.program_id(1), tl.program_id(2)
     member = tl.program_id(0) % ROW_TILES * ROWS + tl.arange(0, ROWS)
@@ -113,8 +116,10 @@ def _part(length, part, PARTS: tl.constexpr, TILE: tl.constexpr):
 def join_parts_kernel(
     parts_ptr, logs_ptr, out_ptr,
     SIZE: tl.constexpr, PARTS: tl.constexpr, LOGS: tl.constexpr, DIMS: tl.constexpr,
-    TILE: tl.constexpr,
+    TILE: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
+    let_next_begin(OVERLAPS)
+    wait_for_others(OVERLAPS)
     row = tl.program_id(0).to(tl.int64)
     part, dims = tl.arange(0, LOGS), tl.arange(0, DIMS)
     logs = tl.load(logs_ptr + row * PARTS + part, part < PARTS, other=float("-inf"))
@@ -208,12 +213,13 @@ def paged_decode_attention(
         tables.stride(0), kv_heads, scale or size**-0.5,
         GROUP=group, SIZE=size, PARTS=parts, PAGE=block_size, ROWS=rows, TILE=tile, DIMS=dims,
         SOFTCAP=softcap, WIDE=is_wide, PRECISION=dot_precision(dtype),
-        num_warps=4, num_stages=3,
+        num_warps=4, num_stages=3, **overlap(q),
     )  # fmt: skip
     if parts > 1:
         join_parts_kernel[(batch * heads,)](
             partial, logs, out, SIZE=size, PARTS=parts, LOGS=triton.next_power_of_2(parts),
             DIMS=dims, TILE=min(16, triton.next_power_of_2(parts)), num_warps=2,
+            **overlap(q),
         )  # fmt: skip
     return out
 
@@ -222,12 +228,29 @@ def paged_decode_attention(
 def paged_attention(
     q_NHD: Tensor, keys_SKD: Tensor, values_SKD: Tensor, slots_L: Tensor, positions_N: Tensor
 ) -> Tensor:
+    dims, (dtype, _) = _dims(q_NHD.shape[2]), _multiplied(q_NHD, keys_SKD, values_SKD)
+    rows = _most_rows(dims, dtype)
+    warps = 8 if rows * max(dims, 128) >= 2**14 else 4
+    return attend_prefill(q_NHD, keys_SKD, values_SKD, slots_L, positions_N, rows, warps, 2)
+
+
+def attend_prefill(
+    q_NHD: Tensor,
+    keys_SKD: Tensor,
+    values_SKD: Tensor,
+    slots_L: Tensor,
+    positions_N: Tensor,
+    rows: int,
+    warps: int,
+    stages: int,
+) -> Tensor:
+    """`paged_attention` in tiles of at most so many rows."""
     q = _dense(q_NHD)
     tokens, heads, size = q.shape
     kv_heads = keys_SKD.shape[1]
     group, dims = heads // kv_heads, _dims(size)
     dtype, is_wide = _multiplied(q, keys_SKD, values_SKD)
-    rows = min(_most_rows(dims, dtype), _dims(tokens * group))
+    rows = min(rows, _dims(tokens * group))
     out = q.new_empty(q.shape)
     paged_attention_kernel[(kv_heads, triton.cdiv(tokens * group, rows))](
         q, keys_SKD, values_SKD, slots_L.contiguous(), positions_N.contiguous(), out,
@@ -235,7 +258,7 @@ def paged_attention(
         tokens, len(slots_L), kv_heads, size**-0.5,
         GROUP=group, SIZE=size, ROWS=rows, TILE=_tile(dims, dtype), DIMS=dims,
         SOFTCAP=0.0, WIDE=is_wide, PRECISION=dot_precision(dtype),
-        num_warps=8 if rows * max(dims, 128) >= 2**14 else 4, num_stages=2,
+        num_warps=warps, num_stages=stages,
     )  # fmt: skip
     return out
 

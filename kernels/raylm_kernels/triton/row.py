@@ -9,8 +9,9 @@ from torch import Tensor
 from raylm_kernels.reference import decoder, fused
 from raylm_kernels.triton.angle import cos_sin
 from raylm_kernels.triton.launched import launched
+from raylm_kernels.triton.overlap import let_next_begin, overlap, wait_for_others
 
-_IN_FLIGHT = 2**15  # bytes that a program reads at once
+_IN_FLIGHT = 2**14  # bytes of weights of a step; the next one's are under way, too
 
 
 @triton.jit
@@ -21,20 +22,28 @@ def _by_eight(x):
 
 
 @triton.jit
+def _weight(row_ptrs, is_row, at, inputs):
+    return tl.load(row_ptrs + at[None, :], is_row[:, None] & (at < inputs)[None, :], other=0.0)
+
+
+@triton.jit
 def row_linear_add_kernel(
     x_ptr, weight_ptr, bias_ptr, residual_ptr, y_ptr, outputs, inputs, stride,
-    ROWS: tl.constexpr, DEPTH: tl.constexpr,
+    ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    is_row = row < outputs
+    is_row, at = row < outputs, tl.arange(0, DEPTH)
     weight_ptrs = weight_ptr + row.to(tl.int64)[:, None] * stride
+    weight = _weight(weight_ptrs, is_row, at, inputs)
+    let_next_begin(OVERLAPS)
+    wait_for_others(OVERLAPS)
     sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
-    for start in range(0, inputs, DEPTH):
-        at = start + tl.arange(0, DEPTH)
-        inside = at < inputs
-        weight = tl.load(weight_ptrs + at[None, :], is_row[:, None] & inside[None, :], other=0.0)
-        x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+    for _ in range(0, inputs, DEPTH):
+        next_weight = _weight(weight_ptrs, is_row, at + DEPTH, inputs)
+        x = tl.load(x_ptr + at, at < inputs, other=0.0).to(tl.float32)
         sums += _by_eight(weight.to(tl.float32) * x[None, :])
+        weight = next_weight
+        at += DEPTH
     y = tl.sum(sums, 1)
     if bias_ptr is not None:
         y += tl.load(bias_ptr + row, is_row, other=0.0).to(tl.float32)
@@ -45,23 +54,27 @@ def row_linear_add_kernel(
 @triton.jit
 def _both_products(
     x_ptr, norm_ptr, eps, first_ptrs, second_ptrs, is_row, inputs,
-    ROWS: tl.constexpr, DEPTH: tl.constexpr,
+    ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
     """Of rms_norm(x) with rows of two weights."""
+    at = tl.arange(0, DEPTH)
+    first = _weight(first_ptrs, is_row, at, inputs)
+    second = _weight(second_ptrs, is_row, at, inputs)
+    let_next_begin(OVERLAPS)
+    wait_for_others(OVERLAPS)
     first_sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
     second_sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
     squares = tl.zeros([DEPTH // 8], tl.float32)
-    for start in range(0, inputs, DEPTH):
-        at = start + tl.arange(0, DEPTH)
-        inside = at < inputs
-        is_weight = is_row[:, None] & inside[None, :]
-        first = tl.load(first_ptrs + at[None, :], is_weight, other=0.0)
-        second = tl.load(second_ptrs + at[None, :], is_weight, other=0.0)
-        x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
+    for _ in range(0, inputs, DEPTH):
+        next_first = _weight(first_ptrs, is_row, at + DEPTH, inputs)
+        next_second = _weight(second_ptrs, is_row, at + DEPTH, inputs)
+        x = tl.load(x_ptr + at, at < inputs, other=0.0).to(tl.float32)
         squares += tl.sum(tl.reshape(x * x, [DEPTH // 8, 8]), 1)
-        x *= tl.load(norm_ptr + at, inside, other=0.0).to(tl.float32)
+        x *= tl.load(norm_ptr + at, at < inputs, other=0.0).to(tl.float32)
         first_sums += _by_eight(first.to(tl.float32) * x[None, :])
         second_sums += _by_eight(second.to(tl.float32) * x[None, :])
+        first, second = next_first, next_second
+        at += DEPTH
     scale = tl.rsqrt(tl.sum(squares, 0) / inputs + eps)
     return tl.sum(first_sums, 1) * scale, tl.sum(second_sums, 1) * scale
 
@@ -69,13 +82,15 @@ def _both_products(
 @triton.jit
 def row_norm_gated_kernel(
     x_ptr, norm_ptr, gate_ptr, up_ptr, y_ptr, eps, outputs, inputs, gate_stride, up_stride,
-    ROWS: tl.constexpr, DEPTH: tl.constexpr,
+    ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     is_row = row < outputs
     gate_ptrs = gate_ptr + row.to(tl.int64)[:, None] * gate_stride
     up_ptrs = up_ptr + row.to(tl.int64)[:, None] * up_stride
-    gate, up = _both_products(x_ptr, norm_ptr, eps, gate_ptrs, up_ptrs, is_row, inputs, ROWS, DEPTH)
+    gate, up = _both_products(
+        x_ptr, norm_ptr, eps, gate_ptrs, up_ptrs, is_row, inputs, ROWS, DEPTH, OVERLAPS
+    )
     y = gate / (1.0 + tl.exp(-gate)) * up
     tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
 
@@ -85,7 +100,7 @@ def row_norm_rope_kernel(
     x_ptr, norm_ptr, weight_ptr, bias_ptr, position_ptr, inv_freq_ptr, q_ptr, keys_ptr, values_ptr,
     slot_ptr, factor, eps, heads, kv_heads, inputs, stride,
     stride_ks, stride_kh, stride_vs, stride_vh,
-    HALF: tl.constexpr, ROWS: tl.constexpr, DEPTH: tl.constexpr,
+    HALF: tl.constexpr, ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
     """A program has pairs of one head, whose halves lie apart."""
     BLOCKS: tl.constexpr = (HALF + ROWS - 1) // ROWS
@@ -95,8 +110,9 @@ def row_norm_rope_kernel(
     row = head.to(tl.int64) * 2 * HALF + pair
     first_ptrs = weight_ptr + row[:, None] * stride
     a, b = _both_products(
-        x_ptr, norm_ptr, eps, first_ptrs, first_ptrs + HALF * stride, is_pair, inputs, ROWS, DEPTH
-    )
+        x_ptr, norm_ptr, eps, first_ptrs, first_ptrs + HALF * stride, is_pair, inputs,
+        ROWS, DEPTH, OVERLAPS,
+    )  # fmt: skip
     if bias_ptr is not None:
         a += tl.load(bias_ptr + row, is_pair, other=0.0).to(tl.float32)
         b += tl.load(bias_ptr + HALF + row, is_pair, other=0.0).to(tl.float32)
@@ -142,7 +158,7 @@ def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor)
     rows, depth = _tile(outputs, inputs, weight.dtype)
     row_linear_add_kernel[(triton.cdiv(outputs, rows),)](
         x.contiguous(), weight, None if bias is None else bias.contiguous(), residual.contiguous(),
-        y, outputs, inputs, weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4,
+        y, outputs, inputs, weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
     )  # fmt: skip
     return y
 
@@ -165,7 +181,8 @@ def norm_gated_linear(
     rows //= 2
     row_norm_gated_kernel[(triton.cdiv(outputs, rows),)](
         x.contiguous(), norm_weight.contiguous(), gate_weight, up_weight, y, eps, outputs, inputs,
-        gate_weight.stride(0), up_weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4,
+        gate_weight.stride(0), up_weight.stride(0),
+        ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
     )  # fmt: skip
     return y
 
@@ -201,7 +218,7 @@ def norm_linear_rope_and_store(
         None if bias is None else bias.contiguous(), positions_N, inv_freq.contiguous(),
         q, keys_SKD, values_SKD, slots_N, factor, eps, heads, kv_heads, inputs, weight.stride(0),
         *keys_SKD.stride()[:2], *values_SKD.stride()[:2],
-        HALF=size // 2, ROWS=rows, DEPTH=depth, num_warps=4,
+        HALF=size // 2, ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x_NE),
     )  # fmt: skip
     return q
 
