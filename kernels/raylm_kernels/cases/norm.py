@@ -35,6 +35,7 @@ def _norm_linear(draw: Draw) -> Iterator[Arguments]:
         x = draw.normal(3, 64)
         yield x, draw.normal(64), draw.normal(48, 64, scale=0.1), draw.normal(48), activation, 1e-5
     yield draw.normal(0, 32), draw.normal(32), draw.normal(8, 32), None, "silu", 1e-5
+    yield draw.normal(1, 33), draw.normal(33), draw.normal(7, 33), draw.normal(7), "none", 1e-5
 
 
 CASES: Mapping[str, Cases] = {

@@ -3,11 +3,12 @@ of other ops, each served by what is best for it, where no implementation does a
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from raylm_kernels.arguments import require, require_integers, require_last, require_shape
 from raylm_kernels.op import op
 from raylm_kernels.reference.fused import gated_linear
-from raylm_kernels.reference.norm import norm_linear, rms_norm
+from raylm_kernels.reference.norm import rms_norm
 from raylm_kernels.reference.rope import rope_and_store
 
 
@@ -90,7 +91,7 @@ def norm_linear_rope_and_store(
     """rope_and_store of the queries, keys and values of rms_norm(x), whose matrices are the rows of
     `weight` in this order; the queries."""
     kv_heads, size = keys_SKD.shape[1:]
-    normed = norm_linear(x_NE, norm_weight, weight, bias, "none", eps)
+    qkv = linear(rms_norm(x_NE, norm_weight, eps), weight, bias)
     counts = [len(weight) // size - 2 * kv_heads, kv_heads, kv_heads]
-    q, k, v = torch.split(normed.view(len(x_NE), sum(counts), size), counts, dim=1)
+    q, k, v = torch.split(qkv.view(len(x_NE), sum(counts), size), counts, dim=1)
     return rope_and_store(q, k, v, positions_N, inv_freq, keys_SKD, values_SKD, slots_N, factor)

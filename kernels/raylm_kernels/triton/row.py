@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.reference import decoder, fused
+from raylm_kernels.reference import decoder, fused, norm
 from raylm_kernels.triton.angle import cos_sin
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.overlap import let_next_begin, overlap, wait_for_others
@@ -27,10 +27,11 @@ def _weight(row_ptrs, is_row, at, inputs):
 
 
 @triton.jit
-def row_linear_add_kernel(
-    x_ptr, weight_ptr, bias_ptr, residual_ptr, y_ptr, outputs, inputs, stride,
+def row_linear_kernel(
+    x_ptr, norm_ptr, weight_ptr, bias_ptr, residual_ptr, y_ptr, eps, outputs, inputs, stride,
     ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
+    """Of x, or with `norm_ptr` of rms_norm(x)."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     is_row, at = row < outputs, tl.arange(0, DEPTH)
     weight_ptrs = weight_ptr + row.to(tl.int64)[:, None] * stride
@@ -38,16 +39,23 @@ def row_linear_add_kernel(
     let_next_begin(OVERLAPS)
     wait_for_others(OVERLAPS)
     sums = tl.zeros([ROWS, DEPTH // 8], tl.float32)
+    squares = tl.zeros([DEPTH // 8], tl.float32)
     for _ in range(0, inputs, DEPTH):
         next_weight = _weight(weight_ptrs, is_row, at + DEPTH, inputs)
         x = tl.load(x_ptr + at, at < inputs, other=0.0).to(tl.float32)
+        if norm_ptr is not None:
+            squares += tl.sum(tl.reshape(x * x, [DEPTH // 8, 8]), 1)
+            x *= tl.load(norm_ptr + at, at < inputs, other=0.0).to(tl.float32)
         sums += _by_eight(weight.to(tl.float32) * x[None, :])
         weight = next_weight
         at += DEPTH
     y = tl.sum(sums, 1)
+    if norm_ptr is not None:
+        y *= tl.rsqrt(tl.sum(squares, 0) / inputs + eps)
     if bias_ptr is not None:
         y += tl.load(bias_ptr + row, is_row, other=0.0).to(tl.float32)
-    y += tl.load(residual_ptr + row, is_row, other=0.0).to(tl.float32)
+    if residual_ptr is not None:
+        y += tl.load(residual_ptr + row, is_row, other=0.0).to(tl.float32)
     tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
 
 
@@ -153,12 +161,42 @@ def _reads(x: Tensor, *weights: Tensor) -> bool:
     priority=2,
 )
 def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor) -> Tensor:
+    return _linear(x, None, weight, bias, residual, 0.0)
+
+
+@launched(
+    norm.norm_linear,
+    lambda x, norm, weight, bias, activation, eps: _reads(x, weight) and activation == "none",
+    name="triton_row",
+    priority=2,
+)
+def norm_linear(
+    x: Tensor,
+    norm_weight: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str,
+    eps: float,
+) -> Tensor:
+    return _linear(x, norm_weight, weight, bias, None, eps)
+
+
+def _linear(
+    x: Tensor,
+    norm_weight: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    eps: float,
+) -> Tensor:
     outputs, inputs = weight.shape
-    y = residual.new_empty(residual.shape)
+    y = x.new_empty(*x.shape[:-1], outputs)
+    beside = (None if t is None else t.contiguous() for t in (bias, residual))
     rows, depth = _tile(outputs, inputs, weight.dtype)
-    row_linear_add_kernel[(triton.cdiv(outputs, rows),)](
-        x.contiguous(), weight, None if bias is None else bias.contiguous(), residual.contiguous(),
-        y, outputs, inputs, weight.stride(0), ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
+    row_linear_kernel[(triton.cdiv(outputs, rows),)](
+        x.contiguous(), None if norm_weight is None else norm_weight.contiguous(), weight, *beside,
+        y, eps, outputs, inputs, weight.stride(0),
+        ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
     )  # fmt: skip
     return y
 

@@ -1,6 +1,7 @@
 """A decoder by the fused ops of raylm_kernels, over a paged cache: the same numbers in few kernels.
 
-Shapes: N tokens of a flat batch, E hidden size, H query heads, K key and value heads, D head_dim.
+Shapes: N tokens of a flat batch, E hidden size, H query heads, K key and value heads, D head_dim,
+V vocabulary.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import raylm_kernels as rk
 from raylm.infer.runners.fused_attention import FusedAttention
@@ -70,10 +72,21 @@ class FusedDecoder:
 
     def hidden_states(self, tokens_N: Tensor, attention: FusedAttention) -> Tensor:
         """N x E: what the head reads. Keys and values are written to the cache on the way."""
-        x_NE = self._decoder.model.embed_tokens(tokens_N)
+        x_NE = self._last(tokens_N, attention)
+        return rk.rms_norm(x_NE, self._decoder.model.norm.weight, self._spec.norm_eps)
+
+    def logits(self, tokens_N: Tensor, attention: FusedAttention) -> Tensor:
+        """N x V, of every token."""
+        decoder, x_NE = self._decoder, self._last(tokens_N, attention)
+        head = decoder.model.embed_tokens if decoder.lm_head is None else decoder.lm_head
+        eps = self._spec.norm_eps
+        return rk.norm_linear(x_NE, decoder.model.norm.weight, head.weight, None, "none", eps)
+
+    def _last(self, tokens_N: Tensor, attention: FusedAttention) -> Tensor:
+        x_NE: Tensor = self._decoder.model.embed_tokens(tokens_N)
         for index in range(len(self._layers)):
             x_NE = self.layer(index, x_NE, attention)
-        return rk.rms_norm(x_NE, self._decoder.model.norm.weight, self._spec.norm_eps)
+        return x_NE
 
     def layer(self, index: int, x_NE: Tensor, attention: FusedAttention) -> Tensor:
         layer, eps = self._layers[index], self._spec.norm_eps
@@ -89,11 +102,12 @@ class FusedDecoder:
         """N x H x D, turned; keys and values are in the cache."""
         keys_SKD, values_SKD = cache
         places = attention.positions_N, self._inv_freq, keys_SKD, values_SKD, attention.slots_N
-        product, eps = (x_NE, layer.input_norm, layer.qkv, layer.qkv_bias), self._spec.norm_eps
+        spec, eps = self._spec, self._spec.norm_eps
         if layer.q_norm is None or layer.k_norm is None:
-            return rk.norm_linear_rope_and_store(*product, *places, self._amplitude, eps)
-        spec = self._spec
-        heads = rk.norm_linear(*product, "none", eps).view(len(x_NE), -1, spec.head_dim)
+            matrix = layer.input_norm, layer.qkv, layer.qkv_bias
+            return rk.norm_linear_rope_and_store(x_NE, *matrix, *places, self._amplitude, eps)
+        normed_NE = rk.rms_norm(x_NE, layer.input_norm, eps)
+        heads = F.linear(normed_NE, layer.qkv, layer.qkv_bias).view(len(x_NE), -1, spec.head_dim)
         counts = [spec.num_heads, spec.num_kv_heads, spec.num_kv_heads]
         q_NHD, k_NKD, v_NKD = torch.split(heads, counts, dim=1)
         q_NHD = rk.rms_norm(q_NHD, layer.q_norm, eps)

@@ -136,4 +136,4 @@ class TorchRunner:
 
     def _decode(self, fused: FusedDecoder, inputs: DecodeInputs) -> Tensor:
         attention = FusedAttention.of_decodes(inputs, self._cache, self.block_size)
-        return self._decoder.logits(fused.hidden_states(inputs.tokens(), attention)).float()
+        return fused.logits(inputs.tokens(), attention).float()

@@ -111,7 +111,7 @@ def test_a_recorded_step_reads_nothing_but_its_inputs():
 
     kept = cache.clone()
     attention = FusedAttention.of_decodes(inputs, cache, BLOCK_SIZE)
-    found = decoder.logits(fused.hidden_states(inputs.tokens(), attention))
+    found = fused.logits(inputs.tokens(), attention)
     assert relative_error(found[:2], expected(model, given)) < 1e-5
     assert found.isfinite().all()
     written = (cache != kept).flatten(3).any(-1).any(0).any(0).nonzero().flatten().tolist()
@@ -156,7 +156,7 @@ def test_a_step_is_few_operations():
         )
         attention = FusedAttention.of_decodes(inputs, cache, BLOCK_SIZE)
         with Dispatched() as dispatched:
-            fused.hidden_states(inputs.tokens(), attention)
+            fused.logits(inputs.tokens(), attention)
         counts.append(len(dispatched.functions))
     assert counts[1] - counts[0] <= 5
     assert counts[0] <= 8
