@@ -9,9 +9,11 @@ from benchmarks.gpu import (
     moe,
     norm,
     optimizer,
+    paged_attention,
     quantize,
     rope,
     sampling,
+    single_row,
 )
 from benchmarks.gpu.row import Rows
 
@@ -27,4 +29,6 @@ ROWS: Rows = (
     *norm.ROWS,
     *rope.ROWS,
     *quantize.ROWS,
+    *paged_attention.ROWS,
+    *single_row.ROWS,
 )

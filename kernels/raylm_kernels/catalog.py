@@ -24,8 +24,10 @@ from raylm_kernels.reference.attention import (
     attention,
     block_sparse_attention,
     paged_attention,
+    paged_decode_attention,
 )
 from raylm_kernels.reference.fp8_linear import fp8_linear, quantize_fp8_rows
+from raylm_kernels.reference.decoder import norm_gated_linear, norm_linear_rope_and_store
 from raylm_kernels.reference.fused import (
     gated_linear,
     layer_norm_linear,
@@ -115,11 +117,14 @@ __all__ = [
     "linear_rope",
     "lion_step",
     "masked_softmax",
+    "norm_gated_linear",
     "norm_linear",
+    "norm_linear_rope_and_store",
     "op",
     "pack_int4",
     "packed_int4_linear",
     "paged_attention",
+    "paged_decode_attention",
     "permute_tokens",
     "quantize_fp8",
     "quantize_fp8_rows",

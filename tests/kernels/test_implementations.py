@@ -54,7 +54,7 @@ def test_an_implementation_agrees_with_the_reference_in_fp64(op, name, isa):
 def judge(entry, name):
     one, reference = entry.implementations[name], entry.implementations[REFERENCE]
     dtypes = DTYPES
-    if name == "triton" and INTERPRETS:
+    if name.startswith("triton") and INTERPRETS:
         one = dataclasses.replace(one, device="cpu", capability=None)
         dtypes = [torch.float32, torch.float16]  # Triton's interpreter computes bf16 wrongly
     device = one.device or "cpu"

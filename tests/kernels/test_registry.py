@@ -194,6 +194,20 @@ def test_running_out_of_memory_is_not_the_fault_of_an_implementation(registry, l
     assert not registry.explain("double").rows[1].obstacle
 
 
+def test_a_reference_without_memory_leaves_the_call_to_who_needs_less(tmp_path):
+    def greedy(x):
+        raise torch.OutOfMemoryError("too large")
+
+    registry = Registry(Choices(tmp_path))
+    registry.define("double", greedy)
+    add(registry, "frugal", lambda x: x * 2)
+    assert torch.equal(registry.call("double", (X,)), X * 2)
+    again = Registry(Choices(tmp_path))
+    again.define("double", greedy)
+    add(again, "frugal", lambda x: x * 2)
+    assert again.choose("double", (X,)).name == "frugal"
+
+
 def test_a_wrong_result_is_found_on_first_use(tmp_path):
     checked = new_registry(tmp_path, checks=True)
     add(checked, "wrong", lambda x: x * 2.01)

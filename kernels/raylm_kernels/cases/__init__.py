@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from raylm_kernels.cases import (
     attention,
+    decoder,
     fused,
     gated,
     linear,
@@ -17,7 +18,20 @@ from raylm_kernels.cases import (
 )
 from raylm_kernels.cases.draw import Cases
 
-_FAMILIES = (attention, fused, gated, linear, loss, moe, norm, optimizer, quantize, rope, sampling)
+_FAMILIES = (
+    attention,
+    decoder,
+    fused,
+    gated,
+    linear,
+    loss,
+    moe,
+    norm,
+    optimizer,
+    quantize,
+    rope,
+    sampling,
+)
 
 CASES: Mapping[str, Cases] = {
     op: cases for family in _FAMILIES for op, cases in family.CASES.items()

@@ -64,9 +64,10 @@ def _paged_attention(draw: Draw) -> Iterator[Arguments]:
         (1, 17, 4, 1, 32),
         (5, 5, 2, 2, 64),
         (7, 40, 6, 2, 96),
+        (70, 129, 2, 1, 20),  # more than a tile of queries and of keys
     ):
-        caches = [draw.normal(64, kv_heads, size) for _ in "kv"]
-        slots = draw.permutation(64)[:length]
+        caches = [draw.normal(160, kv_heads, size) for _ in "kv"]
+        slots = draw.permutation(160)[:length]
         positions = torch.arange(length - tokens, length, device=draw.device)
         yield draw.normal(tokens, heads, size), *caches, slots, positions
     yield (
@@ -77,8 +78,34 @@ def _paged_attention(draw: Draw) -> Iterator[Arguments]:
     )
 
 
+def _paged_decode_attention(draw: Draw) -> Iterator[Arguments]:
+    for lengths, columns, block_size, heads, kv_heads, size, options in (
+        ([17], 2, 16, 4, 1, 32, (0.0, 0.0)),
+        ([1, 0, 40], 5, 8, 6, 2, 20, (0.0, 0.3)),
+        ([64, 65, 3], 17, 4, 2, 2, 64, (5.0, 0.0)),
+        ([0], 0, 16, 2, 1, 16, (0.0, 0.0)),
+        ([300, 257], 20, 16, 20, 1, 16, (0.0, 0.0)),  # more heads than a tile has rows, and parts
+        ([7, 2], 9, 1, 3, 3, 33, (0.0, 0.0)),
+    ):
+        blocks = max(1, len(lengths) * columns)
+        caches = [draw.normal(blocks * block_size, kv_heads, size) for _ in "kv"]
+        tables = draw.permutation(blocks)[: len(lengths) * columns].view(len(lengths), columns)
+        for row, length in enumerate(lengths):
+            tables[row, -(-length // block_size) :] = 2**31 - 1  # may not be read
+        seen = torch.tensor(lengths, device=draw.device)
+        yield draw.normal(len(lengths), heads, size), *caches, tables, seen, block_size, *options
+    caches = [draw.normal(32, 2, 2, 32)[:, place] for place in range(2)]  # rows of a larger cache
+    q, tables = draw.normal(2, 8, 2, 32)[:, :, 1], torch.tensor([[1, 0], [3, 2]]).int()
+    seen = torch.tensor([16, 9]).int().to(draw.device)
+    yield q, *caches, tables.to(draw.device), seen, 8, 0.0, 0.0
+    halves = [cache.half() for cache in caches]
+    yield q, *halves, tables.to(draw.device), seen.long(), 8, 0.0, 0.0
+    yield q[:0], *caches, tables[:0].to(draw.device), seen[:0], 8, 0.0, 0.0
+
+
 CASES: Mapping[str, Cases] = {
     "attention": _attention,
     "block_sparse_attention": _block_sparse_attention,
     "paged_attention": _paged_attention,
+    "paged_decode_attention": _paged_decode_attention,
 }

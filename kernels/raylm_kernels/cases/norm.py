@@ -46,6 +46,7 @@ def _norm_linear(draw: Draw) -> Iterator[Arguments]:
         yield draw.normal(tokens, inputs), draw.normal(inputs), weight, None, "silu", 1e-5
     yield draw.normal(2, 64), draw.normal(64).float(), draw.normal(9, 64), None, "none", 1e-5
     yield draw.normal(0, 32), draw.normal(32), draw.normal(8, 32), None, "silu", 1e-5
+    yield draw.normal(1, 33), draw.normal(33), draw.normal(7, 33), draw.normal(7), "none", 1e-5
 
 
 CASES: Mapping[str, Cases] = {

@@ -128,10 +128,62 @@ def paged_attention(
     return _attend(q_NHD[None], keys[None], values[None], seen, 0.0, 0.0)[0][0]
 
 
+def _check_paged_decode_attention(
+    q_BHD: Tensor,
+    keys_SKD: Tensor,
+    values_SKD: Tensor,
+    block_tables_BP: Tensor,
+    lengths_B: Tensor,
+    block_size: int,
+    softcap: float,
+    scale: float,
+) -> None:
+    name = "paged_decode_attention"
+    _check_heads(name, ("q_BHD", q_BHD), ("keys_SKD", keys_SKD), ("values_SKD", values_SKD), 3)
+    tables = block_tables_BP
+    fits = tables.ndim == 2 and len(tables) == len(q_BHD)
+    require(fits, name, "block_tables_BP", f"a table for each of {len(q_BHD)} queries", tables)
+    require_integers(name, "block_tables_BP", tables)
+    require_shape(name, "lengths_B", lengths_B, (len(q_BHD),))
+    require_integers(name, "lengths_B", lengths_B)
+    require(block_size >= 1, name, "block_size", "1 or more", block_size)
+    require(softcap >= 0, name, "softcap", "0 (none) or more", softcap)
+
+
+@op(check=_check_paged_decode_attention)
+def paged_decode_attention(
+    q_BHD: Tensor,
+    keys_SKD: Tensor,
+    values_SKD: Tensor,
+    block_tables_BP: Tensor,
+    lengths_B: Tensor,
+    block_size: int,
+    softcap: float = 0.0,
+    scale: float = 0.0,
+) -> Tensor:
+    """Attention of one query of each sequence over a paged cache (Kwon et al. 2023,
+    https://arxiv.org/abs/2309.06180).
+
+    Position p of sequence b lies in slot block_tables[b, p // block_size] * block_size +
+    p % block_size. `lengths_B`: how many positions a query sees, its own among them; one that sees
+    none gets zeros. What stands in a table beyond them is not read. `softcap`, `scale`: as in
+    `attention`.
+    """
+    offsets = torch.arange(block_size, device=q_BHD.device)
+    slots_BL = (block_tables_BP.long()[:, :, None] * block_size + offsets).flatten(1)
+    seen_BL = torch.arange(slots_BL.shape[1], device=q_BHD.device) < lengths_B[:, None]
+    slots_BL = slots_BL.where(seen_BL, 0)
+    keys, values = (
+        cache[slots_BL].masked_fill(~seen_BL[:, :, None, None], 0.0)
+        for cache in (keys_SKD, values_SKD)
+    )
+    return _attend(q_BHD[:, None], keys, values, seen_BL[:, None, None], softcap, scale)[0][:, 0]
+
+
 def _attend(
     q_BTHD: Tensor, k_BSKD: Tensor, v_BSKD: Tensor, seen: Tensor, softcap: float, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """`seen`: T x S, or H x T x S."""
+    """`seen`: T x S, or with heads and sequences before."""
     group = q_BTHD.shape[2] // k_BSKD.shape[2]
     q = wide(q_BTHD)
     keys = k_BSKD.to(q.dtype).repeat_interleave(group, dim=2)

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from raylm.infer.runners.batch import Batch, known_tokens
+from raylm.infer.runners.batch import Batch
+from raylm.infer.runners.decode_inputs import DecodeInputs
 
 _FEWEST_BLOCKS = 16  # shorter pasts share a graph
 _DRAWN = 256  # at first
 
-# S tokens, their positions and block tables, to the logits of each.
-Decode = Callable[[Tensor, Tensor, Tensor], Tensor]
+Decode = Callable[[DecodeInputs], Tensor]  # to S x V logits
 
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
     graph: torch.cuda.CUDAGraph
-    inputs: Tensor  # S x (token, position, B blocks), int32
+    inputs: DecodeInputs
     logits_SV: Tensor
 
 
@@ -32,59 +32,53 @@ class DecodeGraphs:
     The rows that fill a batch up write to `spare_block`, which no sequence may use.
     """
 
-    def __init__(self, decode: Decode, *, spare_block: int, device: torch.device) -> None:
+    def __init__(
+        self, decode: Decode, *, block_size: int, spare_block: int, device: torch.device
+    ) -> None:
         self._decode = decode
-        self._spare_block = spare_block
+        self._block_size, self._spare_block = block_size, spare_block
         self._device = device
         self._graphs: dict[tuple[int, int], _Graph] = {}
-        self._drawn_D = torch.zeros(_DRAWN, dtype=torch.long, device=device)
+        self._num_drawn = _DRAWN
         self._pool = torch.cuda.graph_pool_handle()
 
     def run(self, batch: Batch) -> Tensor:
         """R x V logits of a batch that only decodes; the next run overwrites them."""
         sequences, blocks = batch.block_tables_SB.shape
         size = _round_up(sequences), max(_FEWEST_BLOCKS, _round_up(blocks))
-        if batch.drawn_ids_D is not None:
-            self._keep(batch.drawn_ids_D)
+        drawn_D = batch.drawn_ids_D
+        if drawn_D is not None and len(drawn_D) > self._num_drawn:
+            self._num_drawn = _round_up(len(drawn_D))
+            self._graphs.clear()  # they have room for fewer
+        given = DecodeInputs.of(
+            batch,
+            self._num_drawn,
+            *size,
+            block_size=self._block_size,
+            spare_block=self._spare_block,
+        )
         if size not in self._graphs:
             self._graphs[size] = self._record(*size)
         chosen = self._graphs[size]
-        chosen.inputs.copy_(self._padded(batch, *size), non_blocking=True)
+        if drawn_D is not None:
+            chosen.inputs.drawn_D[: len(drawn_D)].copy_(drawn_D)
+        chosen.inputs.from_host.copy_(given.from_host, non_blocking=True)
         chosen.graph.replay()
         return chosen.logits_SV[:sequences]
 
-    def _keep(self, ids_D: Tensor) -> None:
-        """Where every graph reads them from."""
-        if len(ids_D) > len(self._drawn_D):
-            self._drawn_D = ids_D.new_zeros(_round_up(len(ids_D)))
-            self._graphs.clear()  # they read the old ones
-        self._drawn_D[: len(ids_D)].copy_(ids_D)
-
-    def _padded(self, batch: Batch, sequences: int, blocks: int) -> Tensor:
-        found, known_blocks = batch.block_tables_SB.shape
-        inputs = torch.zeros(sequences, 2 + blocks, dtype=torch.int32, pin_memory=True)
-        inputs[:found, 0] = batch.tokens_N
-        inputs[:found, 1] = batch.positions_N
-        inputs[:found, 2 : 2 + known_blocks] = batch.block_tables_SB
-        inputs[found:, 2:] = self._spare_block
-        return inputs
-
     def _record(self, sequences: int, blocks: int) -> _Graph:
-        inputs = torch.zeros(sequences, 2 + blocks, dtype=torch.int32, device=self._device)
-        inputs[:, 2:] = self._spare_block
-
-        def run() -> Tensor:
-            tokens_S = known_tokens(inputs[:, 0], self._drawn_D)
-            return self._decode(tokens_S, inputs[:, 1].long(), inputs[:, 2:].long())
-
+        """Runs first on rows that write to the spare block alone: that loads kernels, takes
+        workspaces and times implementations, none of which a recording may."""
+        inputs = DecodeInputs.empty(self._num_drawn, sequences, blocks, self._device)
+        inputs.slots_S.fill_(self._spare_block * self._block_size)
         stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
-            run()  # loads kernels and takes workspaces, which a recording may not
+            self._decode(inputs)
         torch.cuda.current_stream(self._device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            logits_SV = run()
+            logits_SV = self._decode(inputs)
         return _Graph(graph, inputs, logits_SV)
 
 

@@ -26,7 +26,7 @@ class Prefill:
 class Decode:
     """The sequences with one new token each, padded to the longest past."""
 
-    rows_S: Tensor | slice
+    rows_S: Tensor
     slots_SC: Tensor
     mask_S11C: Tensor
 
@@ -66,18 +66,6 @@ class PagedAttention:
             prefills,
             decode,
         )
-
-    @classmethod
-    def of_decodes(
-        cls, positions_S: Tensor, block_tables_SB: Tensor, cache: Tensor, block_size: int
-    ) -> "PagedAttention":
-        """One new token of each sequence, and a past as long as its blocks; nothing here leaves
-        the device or depends on a value."""
-        slots_SC = _slots(block_tables_SB, block_size)
-        seen_SC = torch.arange(slots_SC.shape[1], device=cache.device) <= positions_S[:, None]
-        new_S = slots_SC.gather(1, positions_S[:, None]).flatten()
-        decode = Decode(slice(None), slots_SC, seen_SC[:, None, None])
-        return cls(positions_S, cache, new_S, (), decode)
 
     def attend(self, layer: int, q_NHD: Tensor, k_NKD: Tensor, v_NKD: Tensor) -> Tensor:
         keys, values = self.cache[layer]

@@ -1,8 +1,9 @@
-"""What runs a batch, and the runner on torch's own operations.
+"""What runs a batch, and the runner on the weights as they are.
 
 Shapes: N tokens, E hidden size, R rows of logits, V vocabulary.
 """
 
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from raylm.infer.runners.batch import Batch, known_tokens
 from raylm.infer.runners.decode_graphs import DecodeGraphs
+from raylm.infer.runners.decode_inputs import DecodeInputs
+from raylm.infer.runners.fused_attention import FusedAttention
+from raylm.infer.runners.fused_decoder import FusedDecoder
 from raylm.infer.runners.paged_attention import PagedAttention
 from raylm.infer.sampling.likeliest import Likeliest
 from raylm.models.decoder import Decoder
@@ -64,8 +68,8 @@ def use_threads(threads: int) -> None:
 
 
 class TorchRunner:
-    """The decoder in the dtype of its weights, on any device torch has; where that is CUDA, a
-    decode step is the replay of a graph, unless `graphs` is False."""
+    """The decoder in the dtype of its weights, on any device torch has. On CUDA it runs by the
+    fused ops, and a decode step is the replay of a graph, unless `graphs` is False."""
 
     has_hidden = True
 
@@ -89,10 +93,14 @@ class TorchRunner:
         shape = (spec.num_layers, 2, slots, spec.num_kv_heads, spec.head_dim)
         self._cache = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         self.lead = 1 if weight.is_cuda else 0
+        self._fused = FusedDecoder(decoder) if weight.is_cuda else None
         self._graphs: DecodeGraphs | None = None
-        if graphs and weight.is_cuda:
+        if graphs and self._fused is not None:
             self._graphs = DecodeGraphs(
-                self._decode, spare_block=num_blocks, device=self._cache.device
+                partial(self._decode, self._fused),
+                block_size=block_size,
+                spare_block=num_blocks,
+                device=weight.device,
             )
 
     @staticmethod
@@ -118,12 +126,14 @@ class TorchRunner:
     def _hidden(self, batch: Batch) -> Tensor:
         device = self._cache.device
         tokens_N = known_tokens(batch.tokens_N.to(device), batch.drawn_ids_D)
-        context = PagedAttention.of(batch, self._cache, self.block_size)
-        hidden_NE = self._decoder.hidden_states(tokens_N, context)
+        if self._fused is not None:
+            attention = FusedAttention.of(batch, self._cache, self.block_size)
+            hidden_NE = self._fused.hidden_states(tokens_N, attention)
+        else:
+            context = PagedAttention.of(batch, self._cache, self.block_size)
+            hidden_NE = self._decoder.hidden_states(tokens_N, context)
         return hidden_NE[batch.logit_rows_R.to(device)]
 
-    def _decode(self, tokens_S: Tensor, positions_S: Tensor, block_tables_SB: Tensor) -> Tensor:
-        context = PagedAttention.of_decodes(
-            positions_S, block_tables_SB, self._cache, self.block_size
-        )
-        return self._decoder.logits(self._decoder.hidden_states(tokens_S, context)).float()
+    def _decode(self, fused: FusedDecoder, inputs: DecodeInputs) -> Tensor:
+        attention = FusedAttention.of_decodes(inputs, self._cache, self.block_size)
+        return fused.logits(inputs.tokens(), attention).float()

@@ -5,6 +5,7 @@ import torch
 
 from raylm.core.sampling import SamplingParams
 from raylm.infer.engine import Engine
+from raylm.infer.runners.batch import Batch
 from raylm.infer.runners.runner import TorchRunner
 from raylm.infer.scheduling.scheduler import Limits
 from raylm.models.decoder import Decoder
@@ -50,6 +51,26 @@ def test_a_gpu_answers_as_the_cpu_does(tiny_source: ModelSource, wanted: Samplin
     """In fp64, so that no rounding decides; through graphs of several sizes and ids that were
     never on the CPU when they were read."""
     assert answers(tiny_source, "cuda", wanted) == answers(tiny_source, "cpu", wanted)
+
+
+@pytest.mark.parametrize("sequences", [1, 3])
+def test_recorded_steps_by_fused_kernels_give_the_logits_of_the_whole(
+    tiny_source: ModelSource, sequences: int
+) -> None:
+    """In fp32, which Triton takes; step after step, so that one that begins too early is found."""
+    decoder = Decoder.from_source(tiny_source, device="cuda")
+    runner = TorchRunner(decoder, num_blocks=12, block_size=16, threads=1)
+    tokens, tables = list(range(5, 60)), [[4, 1, 7, 2], [0, 3, 5, 6], [8, 9, 10, 11]][:sequences]
+    whole = Decoder.from_source(tiny_source)(torch.tensor([tokens]))[0].detach()
+    for position in range(len(tokens)):
+        flat = [tokens[position]] * sequences, [position] * sequences
+        rows = list(range(sequences))
+        arrays = (*flat, [*rows, sequences], tables, rows)
+        batch = Batch(*(torch.tensor(array, dtype=torch.int32) for array in arrays))
+        found = runner.forward(batch).cpu()
+        torch.testing.assert_close(
+            found, whole[position].expand(sequences, -1), atol=2e-3, rtol=2e-3
+        )
 
 
 def test_company_changes_no_answer(tiny_source: ModelSource) -> None:

@@ -67,18 +67,3 @@ def test_decodes_of_unequal_pasts_share_a_call() -> None:
     for row, n, *parts in zip(found, lengths, q, k, v, strict=True):
         wanted = CausalAttention(1, n, row.device).attend(0, *parts)[-1]
         torch.testing.assert_close(row, wanted, atol=1e-5, rtol=1e-5)
-
-
-def test_decodes_on_the_device_alone_equal_those_of_a_batch() -> None:
-    """Padded to the length of the tables, as a recorded graph has them."""
-    torch.manual_seed(2)
-    cache = torch.randn(1, 2, 9 * BLOCK_SIZE, KV_HEADS, HEAD_DIM)
-    pasts, tables = [8, 0, 14], [[6, 1, 4, 8], [3, 8, 8, 8], [0, 2, 5, 7]]
-    q, k, v = (torch.randn(3, heads, HEAD_DIM) for heads in (HEADS, KV_HEADS, KV_HEADS))
-    expected_cache = cache.clone()
-    expected = PagedAttention.of(batch([1, 1, 1], pasts, tables), expected_cache, BLOCK_SIZE)
-    found = PagedAttention.of_decodes(torch.tensor(pasts), torch.tensor(tables), cache, BLOCK_SIZE)
-    assert torch.equal(found.positions, expected.positions)
-    wanted = expected.attend(0, q, k, v)
-    torch.testing.assert_close(found.attend(0, q, k, v), wanted, atol=1e-5, rtol=1e-5)
-    assert torch.equal(cache, expected_cache)
