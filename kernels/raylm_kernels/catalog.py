@@ -26,8 +26,8 @@ from raylm_kernels.reference.attention import (
     paged_attention,
     paged_decode_attention,
 )
-from raylm_kernels.reference.fp8_linear import fp8_linear, quantize_fp8_rows
 from raylm_kernels.reference.decoder import norm_gated_linear, norm_linear_rope_and_store
+from raylm_kernels.reference.fp8_linear import fp8_linear, quantize_fp8_rows
 from raylm_kernels.reference.fused import (
     gated_linear,
     layer_norm_linear,
