@@ -46,46 +46,6 @@ def _eager(op: str) -> Mapping[str, Callable[..., Any]]:
     return {"eager": reference(op)}
 
 
-def _variant(op: str, module: Any, **values: Any) -> Callable[..., Any]:
-    from raylm_kernels import catalog
-
-    def call(*args: Any) -> Any:
-        kept = {name: getattr(module, name) for name in values}
-        for name, value in values.items():
-            setattr(module, name, value)
-        try:
-            return catalog.registry.entry(op).implementations["triton"].function(*args)
-        finally:
-            for name, value in kept.items():
-                setattr(module, name, value)
-
-    return call
-
-
-def _tiles(op: str, tiles: Any) -> dict[str, Callable[..., Any]]:
-    from raylm_kernels.triton import norm, norm_backward
-
-    if op.endswith("_backward"):
-        return {
-            f"{tile} x {programs}": _variant(
-                op,
-                norm_backward,
-                _tile=lambda w, i, tile=tile: tile,
-                _programs=lambda x, rows, warps, programs=programs: programs * 132,
-            )
-            for *tile, programs in tiles
-        }
-    return {str(tile): _variant(op, norm, tile=lambda w, tile=tile: tile) for tile in tiles}
-
-
-def _programs(op: str) -> dict[str, Callable[..., Any]]:
-    from raylm_kernels.triton import norm
-
-    return {"264 programs": _variant(op, norm, processors=lambda x: 264)}
-
-
-_B = ((1, 4096, 16, 2), (2, 4096, 8, 1), (1, 4096, 16, 1))
-_F = ((1, 4096, 8), (2, 4096, 8))
 ROWS: Rows = (
     Row(
         "rms_norm",
@@ -95,7 +55,6 @@ ROWS: Rows = (
         of_copy=_BAR,
         rivals={
             **_eager("rms_norm"),
-            **_tiles("rms_norm", _F),
             "torch": lambda x, weight, eps: F.rms_norm(x, (WIDTH,), weight, eps),
         },
     ),
@@ -107,7 +66,6 @@ ROWS: Rows = (
         of_copy=_BAR,
         rivals={
             "torch": lambda x, weight, eps: F.rms_norm(x, (LONG,), weight, eps),
-            **_programs("rms_norm"),
         },
     ),
     Row(
@@ -116,7 +74,6 @@ ROWS: Rows = (
         _with_grads(_rms),
         nbytes=3 * _BYTES,
         of_copy=_BAR,
-        rivals=_tiles("rms_norm_backward", _B),
     ),
     Row(
         "add_rms_norm",
@@ -132,7 +89,6 @@ ROWS: Rows = (
         _with_grads(_added, 2),
         nbytes=6 * _BYTES,
         of_copy=_BAR,
-        rivals=_tiles("add_rms_norm_backward", _B),
     ),
     Row(
         "layer_norm",
@@ -142,7 +98,6 @@ ROWS: Rows = (
         of_copy=_BAR,
         rivals={
             **_eager("layer_norm"),
-            **_tiles("layer_norm", _F),
             "torch": lambda x, weight, bias, eps: F.layer_norm(x, (WIDTH,), weight, bias, eps),
         },
     ),
@@ -152,7 +107,6 @@ ROWS: Rows = (
         _with_grads(_layer),
         nbytes=3 * _BYTES,
         of_copy=_BAR,
-        rivals=_tiles("layer_norm_backward", _B),
     ),
     Row(
         "rms_norm_int8",
@@ -160,6 +114,6 @@ ROWS: Rows = (
         _rms,
         nbytes=_BYTES + _BYTES // 2 + _BYTES // 16,
         of_copy=_BAR,
-        rivals={**_eager("rms_norm_int8"), **_tiles("rms_norm_int8", _F)},
+        rivals=_eager("rms_norm_int8"),
     ),
 )

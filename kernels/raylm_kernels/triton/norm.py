@@ -6,10 +6,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import norm
 from raylm_kernels.triton.launched import REAL, launched
-from raylm_kernels.triton.quantize import int8_codes
 from raylm_kernels.triton.rows import as_rows, processors
 
 LONGEST = 16_384
@@ -37,11 +35,10 @@ def summed(
 
 @triton.jit
 def normed(x, inside, width, eps, IS_CENTRED: tl.constexpr):
-    """x in units of its root mean square, and the factor that makes it so."""
+    """x, less its mean where it is centred, in units of its root mean square."""
     if IS_CENTRED:
         x = tl.where(inside, x - tl.sum(x, 1, keep_dims=True) / width, 0.0)
-    scale = tl.rsqrt(tl.sum(x * x, 1, keep_dims=True) / width + eps)
-    return x * scale, scale
+    return x * tl.rsqrt(tl.sum(x * x, 1, keep_dims=True) / width + eps)
 
 
 @triton.jit
@@ -54,7 +51,7 @@ def moments(
     IS_CENTRED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """The mean of a long row, if it is wanted, and the factor of `normed`."""
+    """The mean of a long row where it is to be centred, and the factor that norms it."""
     mean = 0.0
     if IS_CENTRED:
         total = tl.zeros([BLOCK], tl.float32)
@@ -97,7 +94,7 @@ def norm_kernel(
     x = summed(x_ptr, residual_ptr, x_at, residual_at, inside, dtype, "")
     if total_ptr is not None:
         tl.store(total_ptr + row * width + column, x.to(dtype), inside)
-    y, _ = normed(x, inside, width, eps, IS_CENTRED)
+    y = normed(x, inside, width, eps, IS_CENTRED)
     y *= tl.load(weight_ptr + column, column < width).to(tl.float32)
     if bias_ptr is not None:
         y += tl.load(bias_ptr + column, column < width).to(tl.float32)
@@ -142,34 +139,6 @@ def long_norm_kernel(
             tl.store(y_ptr + at, y.to(dtype), inside, eviction_policy="evict_first")
 
 
-@triton.jit
-def norm_int8_kernel(
-    x_ptr,
-    weight_ptr,
-    codes_ptr,
-    scales_ptr,
-    rows,
-    width,
-    x_stride,
-    eps,
-    ROWS: tl.constexpr,
-    GROUPS: tl.constexpr,
-    GROUP: tl.constexpr,
-):
-    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)[:, None, None]
-    group = tl.arange(0, GROUPS)[None, :, None]
-    column = group * GROUP + tl.arange(0, GROUP)[None, None, :]
-    inside = (row < rows) & (column < width)
-    x = tl.load(x_ptr + row * x_stride + column, inside, other=0.0).to(tl.float32)
-    square = tl.sum(tl.sum(x * x, 2, keep_dims=True), 1, keep_dims=True)
-    x *= tl.load(weight_ptr + column, column < width, other=0.0).to(tl.float32)
-    codes, scales = int8_codes(x, 2)
-    tl.store(codes_ptr + row * width + column, codes, inside)
-    scales *= tl.rsqrt(square / width + eps)
-    has_scale = (row < rows) & (group * GROUP < width)
-    tl.store(scales_ptr + row * (width // GROUP) + group, scales, has_scale)
-
-
 @launched(norm.rms_norm, lambda x, weight, eps: x.numel() > 0)
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return _norm(x, None, weight, None, eps, is_centred=False)[0]
@@ -186,30 +155,6 @@ def add_rms_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tup
 @launched(norm.layer_norm, lambda x, weight, bias, eps: x.numel() > 0)
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> Tensor:
     return _norm(x, None, weight, bias, eps, is_centred=True)[0]
-
-
-@launched(norm.rms_norm_int8, lambda x, weight, eps: x.numel() > 0 and len(weight) <= LONGEST)
-def rms_norm_int8(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    width = len(weight)
-    codes = torch.empty(x.shape, dtype=torch.int8, device=x.device)
-    scales = torch.empty((*x.shape[:-1], width // GROUP), dtype=torch.float32, device=x.device)
-    x = as_rows(x)
-    rows, block, warps = tile(width)
-    norm_int8_kernel[(triton.cdiv(len(x), rows),)](
-        x,
-        weight.contiguous(),
-        codes,
-        scales,
-        len(x),
-        width,
-        x.stride(0),
-        eps,
-        ROWS=rows,
-        GROUPS=triton.cdiv(block, GROUP),
-        GROUP=GROUP,
-        num_warps=warps,
-    )
-    return codes, scales
 
 
 def tile(width: int) -> tuple[int, int, int]:

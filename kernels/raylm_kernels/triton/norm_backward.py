@@ -25,7 +25,7 @@ def _added(a, b, other_a, other_b):
 
 @triton.jit
 def _sums(a, b):
-    """Of two rows at once: their threads wait for each other once."""
+    """Of two tensors at once: the threads of a row wait for each other once."""
     if _IS_INTERPRETED:  # it would add one by one
         return tl.sum(a, 1, keep_dims=True), tl.sum(b, 1, keep_dims=True)
     return tl.reduce((a, b), 1, _added, keep_dims=True)
