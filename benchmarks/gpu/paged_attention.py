@@ -1,7 +1,5 @@
 """Attention over a paged cache. What is counted of a decode: the keys and values, read once."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -48,15 +46,6 @@ def _prefill(draw: Draw) -> Arguments:
     return draw.normal(2048, HEADS, SIZE), *_caches(draw, 8192), slots, positions
 
 
-def _tiled(rows: int, warps: int, stages: int) -> Callable[..., Tensor]:
-    def attend(*args: Tensor) -> Tensor:
-        from raylm_kernels.triton.paged_attention import attend_prefill
-
-        return attend_prefill(*args, rows, warps, stages)
-
-    return attend
-
-
 ROWS: Rows = (
     _decode(64, 4096),
     _decode(8, 32_768),
@@ -64,10 +53,6 @@ ROWS: Rows = (
         "paged_attention",
         f"2048 of 8192, heads {HEADS}/{KV_HEADS}, size {SIZE}",
         _prefill,
-        rivals={
-            f"rows {rows}, warps {warps}, stages {stages}": _tiled(rows, warps, stages)
-            for rows, warps, stages in ((64, 4, 2), (64, 4, 3), (128, 8, 3))
-        },
         flops=4 * HEADS * SIZE * (2048 * 6144 + 2048 * 2048 // 2),
     ),
 )

@@ -36,7 +36,7 @@ from raylm.infer.sampling.likeliest import Likeliest
 from raylm.infer.scheduling.scheduler import Limits
 from raylm.models.decoder import Decoder
 from raylm.models.hf_config import hf_config
-from raylm_kernels.triton.overlap import one_after_another
+from raylm_kernels.triton.overlap import overlapping
 
 PEER = "transformers"
 COMPILED = "torch.compile"
@@ -137,8 +137,7 @@ def contenders(options: argparse.Namespace) -> dict[str, Generate]:
     sizes = {"num_blocks": 2048, "block_size": BLOCK_SIZE, "threads": 1}
     recorded = TorchRunner(decoder, **sizes)
     found = {PEER: eager(model), OURS: engine(recorded)}
-    apart = engine(TorchRunner(decoder, **sizes))
-    found["no overlap"] = one_after_another()(apart)
+    found["overlapping"] = overlapping()(engine(TorchRunner(decoder, **sizes)))
     if options.compile:
         found[COMPILED] = compiled(model)
     if not options.quick:

@@ -3,7 +3,7 @@ capability 9.0 on), so that the weights of the next are on their way already.
 
 Such a kernel lets the next one begin as soon as all its programs have begun, and waits for the ones
 before it to end before it reads what they may have written, or writes. Weights it reads before
-that, which is right where nobody changes them: in inference mode.
+that, so whoever asks for it says that no kernel before writes them.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from raylm_kernels.triton.launched import IS_INTERPRETED
 
-_is_allowed = True
+_is_asked_for = False
 
 
 @triton.jit
@@ -35,16 +35,16 @@ def wait_for_others(OVERLAPS: tl.constexpr):
 def overlap(x: Tensor) -> dict[str, bool]:
     """What a kernel on the device of x is launched with; on "meta", as on such a GPU."""
     can = x.is_meta or (x.is_cuda and torch.cuda.get_device_capability(x.device) >= (9, 0))
-    overlaps = can and _is_allowed and not IS_INTERPRETED and torch.is_inference_mode_enabled()
+    overlaps = can and _is_asked_for and not IS_INTERPRETED
     return {"OVERLAPS": overlaps, "launch_pdl": overlaps}
 
 
 @contextmanager
-def one_after_another() -> Iterator[None]:
-    """Inside, no kernels overlap: to find what that is worth."""
-    global _is_allowed
-    before, _is_allowed = _is_allowed, False
+def overlapping() -> Iterator[None]:
+    """Inside, kernels that can are launched, or recorded, to overlap."""
+    global _is_asked_for
+    before, _is_asked_for = _is_asked_for, True
     try:
         yield
     finally:
-        _is_allowed = before
+        _is_asked_for = before

@@ -228,29 +228,12 @@ def paged_decode_attention(
 def paged_attention(
     q_NHD: Tensor, keys_SKD: Tensor, values_SKD: Tensor, slots_L: Tensor, positions_N: Tensor
 ) -> Tensor:
-    dims, (dtype, _) = _dims(q_NHD.shape[2]), _multiplied(q_NHD, keys_SKD, values_SKD)
-    rows = _most_rows(dims, dtype)
-    warps = 8 if rows * max(dims, 128) >= 2**14 else 4
-    return attend_prefill(q_NHD, keys_SKD, values_SKD, slots_L, positions_N, rows, warps, 2)
-
-
-def attend_prefill(
-    q_NHD: Tensor,
-    keys_SKD: Tensor,
-    values_SKD: Tensor,
-    slots_L: Tensor,
-    positions_N: Tensor,
-    rows: int,
-    warps: int,
-    stages: int,
-) -> Tensor:
-    """`paged_attention` in tiles of at most so many rows."""
     q = _dense(q_NHD)
     tokens, heads, size = q.shape
     kv_heads = keys_SKD.shape[1]
     group, dims = heads // kv_heads, _dims(size)
     dtype, is_wide = _multiplied(q, keys_SKD, values_SKD)
-    rows = min(rows, _dims(tokens * group))
+    rows = min(_most_rows(dims, dtype), _dims(tokens * group))
     out = q.new_empty(q.shape)
     paged_attention_kernel[(kv_heads, triton.cdiv(tokens * group, rows))](
         q, keys_SKD, values_SKD, slots_L.contiguous(), positions_N.contiguous(), out,
@@ -258,7 +241,7 @@ def attend_prefill(
         tokens, len(slots_L), kv_heads, size**-0.5,
         GROUP=group, SIZE=size, ROWS=rows, TILE=_tile(dims, dtype), DIMS=dims,
         SOFTCAP=0.0, WIDE=is_wide, PRECISION=dot_precision(dtype),
-        num_warps=warps, num_stages=stages,
+        num_warps=8 if rows * max(dims, 128) >= 2**14 else 4, num_stages=2,
     )  # fmt: skip
     return out
 

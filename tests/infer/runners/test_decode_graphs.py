@@ -1,5 +1,8 @@
 """Recorded decode steps answer as plain ones do, on a GPU."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -53,6 +56,16 @@ def test_a_gpu_answers_as_the_cpu_does(tiny_source: ModelSource, wanted: Samplin
     assert answers(tiny_source, "cuda", wanted) == answers(tiny_source, "cpu", wanted)
 
 
+@pytest.fixture(params=[False, True], ids=["one after another", "overlapping"])
+def overlaps(request: pytest.FixtureRequest) -> Iterator[None]:
+    pytest.importorskip("triton")
+    from raylm_kernels.triton.overlap import overlapping
+
+    with overlapping() if request.param else nullcontext():
+        yield
+
+
+@pytest.mark.usefixtures("overlaps")
 @pytest.mark.parametrize("sequences", [1, 3])
 def test_recorded_steps_by_fused_kernels_give_the_logits_of_the_whole(
     tiny_source: ModelSource, sequences: int
