@@ -281,14 +281,14 @@ def test_priority_decides_between_equals():
     assert fastest([low, high, slow], {}) is slow  # where no times could be taken
 
 
-def test_the_environment_forces_an_implementation_by_name(tmp_path):
+def test_the_environment_forces_an_implementation_by_name():
     program = (
         "import torch, raylm_kernels as rk\n"
         "print(rk.registry.explain('rms_norm', torch.ones(2, 32), torch.ones(32), 1e-6).chosen)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | {"RAYLM_KERNELS": "rms_norm=torch", "RAYLM_CACHE_DIR": str(tmp_path)},
+        env=os.environ | {"RAYLM_KERNELS": "rms_norm=torch"},
         capture_output=True,
         text=True,
         check=True,
