@@ -1,6 +1,6 @@
 import CodeEditor from "./CodeEditor";
 import { codeLanguage } from "./codeLanguage";
-import type { DocumentBodyProps } from "./DocumentBody";
+import type { DocumentBodyProps } from "./documentBodyProps";
 import { PythonRunner } from "./PythonRunner";
 import { SuggestionList } from "./SuggestionList";
 import { useSuggestions } from "./useSuggestions";

@@ -1,26 +1,11 @@
-import type { DocumentKind } from "@/lib/api/documents";
 import { Suspense, lazy } from "react";
 import { useTranslation } from "react-i18next";
+import type { DocumentBodyProps } from "./documentBodyProps";
 
 const TextDocument = lazy(() => import("./TextDocument"));
 const CodeDocument = lazy(() => import("./CodeDocument"));
 const SheetEditor = lazy(() => import("./SheetEditor"));
 const ImageViewer = lazy(() => import("./ImageViewer"));
-
-export interface DocumentBodyProps {
-  documentId: string;
-  kind: DocumentKind;
-  title: string;
-  content: string;
-  /** Changes when other content takes the place of what was shown, not when it is edited. */
-  versionId: string;
-  isWriting: boolean;
-  isOwn: boolean;
-  /** Absent where nobody may edit. */
-  onEdit: ((content: string) => void) | undefined;
-  /** What a program's last run failed with; undefined after one that did not. */
-  onError: (error: string | undefined) => void;
-}
 
 /** What a document says, each kind with the editor that it needs and nobody else loads. */
 export function DocumentBody(props: DocumentBodyProps) {

@@ -11,7 +11,7 @@ import {
   withoutColumn,
   withoutRow,
 } from "./csv";
-import type { DocumentBodyProps } from "./DocumentBody";
+import type { DocumentBodyProps } from "./documentBodyProps";
 import { SheetGrid } from "./SheetGrid";
 
 const ACTIONS = {

@@ -2,7 +2,7 @@ import { Button } from "@/components/ui/button";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import CodeEditor from "./CodeEditor";
-import type { DocumentBodyProps } from "./DocumentBody";
+import type { DocumentBodyProps } from "./documentBodyProps";
 import { MarkdownPreview } from "./MarkdownPreview";
 import { SuggestionList } from "./SuggestionList";
 import TextEditor, { survivesEditor } from "./TextEditor";

@@ -8,7 +8,7 @@ import { type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Announcer } from "./Announcer";
 import { AnswerNote } from "./AnswerNote";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { DeedsContext } from "./deeds";
 import { Greeting } from "./Greeting";
 import { MessageList } from "./MessageList";

@@ -4,7 +4,7 @@ import { useSignal } from "@/lib/signal";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { useStickToBottomContext } from "use-stick-to-bottom";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { loadEarlier } from "./stored";
 import { useKeepPlace } from "./useKeepPlace";
 

@@ -6,7 +6,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { StickToBottom } from "use-stick-to-bottom";
 import { AssistantMessage } from "./AssistantMessage";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { Earlier } from "./Earlier";
 import { ScrollToBottom } from "./ScrollToBottom";
 import { UserMessage } from "./UserMessage";

@@ -17,29 +17,16 @@ import {
 import { newId } from "@/lib/newId";
 import { notifyError } from "@/lib/notify";
 import { queryClient } from "@/lib/queryClient";
-import { type Signal, createSignal } from "@/lib/signal";
-import { type UndoQueue, createUndoQueue } from "@/lib/undoQueue";
+import { createSignal } from "@/lib/signal";
+import { createUndoQueue } from "@/lib/undoQueue";
 import { Chat } from "@ai-sdk/react";
 import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
 import { changeSettings } from "./chatSettings";
+import type { Conversation } from "./conversation";
 import { mergeStored } from "./merge";
 import { tellOtherTabs } from "./otherTabs";
 import { PAGE_SIZE, catchUp } from "./stored";
 import { AnswerTransport } from "./transport";
-
-export interface Conversation {
-  chat: Chat<ChatMessage>;
-  isReconnecting: Signal<boolean>;
-  /** Who is asked next. */
-  modelId: Signal<string | undefined>;
-  /** Messages before the first one on screen. */
-  earlier: Signal<"none" | "some" | "loading">;
-  /** The question that is being edited in its place. */
-  editing: Signal<string | undefined>;
-  deletions: UndoQueue;
-  /** The answer under way makes a branch: what it stands beside is known once it has ended. */
-  isBranching: boolean;
-}
 
 const conversations = new Map<string, Conversation>();
 

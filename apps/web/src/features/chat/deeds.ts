@@ -1,7 +1,7 @@
 import { t } from "@/lib/i18n";
 import { notifyError, notifyRefusal, notifyUndo } from "@/lib/notify";
 import { createContext, use } from "react";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { requestOptions } from "./requestOptions";
 import { switchBranch } from "./stored";
 

@@ -1,6 +1,6 @@
 /** Reading more of a stored conversation: what is earlier, newer, or on another branch. */
 import { type ChatMessage, chooseBranch, fetchMessages, isAnswerDue } from "@/lib/api/messages";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { mergeStored } from "./merge";
 
 /** As many as a screen or two hold: a chat opens with them. */

@@ -5,7 +5,7 @@ import { notifyError, notifyRefusal } from "@/lib/notify";
 import { useChat } from "@ai-sdk/react";
 import type { FileUIPart } from "ai";
 import { useEffect, useMemo } from "react";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { deedsIn } from "./deeds";
 import { requestOptions } from "./requestOptions";
 import { useStop } from "./useStop";

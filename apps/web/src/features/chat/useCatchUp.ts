@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import type { Conversation } from "./conversations";
+import type { Conversation } from "./conversation";
 import { onQuestionElsewhere } from "./otherTabs";
 import { catchUp } from "./stored";
 
