@@ -121,7 +121,8 @@ def linear(
     tile = tiling(M, N, x.dtype, is_hopper=is_hopper(x))
     programs = cdiv(M, tile.rows) * cdiv(N, tile.columns)
     operands: tuple[Any, ...] = flat, weight, y, residual
-    if is_described := tile.rows > 64 and is_hopper(x) and describes(flat, weight, y.view(M, N)):
+    by_tma = [flat, weight, y.view(M, N), *([] if residual is None else [residual.view(M, N)])]
+    if is_described := tile.rows > 64 and is_hopper(x) and describes(*by_tma):
         programs = min(programs, processors(x))
         half = tile.columns // 2
         if residual is not None:  # for which there must be shared memory
