@@ -10,7 +10,7 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from raylm_kernels.reference import fp8_linear as reference
 from raylm_kernels.reference.fp8_linear import FP8, FP8_MAX
-from raylm_kernels.triton.capacity import is_large, processors
+from raylm_kernels.triton.capacity import is_hopper, processors
 from raylm_kernels.triton.gemm import contiguous
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.quantize import largest, to_fp8
@@ -64,8 +64,8 @@ class Config(NamedTuple):
     stages: int
 
 
-def config(rows: int, inputs: int, *, is_large: bool) -> Config:
-    if not is_large:
+def config(rows: int, inputs: int, *, is_hopper: bool) -> Config:
+    if not is_hopper:
         return Config(64 if rows <= 64 else 128, 128, 64, 4 if rows <= 64 else 8, 3)
     if rows <= 64:
         return Config(64, 64, 128 if inputs < 256 else 256, 4, 4)
@@ -98,7 +98,7 @@ def fp8_linear(
     outputs, inputs = weight.shape
     x_MK = x.reshape(-1, inputs).contiguous()
     rows = len(x_MK)
-    tiles = config(rows, inputs, is_large=is_large(x))
+    tiles = config(rows, inputs, is_hopper=is_hopper(x))
     y = x.new_empty(*x.shape[:-1], outputs, dtype=dtype)
     count = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)
     programs = min(count, processors(x))

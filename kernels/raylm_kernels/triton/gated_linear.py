@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from raylm_kernels.reference import fused
 from raylm_kernels.triton.activation import activated
+from raylm_kernels.triton.capacity import is_hopper
 from raylm_kernels.triton.gated import gate_backward, gate_with
 from raylm_kernels.triton.gemm import (
     cdiv,
     halves,
-    is_hopper,
     place,
     product,
     rows_of,

@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.triton.activation import activated
+from raylm_kernels.triton.capacity import is_hopper, processors
 from raylm_kernels.triton.gemm import (
     cdiv,
     contiguous,
@@ -17,10 +18,8 @@ from raylm_kernels.triton.gemm import (
     described_product,
     describes,
     halves,
-    is_hopper,
     normed_product,
     place,
-    processors,
     product,
     rows_of,
     tiling,
