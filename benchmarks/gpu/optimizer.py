@@ -86,6 +86,6 @@ ROWS: Rows = (
         _to_clip,
         nbytes=2 * _GRADIENT_BYTES,
         of_copy=0.88,
-        rivals={"eager": lambda gradients, *others: torch._foreach_mul_(gradients, 1.0)},
+        rivals={"foreach_mul": lambda gradients, *others: torch._foreach_mul_(gradients, 1.0)},
     ),
 )

@@ -23,6 +23,15 @@ def _linear(draw: Draw) -> Iterator[Arguments]:
         yield x, codes, scales, minima
         yield x, codes, scales.half(), minima.half()
     yield _transposed(draw)
+    yield _broken(draw)
+
+
+def _broken(draw: Draw) -> Arguments:
+    """One NaN, which no result of its row may hide."""
+    x = draw.normal(3, 64)
+    x[1, 7] = torch.nan
+    codes = (draw.integers(255, 16, 64) - 127).to(torch.int8)
+    return x, codes, draw.normal(16, 2, scale=0.1), None
 
 
 def _transposed(draw: Draw) -> Arguments:
@@ -58,7 +67,7 @@ def _fp8_linear(draw: Draw) -> Iterator[Arguments]:
         x = draw.normal(*shape, scale=3.0).to(torch.float8_e4m3fn)
         weight = draw.normal(outputs, shape[-1], scale=3.0).to(torch.float8_e4m3fn)
         scales = draw.normal(*shape[:-1]).float(), draw.normal(outputs).float()
-        bias = draw.normal(outputs, scale=30.0) if has_bias else None
+        bias = draw.normal(outputs, 2, scale=30.0)[:, 1] if has_bias else None
         yield x, scales[0], weight, scales[1], bias, dtype
 
 

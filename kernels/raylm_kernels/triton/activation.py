@@ -12,7 +12,7 @@ _CUBIC = tl.constexpr(0.044715)
 
 @triton.jit
 def _sigmoid(x):
-    root = tl.rsqrt(1.0 + tl.exp2(x * -_LOG2_E))
+    root = tl.rsqrt(1.0 + tl.exp2(tl.minimum(x * -_LOG2_E, 126.0)))  # 2^128 is beyond fp32
     return root * root  # cheaper than a division, where tensor cores wait for it
 
 

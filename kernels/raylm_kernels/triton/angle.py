@@ -15,7 +15,9 @@ _LOW = tl.constexpr(7.549789948768648e-8)
 def cos_sin(angle):
     """By polynomials within a quarter of pi (Moshier's Cephes), of the nearest quarter turn."""
     turns = tl.floor(angle * _TWO_OVER_PI + 0.5)
-    x = angle - turns * _HIGH - turns * _MIDDLE - turns * _LOW
+    x = tl.fma(turns, -_HIGH, angle)
+    x = tl.fma(turns, -_MIDDLE, x)
+    x = tl.fma(turns, -_LOW, x)
     z = x * x
     sine = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * x + x
     cosine = (2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2

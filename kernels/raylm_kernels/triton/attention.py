@@ -56,4 +56,8 @@ def attention_backward(
     sequences = sequence_bounds(starts, q_BTHD.shape[1])
     call = AttentionCall(q_BTHD, k_BSKD, v_BSKD, causal, scale, window, softcap, sequences)
     grad, grad_sums = grads
-    return backward(call, torch.zeros_like(q_BTHD) if grad is None else grad, grad_sums)
+    return backward(
+        call,
+        torch.zeros_like(q_BTHD) if grad is None else grad,
+        None if grad_sums is None else grad_sums.contiguous(),
+    )

@@ -12,7 +12,6 @@ from raylm_kernels.triton.attention_call import (
     Tile,
     in_fp32,
     in_rows,
-    is_hopper,
 )
 from raylm_kernels.triton.attention_forward import per_row
 from raylm_kernels.triton.attention_range import (
@@ -24,6 +23,7 @@ from raylm_kernels.triton.attention_range import (
     queries_seeing,
 )
 from raylm_kernels.triton.attention_tile import bent, head_of, load_rows, store_rows, unbent
+from raylm_kernels.triton.capacity import targets_hopper
 
 
 @triton.jit
@@ -275,7 +275,7 @@ def _tile_of_queries(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
-    if is_hopper():
+    if targets_hopper():
         return Tile(64, 64, 4, 2) if width <= 128 else Tile(64, 32, 4, 2)
     return Tile(64, 32, 4, 2) if width <= 128 else Tile(32, 32, 4, 1)
 
@@ -284,7 +284,7 @@ def _tile_of_keys(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
-    if is_hopper():
+    if targets_hopper():
         if width > 128:
             return Tile(32, 64, 8, 2)
         return Tile(32 if call.softcap else 64, 64, 4, 2)

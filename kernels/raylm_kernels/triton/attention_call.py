@@ -9,7 +9,8 @@ import triton
 from torch import Tensor
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision
+from raylm_kernels.triton.capacity import targets_hopper
+from raylm_kernels.triton.launched import dot_precision
 
 _LARGEST_HEAD = 256
 _EVEN = 16  # bytes
@@ -18,14 +19,6 @@ _EVEN = 16  # bytes
 def takes(q: Tensor, k: Tensor, v: Tensor, scale: float) -> bool:
     is_alike = q.dtype == k.dtype == v.dtype
     return is_alike and q.numel() > 0 and q.shape[-1] <= _LARGEST_HEAD and scale >= 0
-
-
-def is_hopper() -> bool:
-    """Of the GPU that is compiled for: a program has 227 KiB there, and 99 KiB on others."""
-    if IS_INTERPRETED:
-        return False
-    target = triton.runtime.driver.active.get_current_target()
-    return bool(target.backend == "cuda" and target.arch >= 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +143,7 @@ class AttentionCall:
         """What tiles are loaded from: on Hopper by its copy engine (TMA), if that takes it."""
         strides = [stride * tensor.itemsize for stride in tensor.stride()[:-1]]
         fits = all(0 < stride < 2**40 and stride % _EVEN == 0 for stride in strides)
-        if tensor.numel() == 0 or not fits or not is_hopper():
+        if tensor.numel() == 0 or not fits or not targets_hopper():
             return tensor
         box = [1, rows, 1, self.padded_width]
         return TensorDescriptor(tensor, list(tensor.shape), list(tensor.stride()), box)

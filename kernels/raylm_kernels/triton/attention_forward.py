@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_fp32, is_hopper
+from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_fp32
 from raylm_kernels.triton.attention_range import (
     clear_tile,
     edge_tile,
@@ -15,6 +15,7 @@ from raylm_kernels.triton.attention_range import (
     listed,
 )
 from raylm_kernels.triton.attention_tile import bent, head_of, load_rows, softmax_step, store_rows
+from raylm_kernels.triton.capacity import targets_hopper
 
 
 @triton.jit
@@ -154,6 +155,6 @@ def _tile(call: AttentionCall) -> Tile:
     width = call.padded_width
     if call.q.dtype.itemsize > 2:
         return in_fp32(width)
-    if is_hopper():
+    if targets_hopper():
         return Tile(128, 128, 8, 3) if width <= 128 else Tile(128, 64, 8, 2)
     return Tile(128, 64, 8, 2) if width <= 64 else Tile(128 if width <= 128 else 64, 32, 8, 2)

@@ -10,11 +10,10 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from raylm_kernels.reference import fp8_linear as reference
 from raylm_kernels.reference.fp8_linear import FP8, FP8_MAX
-from raylm_kernels.triton.capacity import is_large, processors
-from raylm_kernels.triton.launched import IS_INTERPRETED as _IS_INTERPRETED
+from raylm_kernels.triton.capacity import is_hopper, processors
+from raylm_kernels.triton.gemm import contiguous
 from raylm_kernels.triton.launched import launched
-
-IS_INTERPRETED = tl.constexpr(_IS_INTERPRETED)
+from raylm_kernels.triton.quantize import largest, to_fp8
 
 _FP8_MAX = tl.constexpr(FP8_MAX)
 _CAPABILITY = (8, 9)
@@ -65,8 +64,8 @@ class Config(NamedTuple):
     stages: int
 
 
-def config(rows: int, inputs: int, *, is_large: bool) -> Config:
-    if not is_large:
+def config(rows: int, inputs: int, *, is_hopper: bool) -> Config:
+    if not is_hopper:
         return Config(64 if rows <= 64 else 128, 128, 64, 4 if rows <= 64 else 8, 3)
     if rows <= 64:
         return Config(64, 64, 128 if inputs < 256 else 256, 4, 4)
@@ -99,7 +98,7 @@ def fp8_linear(
     outputs, inputs = weight.shape
     x_MK = x.reshape(-1, inputs).contiguous()
     rows = len(x_MK)
-    tiles = config(rows, inputs, is_large=is_large(x))
+    tiles = config(rows, inputs, is_hopper=is_hopper(x))
     y = x.new_empty(*x.shape[:-1], outputs, dtype=dtype)
     count = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)
     programs = min(count, processors(x))
@@ -108,7 +107,7 @@ def fp8_linear(
         _tiles_of(weight.contiguous(), tiles.block_n, tiles.block_k),
         x_scales.contiguous(),
         weight_scales.contiguous(),
-        bias,
+        contiguous(bias),
         y,
         rows,
         outputs,
@@ -125,36 +124,27 @@ def fp8_linear(
 
 
 def _tiles_of(codes: Tensor, rows: int, width: int) -> TensorDescriptor:
-    return TensorDescriptor.from_tensor(codes, [rows, width])
-
-
-@triton.jit
-def _to_fp8(x):
-    """To the nearest, ties to even, which the interpreter gets right of exact numbers alone."""
-    if IS_INTERPRETED:
-        bits = x.to(tl.int32, bitcast=True)
-        bits = (bits + 0x7FFFF + (bits >> 20 & 1)) & -0x100000
-        tiny = (x + 24576.0) - 24576.0  # whole numbers of 2^-9
-        x = tl.where(tl.abs(x) < 0.015625, tiny, bits.to(tl.float32, bitcast=True))
-    return x.to(tl.float8e4nv)
+    """TMA reads from even addresses alone."""
+    even = codes if codes.data_ptr() % 16 == 0 else codes.clone()
+    return TensorDescriptor.from_tensor(even, [rows, width])
 
 
 @triton.jit
 def quantize_fp8_rows_kernel(x_ptr, codes_ptr, scales_ptr, width, BLOCK: tl.constexpr):
     x_at = x_ptr + tl.program_id(0).to(tl.int64) * width
     codes_at = codes_ptr + tl.program_id(0).to(tl.int64) * width
-    largest = tl.zeros((BLOCK,), tl.float32)
+    most = tl.zeros((BLOCK,), tl.float32)
     for start in range(0, width, BLOCK):
         at = start + tl.arange(0, BLOCK)
         x = tl.load(x_at + at, at < width, 0.0).to(tl.float32)
-        largest = tl.maximum(largest, tl.abs(x))
-    top = tl.max(largest)
+        most = tl.maximum(most, tl.abs(x), propagate_nan=tl.PropagateNan.ALL)
+    top = tl.sum(largest(most, 0), 0)  # of the one that there is
     factor = tl.where(top > 0, tl.div_rn(_FP8_MAX, tl.where(top > 0, top, 1.0)), 0.0)
     for start in range(0, width, BLOCK):
         at = start + tl.arange(0, BLOCK)
         scaled = tl.load(x_at + at, at < width, 0.0).to(tl.float32) * factor
         codes = tl.clamp(scaled, -_FP8_MAX, _FP8_MAX, propagate_nan=tl.PropagateNan.ALL)
-        tl.store(codes_at + at, _to_fp8(codes), at < width)
+        tl.store(codes_at + at, to_fp8(codes), at < width)
     tl.store(scales_ptr + tl.program_id(0), tl.div_rn(top, _FP8_MAX))
 
 

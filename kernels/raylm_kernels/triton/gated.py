@@ -1,8 +1,4 @@
-"""The gated activations of an MLP, and their gradients: one pass over the inputs.
-
-Both activations are x * sigmoid(z): z = x for silu, sqrt(8 / pi) (x + 0.044715 x^3) for gelu by its
-tanh approximation.
-"""
+"""The gated activations of an MLP, and their gradients: one pass over the inputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,22 +9,11 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import gated
+from raylm_kernels.triton.activation import activated, slope
 from raylm_kernels.triton.launched import REAL, launched
 from raylm_kernels.triton.rows import as_equal_rows
 
 _BLOCK = 2048  # with 4 warps two loads of 16 bytes a thread and tensor
-_LINEAR = tl.constexpr(1.5957691216057308)  # sqrt(8 / pi)
-_CUBIC = tl.constexpr(0.044715 * 1.5957691216057308)
-
-
-@triton.jit
-def _share(x, IS_GELU: tl.constexpr):
-    """sigmoid(z) and the derivative of z."""
-    z, slope = x, 1.0
-    if IS_GELU:
-        z = x * (_LINEAR + _CUBIC * x * x)
-        slope = _LINEAR + 3.0 * _CUBIC * x * x
-    return 1.0 / (1.0 + tl.exp(-tl.maximum(z, -87.0))), slope  # exp(88) is beyond fp32
 
 
 @triton.jit
@@ -48,14 +33,13 @@ def gated_kernel(
     width,
     gate_stride,
     up_stride,
-    IS_GELU: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     row, column, inside = _place(width, BLOCK)
     gate = tl.load(gate_ptr + row * gate_stride + column, inside).to(tl.float32)
     up = tl.load(up_ptr + row * up_stride + column, inside).to(tl.float32)
-    share, _ = _share(gate, IS_GELU)
-    y = gate * share * up
+    y = activated(gate, ACTIVATION) * up
     tl.store(y_ptr + row * width + column, y.to(y_ptr.dtype.element_ty), inside)
 
 
@@ -70,51 +54,57 @@ def gated_backward_kernel(
     grad_stride,
     gate_stride,
     up_stride,
-    IS_GELU: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     row, column, inside = _place(width, BLOCK)
     grad = tl.load(grad_ptr + row * grad_stride + column, inside).to(tl.float32)
     gate = tl.load(gate_ptr + row * gate_stride + column, inside).to(tl.float32)
     up = tl.load(up_ptr + row * up_stride + column, inside).to(tl.float32)
-    share, slope = _share(gate, IS_GELU)
-    activated = gate * share
-    grad_gate = grad * up * (share + activated * (1.0 - share) * slope)
+    grad_gate, grad_up = grad * up * slope(gate, ACTIVATION), grad * activated(gate, ACTIVATION)
     at = row * width + column
     tl.store(grad_gate_ptr + at, grad_gate.to(grad_gate_ptr.dtype.element_ty), inside)
-    tl.store(grad_up_ptr + at, (grad * activated).to(grad_up_ptr.dtype.element_ty), inside)
+    tl.store(grad_up_ptr + at, grad_up.to(grad_up_ptr.dtype.element_ty), inside)
 
 
 @launched(gated.swiglu, lambda gate, up: gate.numel() > 0 and up.dtype in REAL)
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
-    return _forward(gate, up, is_gelu=False)
+    return gate_with(gate, up, "silu")
 
 
 @launched("swiglu_backward", lambda grads, gate, up: gate.numel() > 0)
 def swiglu_backward(grads: Sequence[Tensor], gate: Tensor, up: Tensor) -> list[Tensor]:
-    return _backward(grads[0], gate, up, is_gelu=False)
+    return gate_backward(grads[0], gate, up, "silu")
 
 
 @launched(gated.geglu, lambda gate, up: gate.numel() > 0 and up.dtype in REAL)
 def geglu(gate: Tensor, up: Tensor) -> Tensor:
-    return _forward(gate, up, is_gelu=True)
+    return gate_with(gate, up, "gelu_tanh")
 
 
 @launched("geglu_backward", lambda grads, gate, up: gate.numel() > 0)
 def geglu_backward(grads: Sequence[Tensor], gate: Tensor, up: Tensor) -> list[Tensor]:
-    return _backward(grads[0], gate, up, is_gelu=True)
+    return gate_backward(grads[0], gate, up, "gelu_tanh")
 
 
-def _forward(gate: Tensor, up: Tensor, *, is_gelu: bool) -> Tensor:
+def gate_with(gate: Tensor, up: Tensor, activation: str) -> Tensor:
+    """activation(gate) * up."""
     y = _empty(gate, torch.promote_types(gate.dtype, up.dtype))
     gate, up = as_equal_rows(gate, up)
     gated_kernel[_grid(gate)](
-        gate, up, y, gate.shape[1], gate.stride(0), up.stride(0), IS_GELU=is_gelu, BLOCK=_BLOCK
+        gate,
+        up,
+        y,
+        gate.shape[1],
+        gate.stride(0),
+        up.stride(0),
+        ACTIVATION=activation,
+        BLOCK=_BLOCK,
     )
     return y
 
 
-def _backward(grad: Tensor, gate: Tensor, up: Tensor, *, is_gelu: bool) -> list[Tensor]:
+def gate_backward(grad: Tensor, gate: Tensor, up: Tensor, activation: str) -> list[Tensor]:
     grad_gate, grad_up = _empty(gate), _empty(up)
     grad, gate, up = as_equal_rows(grad, gate, up)
     gated_backward_kernel[_grid(gate)](
@@ -127,7 +117,7 @@ def _backward(grad: Tensor, gate: Tensor, up: Tensor, *, is_gelu: bool) -> list[
         grad.stride(0),
         gate.stride(0),
         up.stride(0),
-        IS_GELU=is_gelu,
+        ACTIVATION=activation,
         BLOCK=_BLOCK,
     )
     return [grad_gate, grad_up]

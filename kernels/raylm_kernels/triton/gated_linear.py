@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from raylm_kernels.reference import fused
-from raylm_kernels.triton.activation import activated, slope
+from raylm_kernels.triton.activation import activated
+from raylm_kernels.triton.capacity import is_hopper
+from raylm_kernels.triton.gated import gate_backward, gate_with
 from raylm_kernels.triton.gemm import (
     cdiv,
     halves,
-    is_hopper,
     place,
     product,
     rows_of,
@@ -27,7 +28,6 @@ from raylm_kernels.triton.gemm import (
 from raylm_kernels.triton.launched import dot_precision, launched
 
 _FEW = 128  # rows
-_BLOCK = 2048
 
 
 @triton.jit
@@ -68,38 +68,6 @@ def gated_linear_kernel(
     tl.store(y_ptr + at, gated.to(y_ptr.dtype.element_ty), inside)
 
 
-@triton.jit
-def gate_kernel(gate_ptr, up_ptr, y_ptr, size, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < size
-    gate = tl.load(gate_ptr + at, inside).to(tl.float32)
-    up = tl.load(up_ptr + at, inside).to(tl.float32)
-    y = activated(gate, ACTIVATION) * up
-    tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), inside)
-
-
-@triton.jit
-def gated_backward_kernel(
-    grad_ptr,
-    gate_ptr,
-    up_ptr,
-    grad_gate_ptr,
-    grad_up_ptr,
-    size,
-    ACTIVATION: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < size
-    grad = tl.load(grad_ptr + at, inside).to(tl.float32)
-    gate = tl.load(gate_ptr + at, inside).to(tl.float32)
-    up = tl.load(up_ptr + at, inside).to(tl.float32)
-    grad_gate = grad * up * slope(gate, ACTIVATION)
-    grad_up = grad * activated(gate, ACTIVATION)
-    tl.store(grad_gate_ptr + at, grad_gate.to(grad_gate_ptr.dtype.element_ty), inside)
-    tl.store(grad_up_ptr + at, grad_up.to(grad_up_ptr.dtype.element_ty), inside)
-
-
 def _takes(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -> bool:
     return min(x.numel(), gate_weight.numel()) > 0 and (
         x.dtype == gate_weight.dtype == up_weight.dtype
@@ -109,13 +77,9 @@ def _takes(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -
 @launched(fused.gated_linear, _takes)
 def gated_linear(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: str) -> Tensor:
     M, N = x.numel() // x.shape[-1], len(gate_weight)
-    y = torch.empty((*x.shape[:-1], N), dtype=x.dtype, device=x.device)
     if M > _FEW:
-        gate, up = F.linear(x, gate_weight), F.linear(x, up_weight)
-        gate_kernel[(cdiv(y.numel(), _BLOCK),)](
-            gate, up, y, y.numel(), ACTIVATION=activation, BLOCK=_BLOCK
-        )
-        return y
+        return gate_with(F.linear(x, gate_weight), F.linear(x, up_weight), activation)
+    y = torch.empty((*x.shape[:-1], N), dtype=x.dtype, device=x.device)
     x, gate, up = rows_of(x), rows_of(gate_weight), rows_of(up_weight)
     K = x.shape[1]
     tile = tiling(M, 2 * N, x.dtype, is_hopper=is_hopper(x))
@@ -146,9 +110,6 @@ def gated_linear_backward(
     x_NE = x.reshape(-1, x.shape[-1])
     grad = grads[0].reshape(len(x_NE), len(gate_weight)).contiguous()
     gate, up = F.linear(x_NE, gate_weight), F.linear(x_NE, up_weight)
-    grad_gate, grad_up = torch.empty_like(gate), torch.empty_like(up)
-    gated_backward_kernel[(cdiv(gate.numel(), _BLOCK),)](
-        grad, gate, up, grad_gate, grad_up, gate.numel(), ACTIVATION=activation, BLOCK=_BLOCK
-    )
+    grad_gate, grad_up = gate_backward(grad, gate, up, activation)
     grad_x = torch.addmm(grad_gate @ gate_weight, grad_up, up_weight)
     return [grad_x.reshape(x.shape), grad_gate.t() @ x_NE, grad_up.t() @ x_NE]

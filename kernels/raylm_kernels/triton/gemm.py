@@ -6,7 +6,6 @@ core), a few rows too (BLOCK_M 16), many by the tensor cores (`described_product
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 import triton
@@ -162,20 +161,6 @@ def _rough_tiling(M: int) -> Tiling:
     if M <= 16:
         return Tiling(16, 32, 64, warps=4, stages=3)
     return Tiling(64, 64, 32, warps=4, stages=3)
-
-
-def is_hopper(x: Tensor) -> bool:
-    """True where there is no GPU, so that what Hopper runs is judged and compiled there, too."""
-    return not x.is_cuda or _properties(x.device).major >= 9
-
-
-def processors(x: Tensor) -> int:
-    return _properties(x.device).multi_processor_count if x.is_cuda else 132
-
-
-@cache
-def _properties(device: torch.device) -> Any:
-    return torch.cuda.get_device_properties(device)
 
 
 def cdiv(a: int, b: int) -> int:

@@ -12,7 +12,8 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import moe
-from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision, launched
+from raylm_kernels.triton.capacity import targets_hopper
+from raylm_kernels.triton.launched import dot_precision, launched
 
 GROUP = 16
 """Blocks of rows that go through the columns together, so that both stay in the L2 cache."""
@@ -146,10 +147,6 @@ def grouped_weight_gradient_kernel(
     tl.store(at, sums.to(grad_weight_ptr.dtype.element_ty), is_inside)
 
 
-def _is_hopper() -> bool:
-    return not IS_INTERPRETED and int(triton.runtime.driver.active.get_current_target().arch) >= 90
-
-
 def _config(rows: int, columns: int, dtype: torch.dtype) -> Mapping[str, int]:
     """Of products of about so many rows and columns."""
     if dtype == torch.float32:
@@ -158,7 +155,7 @@ def _config(rows: int, columns: int, dtype: torch.dtype) -> Mapping[str, int]:
         return {"BM": 16, "BN": 64, "BK": 128, "num_warps": 4, "num_stages": 4}
     if rows <= 64:
         return {"BM": 64, "BN": 128, "BK": 64, "num_warps": 4, "num_stages": 3}
-    if columns > 128 and _is_hopper():
+    if columns > 128 and targets_hopper():
         return {"BM": 128, "BN": 256, "BK": 64, "num_warps": 8, "num_stages": 4}
     return {"BM": 128, "BN": 128, "BK": 64, "num_warps": 8, "num_stages": 3}
 

@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.triton.activation import activated
+from raylm_kernels.triton.capacity import is_hopper, processors
 from raylm_kernels.triton.gemm import (
     cdiv,
     contiguous,
@@ -17,10 +18,8 @@ from raylm_kernels.triton.gemm import (
     described_product,
     describes,
     halves,
-    is_hopper,
     normed_product,
     place,
-    processors,
     product,
     rows_of,
     tiling,
@@ -121,7 +120,8 @@ def linear(
     tile = tiling(M, N, x.dtype, is_hopper=is_hopper(x))
     programs = cdiv(M, tile.rows) * cdiv(N, tile.columns)
     operands: tuple[Any, ...] = flat, weight, y, residual
-    if is_described := tile.rows > 64 and is_hopper(x) and describes(flat, weight, y.view(M, N)):
+    by_tma = [flat, weight, y.view(M, N), *([] if residual is None else [residual.view(M, N)])]
+    if is_described := tile.rows > 64 and is_hopper(x) and describes(*by_tma):
         programs = min(programs, processors(x))
         half = tile.columns // 2
         if residual is not None:  # for which there must be shared memory

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from raylm_kernels.reference import fused
 from raylm_kernels.triton.angle import cos_sin
+from raylm_kernels.triton.capacity import is_hopper
 from raylm_kernels.triton.gemm import (
     cdiv,
     contiguous,
     halves,
-    is_hopper,
     place,
     product,
     rows_of,

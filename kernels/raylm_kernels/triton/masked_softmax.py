@@ -25,9 +25,10 @@ def masked(scores_ptr, mask_ptr, layout, scale, rows, at, inside, width):
     value = tl.load(scores_ptr + offsets, inside, other=0.0).to(tl.float32) * scale
     if mask_ptr is not None:
         middle, inner, outer_stride, middle_stride, inner_stride, stride = layout
-        row = rows // (middle * inner) * outer_stride
-        row += rows // inner % middle * middle_stride + rows % inner * inner_stride
-        mask = tl.load(mask_ptr + row.to(tl.int64)[:, None] + at[None, :] * stride, inside, other=0)
+        row = (rows // (middle * inner)).to(tl.int64) * outer_stride
+        row += (rows // inner % middle).to(tl.int64) * middle_stride
+        row += (rows % inner).to(tl.int64) * inner_stride
+        mask = tl.load(mask_ptr + row[:, None] + at[None, :] * stride, inside, other=0)
         if mask_ptr.dtype.element_ty == tl.int1:
             value = tl.where(mask, value, float("-inf"))
         else:

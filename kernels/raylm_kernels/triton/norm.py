@@ -7,8 +7,9 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import norm
+from raylm_kernels.triton.capacity import processors
 from raylm_kernels.triton.launched import REAL, launched
-from raylm_kernels.triton.rows import as_rows, processors
+from raylm_kernels.triton.rows import as_rows
 
 LONGEST = 16_384
 """Elements of a row that a program holds."""

@@ -8,9 +8,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from raylm_kernels.triton.capacity import processors
 from raylm_kernels.triton.launched import IS_INTERPRETED, launched
 from raylm_kernels.triton.norm import moments, summed
-from raylm_kernels.triton.rows import as_rows, processors
+from raylm_kernels.triton.rows import as_rows
 
 _LONGEST_BYTES = 16 * 1024  # of a row that a program holds, with its gradient and sums
 _LONG_BLOCK = 8192

@@ -17,13 +17,13 @@ from raylm_kernels.reference import fused, norm
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.linear import linear
 from raylm_kernels.triton.linear_backward import activation_backward, linear_backward
-from raylm_kernels.triton.normalised import fits, normalised
+from raylm_kernels.triton.norm import layer_norm, rms_norm
 
 
 def _takes_rms(
     x: Tensor, norm_weight: Tensor, weight: Tensor, bias: Tensor | None, activation: str, eps: float
 ) -> bool:
-    return fits(x) and weight.dtype == x.dtype and len(weight) > 0
+    return x.numel() > 0 and weight.dtype == x.dtype and len(weight) > 0
 
 
 def _takes_layer(
@@ -35,7 +35,7 @@ def _takes_layer(
     activation: str,
     eps: float,
 ) -> bool:
-    return fits(x) and weight.dtype == x.dtype and len(weight) > 0
+    return x.numel() > 0 and weight.dtype == x.dtype and len(weight) > 0
 
 
 @launched(norm.norm_linear, _takes_rms)
@@ -44,7 +44,7 @@ def norm_linear(
 ) -> Tensor:
     if x.numel() == x.shape[-1]:
         return linear(x, weight, bias, None, norm_weight, activation, eps)
-    normed = normalised(x, norm_weight, None, eps, centred=False)
+    normed = rms_norm(x, norm_weight, eps)
     return linear(normed, weight, bias, activation=activation)
 
 
@@ -58,7 +58,7 @@ def norm_linear_backward(
     activation: str,
     eps: float,
 ) -> list[Tensor]:
-    normed = normalised(x, norm_weight, None, eps, centred=False)
+    normed = rms_norm(x, norm_weight, eps)
     grad_normed, *of_linear = _through_linear(grads[0], normed, weight, bias, activation)
     of_norm = registry.call("rms_norm_backward", ([grad_normed], x, norm_weight, eps))
     return [*of_norm, *of_linear]
@@ -74,7 +74,7 @@ def layer_norm_linear(
     activation: str,
     eps: float,
 ) -> Tensor:
-    normed = normalised(x, norm_weight, norm_bias, eps, centred=True)
+    normed = layer_norm(x, norm_weight, norm_bias, eps)
     return linear(normed, weight, bias, activation=activation)
 
 
@@ -89,7 +89,7 @@ def layer_norm_linear_backward(
     activation: str,
     eps: float,
 ) -> list[Tensor]:
-    normed = normalised(x, norm_weight, norm_bias, eps, centred=True)
+    normed = layer_norm(x, norm_weight, norm_bias, eps)
     grad_normed, *of_linear = _through_linear(grads[0], normed, weight, bias, activation)
     of_norm = registry.call("layer_norm_backward", ([grad_normed], x, norm_weight, norm_bias, eps))
     return [*of_norm, *of_linear]

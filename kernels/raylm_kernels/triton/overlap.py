@@ -8,6 +8,7 @@ that, so whoever asks for it says that no kernel before writes them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 import triton
@@ -17,7 +18,7 @@ from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from raylm_kernels.triton.launched import IS_INTERPRETED
 
-_is_asked_for = False
+_is_asked_for = ContextVar("overlapping", default=False)  # other threads may write weights
 
 
 @triton.jit
@@ -35,16 +36,15 @@ def wait_for_others(OVERLAPS: tl.constexpr):
 def overlap(x: Tensor) -> dict[str, bool]:
     """What a kernel on the device of x is launched with; on "meta", as on such a GPU."""
     can = x.is_meta or (x.is_cuda and torch.cuda.get_device_capability(x.device) >= (9, 0))
-    overlaps = can and _is_asked_for and not IS_INTERPRETED
+    overlaps = can and _is_asked_for.get() and not IS_INTERPRETED
     return {"OVERLAPS": overlaps, "launch_pdl": overlaps}
 
 
 @contextmanager
 def overlapping() -> Iterator[None]:
     """Inside, kernels that can are launched, or recorded, to overlap."""
-    global _is_asked_for
-    before, _is_asked_for = _is_asked_for, True
+    token = _is_asked_for.set(True)
     try:
         yield
     finally:
-        _is_asked_for = before
+        _is_asked_for.reset(token)

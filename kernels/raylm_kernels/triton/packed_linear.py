@@ -10,7 +10,7 @@ from torch import Tensor
 
 from raylm_kernels.reference import linear
 from raylm_kernels.reference.linear import PACKED_INPUTS
-from raylm_kernels.triton.capacity import is_large
+from raylm_kernels.triton.capacity import is_hopper
 from raylm_kernels.triton.dequantize import centred_nibbles, scaled
 from raylm_kernels.triton.launched import dot_precision, launched
 from raylm_kernels.triton.splits import add_splits, splits_of
@@ -134,7 +134,7 @@ WHOLE_FROM = 1024
 """Rows from which making the weight whole, for a product that is cuBLAS's own, is the faster."""
 
 
-def config(rows: int, outputs: int, inputs: int, bits: int, *, is_large: bool) -> Config:
+def config(rows: int, outputs: int, inputs: int, bits: int, *, is_hopper: bool) -> Config:
     """Up to 32 rows it is the weights' bytes that take time, so that many programs read them."""
     steps = triton.cdiv(inputs, PACKED_INPUTS)
     if bits == 32:
@@ -142,9 +142,9 @@ def config(rows: int, outputs: int, inputs: int, bits: int, *, is_large: bool) -
     if rows <= 32:
         splits = splits_of(triton.cdiv(outputs, 128), steps)
         return Config(16 if rows <= 16 else 32, 128, 4, 4, splits, False)
-    if rows <= 128 or not is_large:
+    if rows <= 128 or not is_hopper:
         splits = splits_of(triton.cdiv(outputs, 64), steps)
-        return Config(64 if rows <= 64 else 128, 64, 4, 3 if is_large else 2, splits, True)
+        return Config(64 if rows <= 64 else 128, 64, 4, 3 if is_hopper else 2, splits, True)
     return Config(256, 128, 8, 3, 1, True)
 
 
@@ -161,7 +161,7 @@ def packed_int4_linear(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
     if bits == 16 and rows >= WHOLE_FROM:
         return x @ unpacked(packed, grids, x.shape[-1], x.dtype).t()
     return tiled(
-        x, packed, grids, config(rows, len(packed), x.shape[-1], bits, is_large=is_large(x))
+        x, packed, grids, config(rows, len(packed), x.shape[-1], bits, is_hopper=is_hopper(x))
     )
 
 

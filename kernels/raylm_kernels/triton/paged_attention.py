@@ -11,7 +11,8 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import attention
-from raylm_kernels.triton.launched import IS_INTERPRETED, dot_precision, launched
+from raylm_kernels.triton.capacity import processors
+from raylm_kernels.triton.launched import dot_precision, launched
 from raylm_kernels.triton.overlap import let_next_begin, overlap, wait_for_others
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
@@ -203,7 +204,7 @@ def paged_decode_attention(
     tile = _tile(dims, dtype)
     row_tiles = triton.cdiv(group, rows)
     width = tables.shape[1] * block_size
-    parts = _parts(batch * kv_heads * row_tiles, width, tile, _multiprocessors(q.device))
+    parts = _parts(batch * kv_heads * row_tiles, width, tile, processors(q))
     out = q.new_empty(q.shape)
     partial = q.new_empty((batch * heads * parts, size) if parts > 1 else 0, dtype=torch.float32)
     logs = q.new_empty(batch * heads * parts, dtype=torch.float32)
@@ -278,10 +279,3 @@ def _parts(programs: int, width: int, tile: int, multiprocessors: int) -> int:
     wanted = triton.cdiv(_WAVES * multiprocessors, programs)
     most = triton.cdiv(width, max(tile, _LEAST_PART))
     return int(max(1, min(wanted, most, _MOST_PARTS)))
-
-
-def _multiprocessors(device: torch.device) -> int:
-    if IS_INTERPRETED or device.type != "cuda":
-        return 132  # of an H100
-    count: int = torch.cuda.get_device_properties(device).multi_processor_count
-    return count

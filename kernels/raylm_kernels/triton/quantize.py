@@ -24,7 +24,7 @@ def _divided(x, by: tl.constexpr):
 
 
 @triton.jit
-def _largest(x, axis: tl.constexpr):
+def largest(x, axis: tl.constexpr):
     """The largest magnitude. As whole numbers the bits of NaN are the largest of all."""
     magnitude = x.to(tl.int32, bitcast=True) & 0x7FFFFFFF
     return tl.max(magnitude, axis, keep_dims=True).to(tl.float32, bitcast=True)
@@ -33,10 +33,10 @@ def _largest(x, axis: tl.constexpr):
 @triton.jit
 def int8_codes(x, axis: tl.constexpr):
     """Codes in [-127, 127] and scales of the groups that lie along an axis, kept with length 1."""
-    largest = _largest(x, axis)
-    factor = tl.div_rn(127.0, tl.where(largest > 0.0, largest, 1.0))
+    top = largest(x, axis)
+    factor = tl.div_rn(127.0, tl.where(top > 0.0, top, 1.0))
     codes = (x * factor + _ROUND).to(tl.int32, bitcast=True).to(tl.int8)
-    return codes, _divided(largest, 127.0)
+    return codes, _divided(top, 127.0)
 
 
 @triton.jit
@@ -64,7 +64,7 @@ def quantize_int8_kernel(
 
 
 @triton.jit
-def _to_fp8(x):
+def to_fp8(x):
     if _IS_INTERPRETED:  # it cuts off what fp8 cannot hold: round to 2^-3 of the power of two below
         power = (x.to(tl.int32, bitcast=True) & 0x7F800000).to(tl.float32, bitcast=True)
         coarse = tl.maximum(power, 0.015625) * 1_572_864.0  # 1.5 * 2^20
@@ -78,9 +78,9 @@ def quantize_fp8_kernel(
 ):
     group, at, inside = _place(groups, GROUPS, GROUP)
     x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
-    scales = _divided(_largest(x, 1), 448.0)
+    scales = _divided(largest(x, 1), 448.0)
     codes = tl.clamp(x * _inverse(scales), -448.0, 448.0)
-    tl.store(codes_ptr + at, _to_fp8(codes), inside)
+    tl.store(codes_ptr + at, to_fp8(codes), inside)
     tl.store(scales_ptr + group, scales, inside)
 
 

@@ -11,20 +11,9 @@ from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import linear
 from raylm_kernels.triton.dequantize import planes_of
 from raylm_kernels.triton.launched import launched
+from raylm_kernels.triton.quantize import int8_codes
 from raylm_kernels.triton.splits import add_splits, splits_of
 from raylm_kernels.triton.weight_only_linear import dequantized
-
-_NEAREST = tl.constexpr(12582912.0)  # 1.5 * 2^23: added to a small number, its fraction is rounded
-
-
-@triton.jit
-def _rounded_groups(x):
-    """Codes, still fp32, and scales of groups in rows. To be compiled without fusing the product
-    and the sum that round."""
-    largest = tl.max(tl.abs(x), axis=1)
-    factor = tl.where(largest > 0, tl.div_rn(127.0, tl.where(largest > 0, largest, 1.0)), 0.0)
-    codes = (x * factor[:, None] + _NEAREST) - _NEAREST
-    return codes, tl.div_rn(largest, 127.0)
 
 
 @triton.jit
@@ -36,12 +25,13 @@ def round_kernel(
     at = group[:, None] * 32 + tl.arange(0, 32)[None, :]
     known = group < M * GROUPS
     x = tl.load(x_ptr + at, known[:, None], 0.0).to(tl.float32)
-    codes, scales = _rounded_groups(x)
-    tl.store(codes_ptr + at, codes.to(tl.int8), known[:, None])
-    by_row = group % GROUPS * M + group // GROUPS
-    tl.store(scales_ptr + by_row, scales, known)
+    codes, scales = int8_codes(x, 1)
+    tl.store(codes_ptr + at, codes, known[:, None])
+    by_row = (group % GROUPS * M + group // GROUPS)[:, None]
+    tl.store(scales_ptr + by_row, scales, known[:, None])
     if HAS_SUMS:
-        tl.store(sums_ptr + by_row, tl.sum(codes, axis=1) * scales, known)
+        sums = tl.sum(codes.to(tl.float32), 1, keep_dims=True)
+        tl.store(sums_ptr + by_row, sums * scales, known[:, None])
 
 
 @triton.jit
@@ -49,8 +39,8 @@ def on_grid_kernel(x_ptr, rounded_ptr, groups, BLOCK: tl.constexpr):
     group = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     at = group[:, None] * 32 + tl.arange(0, 32)[None, :]
     known = group[:, None] < groups
-    codes, scales = _rounded_groups(tl.load(x_ptr + at, known, 0.0).to(tl.float32))
-    rounded = codes * scales[:, None]
+    codes, scales = int8_codes(tl.load(x_ptr + at, known, 0.0).to(tl.float32), 1)
+    rounded = codes.to(tl.float32) * scales
     tl.store(rounded_ptr + at, rounded.to(rounded_ptr.dtype.element_ty), known)
 
 

@@ -9,33 +9,11 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import rope as reference
+from raylm_kernels.triton.angle import cos_sin
 from raylm_kernels.triton.launched import launched
 
 _PAIRS = 2048  # of a program: two warps have 32 pairs a thread, and few angles for them
 _WARPS = 2
-
-
-@triton.jit
-def _sine_and_cosine(angle):
-    """To about 1e-6 up to 1e5: what is left of quarter turns (Cody and Waite 1980), then
-    polynomials. The device's own functions put a table for large angles on the stack."""
-    quarter = tl.floor(angle * 0.6366197723675814 + 0.5)
-    rest = tl.fma(quarter, -1.5703125, angle)
-    rest = tl.fma(quarter, -4.837512969970703e-4, rest)
-    rest = tl.fma(quarter, -7.549789948768648e-8, rest)
-    square = rest * rest
-    sine = -1.9515295891e-4 * square + 8.3321608736e-3
-    sine = (sine * square - 1.6666654611e-1) * square * rest + rest
-    cosine = 2.443315711809948e-5 * square - 1.388731625493765e-3
-    cosine = (cosine * square + 4.166664568298827e-2) * square * square - 0.5 * square + 1.0
-    turn = quarter.to(tl.int32)
-    is_odd, is_back = (turn & 1) != 0, (turn & 2) != 0
-    is_left = ((turn + 1) & 2) != 0
-    turned_sine, turned_cosine = tl.where(is_odd, cosine, sine), tl.where(is_odd, sine, cosine)
-    return (
-        tl.where(is_back, -turned_sine, turned_sine),
-        tl.where(is_left, -turned_cosine, turned_cosine),
-    )
 
 
 @triton.jit
@@ -69,7 +47,7 @@ def _move_heads(
     if inv_freq_ptr is not None:
         position = tl.load(positions_ptr + tokens_at, tokens_at < tokens, other=0).to(tl.float32)
         frequency = tl.load(inv_freq_ptr + pairs_at, pairs_at < half, other=0.0).to(tl.float32)
-        sine, cosine = _sine_and_cosine(position[:, None] * frequency[None, :])
+        cosine, sine = cos_sin(position[:, None] * frequency[None, :])
         sine = (sine * (-factor if IS_BACK else factor))[:, None, :]
         cosine = (cosine * factor)[:, None, :]
         wide_a, wide_b = a.to(tl.float32), b.to(tl.float32)

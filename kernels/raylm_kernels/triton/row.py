@@ -7,6 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import decoder, fused, norm
+from raylm_kernels.triton.activation import activated
 from raylm_kernels.triton.angle import cos_sin
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.overlap import let_next_begin, overlap, wait_for_others
@@ -90,7 +91,7 @@ def _both_products(
 @triton.jit
 def row_norm_gated_kernel(
     x_ptr, norm_ptr, gate_ptr, up_ptr, y_ptr, eps, outputs, inputs, gate_stride, up_stride,
-    ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
+    ACTIVATION: tl.constexpr, ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     is_row = row < outputs
@@ -99,7 +100,7 @@ def row_norm_gated_kernel(
     gate, up = _both_products(
         x_ptr, norm_ptr, eps, gate_ptrs, up_ptrs, is_row, inputs, ROWS, DEPTH, OVERLAPS
     )
-    y = gate / (1.0 + tl.exp(-gate)) * up
+    y = activated(gate, ACTIVATION) * up
     tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
 
 
@@ -203,7 +204,7 @@ def _linear(
 
 @launched(
     decoder.norm_gated_linear,
-    lambda x, norm, gate, up, activation, eps: _reads(x, gate, up) and activation == "silu",
+    lambda x, norm, gate, up, activation, eps: _reads(x, gate, up),
 )
 def norm_gated_linear(
     x: Tensor,
@@ -220,7 +221,7 @@ def norm_gated_linear(
     row_norm_gated_kernel[(triton.cdiv(outputs, rows),)](
         x.contiguous(), norm_weight.contiguous(), gate_weight, up_weight, y, eps, outputs, inputs,
         gate_weight.stride(0), up_weight.stride(0),
-        ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
+        ACTIVATION=activation, ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
     )  # fmt: skip
     return y
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import linear
-from raylm_kernels.triton.capacity import is_large
+from raylm_kernels.triton.capacity import is_hopper
 from raylm_kernels.triton.dequantize import from_bytes, planes_of, scaled
 from raylm_kernels.triton.launched import dot_precision, launched
 from raylm_kernels.triton.splits import add_splits, splits_of
@@ -98,16 +98,16 @@ WHOLE_FROM = 256
 """Rows from which making the weight whole, for a product that is cuBLAS's own, is the faster."""
 
 
-def config(rows: int, outputs: int, inputs: int, bits: int, *, is_large: bool) -> Config:
+def config(rows: int, outputs: int, inputs: int, bits: int, *, is_hopper: bool) -> Config:
     steps = triton.cdiv(inputs, 128)
     if bits == 32:
         return Config(16 if rows <= 16 else 64, 64, 4, 2, 1, False)
     if rows <= 32:
         splits = splits_of(triton.cdiv(outputs, 128), steps)
         return Config(16 if rows <= 16 else 32, 128, 4, 4, splits, False)
-    if rows <= 128 or not is_large:
+    if rows <= 128 or not is_hopper:
         splits = splits_of(triton.cdiv(outputs, 64), steps)
-        return Config(64 if rows <= 64 else 128, 64, 4, 3 if is_large else 2, splits, True)
+        return Config(64 if rows <= 64 else 128, 64, 4, 3 if is_hopper else 2, splits, True)
     return Config(256, 128, 8, 3, 1, True)
 
 
@@ -125,7 +125,7 @@ def weight_only_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor 
         codes,
         scales,
         minima,
-        config(rows, codes.shape[0], codes.shape[1], bits, is_large=is_large(x)),
+        config(rows, codes.shape[0], codes.shape[1], bits, is_hopper=is_hopper(x)),
         x.dtype,
     )
 

@@ -1,6 +1,6 @@
 """A decode step as one replay of a CUDA graph, instead of hundreds of kernels launched one by one.
 
-Shapes: S sequences, B blocks of each, D drawn tokens, R = S rows of logits, V vocabulary.
+Shapes: S sequences, B blocks of each, D drawn tokens, V vocabulary.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class DecodeGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def run(self, batch: Batch) -> Tensor:
-        """R x V logits of a batch that only decodes; the next run overwrites them."""
+        """S x V logits of a batch that only decodes; the next run overwrites them."""
         sequences, blocks = batch.block_tables_SB.shape
         size = _round_up(sequences), max(_FEWEST_BLOCKS, _round_up(blocks))
         drawn_D = batch.drawn_ids_D
