@@ -63,6 +63,8 @@ def fused() -> Step:
 
 
 def recorded(step: Step) -> Step:
+    step()  # loads kernels, which a recording may not
+    torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         result = step()

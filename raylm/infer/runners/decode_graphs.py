@@ -41,6 +41,7 @@ class DecodeGraphs:
         self._graphs: dict[tuple[int, int], _Graph] = {}
         self._num_drawn = _DRAWN
         self._pool = torch.cuda.graph_pool_handle()
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def run(self, batch: Batch) -> Tensor:
         """S x V logits of a batch that only decodes; the next run overwrites them."""
@@ -50,6 +51,7 @@ class DecodeGraphs:
         if drawn_D is not None and len(drawn_D) > self._num_drawn:
             self._num_drawn = _round_up(len(drawn_D))
             self._graphs.clear()  # they have room for fewer
+            self._pool = torch.cuda.graph_pool_handle()  # the old one went with its last graph
         given = DecodeInputs.of(
             batch,
             self._num_drawn,
@@ -68,16 +70,15 @@ class DecodeGraphs:
 
     def _record(self, sequences: int, blocks: int) -> _Graph:
         """Runs first on rows that write to the spare block alone: that loads kernels, takes
-        workspaces and times implementations, none of which a recording may."""
+        the stream's workspaces and times implementations, none of which a recording may."""
         inputs = DecodeInputs.empty(self._num_drawn, sequences, blocks, self._device)
         inputs.slots_S.fill_(self._spare_block * self._block_size)
-        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(stream):
+        self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._stream):
             self._decode(inputs)
-        torch.cuda.current_stream(self._device).wait_stream(stream)
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             logits_SV = self._decode(inputs)
         return _Graph(graph, inputs, logits_SV)
 
