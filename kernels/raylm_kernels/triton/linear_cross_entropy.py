@@ -10,7 +10,7 @@ from torch import Tensor
 
 from raylm_kernels.reference import loss
 from raylm_kernels.triton.cross_entropy import put_gradient, put_losses
-from raylm_kernels.triton.launched import IS_INTERPRETED, launched
+from raylm_kernels.triton.launched import launched
 
 _CHUNK_BYTES = 2**29  # of logits at once
 _LEAST_ROWS = 1024  # all gradients of the weight are read and written with each chunk
@@ -89,7 +89,7 @@ def chunk_rows(tokens: int, row_bytes: int) -> int:
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor, *, is_first: bool) -> None:
     beta = 0 if is_first else 1
-    if a.dtype == torch.float32 or IS_INTERPRETED:  # on the CPU no product has another dtype
+    if a.dtype == torch.float32 or not total.is_cuda:  # only CUDA's products have another dtype
         total.addmm_(a.float(), b.float(), beta=beta)
     else:
         torch.addmm(total, a, b, beta=beta, out_dtype=torch.float32, out=total)
