@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
 from typing import Any
@@ -30,11 +31,22 @@ def compile_what_can_be(names: Sequence[str], capability: int) -> None:
 
 
 def _begun(names: Sequence[str], capability: int) -> Iterator[tuple[str, Future[Compiled]]]:
-    os.environ.pop("TRITON_INTERPRET", None)
     workers = max(1, min(len(names), os.cpu_count() or 1))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    with _without_interpreter(), pool:
         futures = [pool.submit(_compile, name, capability) for name in names]
         yield from zip(names, futures, strict=True)
+
+
+@contextmanager
+def _without_interpreter() -> Iterator[None]:
+    """For processes that are started inside."""
+    kept = os.environ.pop("TRITON_INTERPRET", None)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.environ["TRITON_INTERPRET"] = kept
 
 
 def _compile(name: str, capability: int) -> Compiled:
