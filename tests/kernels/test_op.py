@@ -1,5 +1,7 @@
 """Ops as torch sees them: under autograd and torch.compile, and with arguments that do not fit."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -21,6 +23,20 @@ def test_torch_compile_keeps_an_op_in_one_graph():
     gradient, inputs[0].grad = inputs[0].grad, None
     expected.sum().backward()
     torch.testing.assert_close(gradient, inputs[0].grad)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_torch_compile_keeps_the_results_that_gradients_are_made_of(causal):
+    def loss(attention, q, k, v):
+        out, sums = attention(q, k, v, causal=causal)
+        return out.square().sum() + sums.sum()
+
+    torch.manual_seed(0)
+    inputs = [torch.randn(1, 9, 2, 16, requires_grad=True) for _ in "qkv"]
+    compiled = torch.compile(partial(loss, rk.attention), backend="aot_eager", fullgraph=True)
+    found = torch.autograd.grad(compiled(*inputs), inputs)
+    expected = torch.autograd.grad(loss(rk.attention.reference, *inputs), inputs)
+    torch.testing.assert_close(found, expected)
 
 
 def test_gradients_of_some_arguments_only():

@@ -7,7 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_fp32
-from raylm_kernels.triton.attention_range import clear_tile, edge_tile, is_seen, tiles_of_keys
+from raylm_kernels.triton.attention_range import clear_tile, edge_tile, is_seen, tiles_seen
 from raylm_kernels.triton.attention_tile import (
     attend,
     head_of,
@@ -29,9 +29,9 @@ def attention_kernel(
 ):  # fmt: skip
     first, b, h = queries_of_program(heads, queries, CAUSAL, BLOCK_M)
     kv_head = h // group
-    start, clear_start, clear, edges, line = tiles_of_keys(
+    start, clear_start, clear, edges, line = tiles_seen(
         first, h, begin_ptr, end_ptr, counts_ptr, list_heads, queries, keys, window,
-        CAUSAL, BLOCK_SIZE, BLOCK_M, BLOCK_N,
+        CAUSAL, BLOCK_SIZE, BLOCK_M, BLOCK_N, False,
     )  # fmt: skip
     if lists_ptr is not None:
         lists_ptr += line * longest

@@ -6,7 +6,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.triton.attention_call import AttentionCall, Lists, Tile, in_fp32
-from raylm_kernels.triton.attention_range import clear_tile, edge_tile, is_seen, tiles_of_queries
+from raylm_kernels.triton.attention_range import clear_tile, edge_tile, is_seen, tiles_seen
 from raylm_kernels.triton.attention_tile import bent, head_of, load_rows, store_rows, unbent
 from raylm_kernels.triton.capacity import targets_hopper
 
@@ -36,9 +36,9 @@ def keys_gradient_kernel(
         q_rows = head_of(q_ptr, b, h, q_batch, q_head)
         grad_rows = head_of(grad_ptr, b, h, out_batch, WIDTH)
         row = (b * heads + h).to(tl.int64) * queries
-        start, clear_start, clear, edges, line = tiles_of_queries(
+        start, clear_start, clear, edges, line = tiles_seen(
             first, h, begin_ptr, end_ptr, counts_ptr, list_heads, queries, keys, window,
-            CAUSAL, BLOCK_SIZE, BLOCK_M, BLOCK_N,
+            CAUSAL, BLOCK_SIZE, BLOCK_M, BLOCK_N, True,
         )  # fmt: skip
         list_ptr = lists_ptr
         if lists_ptr is not None:
