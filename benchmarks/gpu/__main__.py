@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.compiling import compile_all, compile_what_can_be
-from benchmarks.gpu.row import Row
+from benchmarks.gpu.row import Row, name_of
 from benchmarks.gpu.table import ROWS
 
 RECORDED = Path(__file__).parents[1] / "results/gpu_resources-sm_90.json"
@@ -40,7 +40,7 @@ def main() -> None:
     rows = chosen(given.only)
     if given.list:
         for row in rows:
-            print(f"{row.op:32} {row.shape:36} {row.bars()}")
+            print(f"{row.name:72} {row.bars()}")
     elif given.resources:
         record_resources(rows)
     elif not torch.cuda.is_available():
@@ -107,7 +107,7 @@ def _kept(output: Path | None) -> dict[str, Any]:
 
 
 def _name(result: dict[str, Any]) -> str:
-    return f"{result['op']} {result['shape']}"
+    return name_of(result["op"], result["shape"], result.get("implementation", "triton"))
 
 
 def _told(row: Row, result: dict[str, Any]) -> str:

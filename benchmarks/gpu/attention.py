@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -53,12 +54,18 @@ def _forward_row(batch: int, length: int, causal: bool) -> Row:
     )
 
 
+def _handed(draw: Draw, batch: int, length: int) -> tuple[list[Tensor | None], list[Tensor]]:
+    """Gradients and results, as many as there are of the same sizes."""
+    grad, out = (draw.normal(batch, length, HEADS, WIDTH) for _ in range(2))
+    return [grad, None], [out, draw.normal(batch, HEADS, length, dtype=torch.float32) + 9.0]
+
+
 def _backward_row(batch: int, length: int, causal: bool) -> Row:
-    """5 products, though those of the forward pass and of half the backward are made again."""
+    """5 products, though those of half the backward pass are made again."""
 
     def arguments(draw: Draw) -> Arguments:
-        grad = draw.normal(batch, length, HEADS, WIDTH)
-        return [grad, None], *_attention(batch, length, causal, draw), 0, 0.0, 0.0
+        given = _attention(batch, length, causal, draw)
+        return *_handed(draw, batch, length), *given, 0, 0.0, 0.0
 
     return Row(
         "attention_backward",
@@ -76,7 +83,7 @@ def _blocks(draw: Draw) -> Arguments:
 
 
 def _blocks_and_grad(draw: Draw) -> Arguments:
-    return [draw.normal(1, LENGTH, HEADS, WIDTH)], *_blocks(draw)
+    return *_handed(draw, 1, LENGTH), *_blocks(draw)
 
 
 def _dense(q: Tensor, k: Tensor, v: Tensor, *others: object) -> Tensor:
@@ -86,10 +93,15 @@ def _dense(q: Tensor, k: Tensor, v: Tensor, *others: object) -> Tensor:
 
 
 def _dense_backward(
-    grads: Sequence[Tensor], q: Tensor, k: Tensor, v: Tensor, *others: object
+    grads: Sequence[Tensor | None],
+    results: Sequence[Tensor],
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *others: object,
 ) -> list[Tensor]:
     kernel = catalog.registry.entry("attention_backward").implementations["triton"].function
-    found: list[Tensor] = kernel([grads[0], None], q, k, v, None, False, 0, 0.0, 0.0)
+    found: list[Tensor] = kernel(grads, results, q, k, v, None, False, 0, 0.0, 0.0)
     return found
 
 

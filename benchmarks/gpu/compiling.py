@@ -58,5 +58,5 @@ def _compile(name: str, capability: int) -> Compiled:
     entry = catalog.registry.entry(row.op)
     args = entry.complete(row.arguments(Draw(torch.device("meta"))))
     with compiled_for(nvidia(capability)) as kernels:
-        entry.implementations["triton"].function(*args)
+        entry.implementations[row.implementation].function(*args)
     return [asdict(kernel) for kernel in kernels]

@@ -33,6 +33,7 @@ def _row(
     rivals: dict[str, Callable[..., Any]],
     times: dict[str, float],
     more: int = 0,
+    implementation: str = "triton",
 ) -> Row:
     """`more`: bytes beside those of x, weights and results."""
     numbers = tokens * inputs + inputs * outputs + tokens * outputs
@@ -44,7 +45,13 @@ def _row(
         flops=2 * tokens * inputs * outputs,
         rivals=rivals,
         times=times,
+        implementation=implementation,
     )
+
+
+def _for(tokens: int) -> str:
+    """What serves so many."""
+    return "triton_row" if tokens == 1 else "triton"
 
 
 def _norm_linear(tokens: int) -> Row:
@@ -63,6 +70,7 @@ def _norm_linear(tokens: int) -> Row:
         ),
         {"bare linear": lambda x, norm, weight, *rest: F.linear(x, weight)},
         {"bare linear": 1 / 1.05},
+        implementation=_for(tokens),
     )
 
 
@@ -133,6 +141,7 @@ def _linear_add(tokens: int) -> Row:
         {"eager": fused.linear_add.reference},
         _EAGER,
         more=2 * tokens * WIDTH,
+        implementation=_for(tokens),
     )
 
 

@@ -12,8 +12,6 @@ from raylm_kernels import catalog
 from raylm_kernels.comparison import distance
 from raylm_kernels.implementation import REFERENCE, Implementation
 
-_NAME = "triton"
-
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
@@ -27,6 +25,7 @@ class Ceilings:
 class Result:
     op: str
     shape: str
+    implementation: str
     microseconds: float
     of_copy: float | None
     of_matmul: float | None
@@ -75,14 +74,14 @@ def recorded_if_possible(call: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def implementation(row: Row) -> Implementation:
-    return catalog.registry.entry(row.op).implementations[_NAME]
+    return catalog.registry.entry(row.op).implementations[row.implementation]
 
 
 def measured(row: Row, best: Ceilings) -> Result:
     args = catalog.registry.entry(row.op).complete(row.arguments(Draw(torch.device("cuda"))))
     one = implementation(row)
     if obstacle := one.obstacle(args):
-        raise RuntimeError(f"{row.name}: {_NAME} {obstacle}")
+        raise RuntimeError(f"{row.name}: {row.implementation} {obstacle}")
     error, reference_error = _errors(row, args) if row.is_checked else (None, None)
     took = seconds(recorded(lambda: one.function(*args)))
     times = {
@@ -94,6 +93,7 @@ def measured(row: Row, best: Ceilings) -> Result:
     return Result(
         op=row.op,
         shape=row.shape,
+        implementation=row.implementation,
         microseconds=took * 1e6,
         of_copy=of_copy,
         of_matmul=of_matmul,

@@ -36,7 +36,7 @@ class Row:
     operations of its products. `of_copy`: the least part of the rate of a copy, `of_matmul`: of a
     large bf16 product's rate. `rivals`: others that compute the same from the same arguments,
     `times`: how many times as fast as a rival it must be. `is_checked`: compared with the
-    reference, which must fit into memory.
+    reference, which must fit into memory. `implementation`: the one that is measured.
     """
 
     op: str
@@ -49,10 +49,11 @@ class Row:
     rivals: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     times: Mapping[str, float] = field(default_factory=dict)
     is_checked: bool = True
+    implementation: str = "triton"
 
     @property
     def name(self) -> str:
-        return f"{self.op} {self.shape}"
+        return name_of(self.op, self.shape, self.implementation)
 
     def bars(self) -> str:
         told = []
@@ -62,6 +63,10 @@ class Row:
             told.append(f">= {self.of_matmul:.2f} of matmul")
         told += [f">= {least:.2f} x {rival}" for rival, least in self.times.items()]
         return ", ".join(told) or "no bar"
+
+
+def name_of(op: str, shape: str, implementation: str = "triton") -> str:
+    return f"{op} {shape}" + (f" by {implementation}" if implementation != "triton" else "")
 
 
 Rows = Sequence[Row]

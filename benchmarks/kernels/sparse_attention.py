@@ -46,10 +46,13 @@ def measure(length: int, rounds: int, table: Table, *, backward: bool) -> None:
         if backward:
             out.backward(gradient)
 
+    def sparse(kept: Tensor) -> Tensor:
+        out: Tensor = block_sparse_attention(q, k, v, kept, BLOCK)[0]
+        return out
+
     masks = {density: mask(length, density) for density in (1.0, *DENSITIES)}
     calls = {
-        str(density): lambda kept=kept: run(lambda: block_sparse_attention(q, k, v, kept, BLOCK))
-        for density, kept in masks.items()
+        str(density): lambda kept=kept: run(lambda: sparse(kept)) for density, kept in masks.items()
     }
     calls["sdpa"] = lambda: run(
         lambda: scaled_dot_product_attention(

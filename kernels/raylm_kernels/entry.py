@@ -12,11 +12,12 @@ from raylm_kernels.implementation import REFERENCE, Implementation
 @dataclass
 class Entry:
     """`mutates`: the places of the arguments it changes; `gradients`: of those it is
-    differentiable by."""
+    differentiable by; `keeps_results`: whether `NAME_backward` is handed its results."""
 
     name: str
     mutates: tuple[int, ...] = ()
     gradients: tuple[int, ...] = ()
+    keeps_results: bool = False
     implementations: dict[str, Implementation] = field(default_factory=dict)
 
     @property

@@ -29,6 +29,7 @@ def op(
     check: Callable[..., None] | None = None,
     fake: Callable[..., Any] | None = None,
     backward: Callable[..., list[Tensor]] | None = None,
+    keeps_results: bool = False,
 ) -> Callable[[_Function], _Function]:
     """Makes the decorated function the reference of a new op of its name.
 
@@ -36,11 +37,13 @@ def op(
     `check(*arguments)` raises where they do not fit together, before any implementation is asked.
     `fake(*arguments)`: results without values, where the reference itself needs values.
     `backward(grads, *arguments)`: the gradients, where torch's differentiation of the reference
-    would hold too much.
+    would hold too much. `keeps_results`: the backward pass is handed the results, too:
+    `NAME_backward(grads, results, *arguments)`.
     """
 
     def decorate(reference: _Function) -> _Function:
-        return cast(_Function, Op(reference, mutates, gradients, check, fake, backward))
+        made = Op(reference, mutates, gradients, check, fake, backward, keeps_results)
+        return cast(_Function, made)
 
     return decorate
 
@@ -54,6 +57,7 @@ class Op:
         check: Callable[..., None] | None = None,
         fake: Callable[..., Any] | None = None,
         backward: Callable[..., list[Tensor]] | None = None,
+        keeps_results: bool = False,
     ) -> None:
         update_wrapper(self, reference)
         self.name = reference.__name__
@@ -62,7 +66,9 @@ class Op:
         self._names = tuple(signature(reference).parameters)
         places = {name: place for place, name in enumerate(self._names)}
         self._wanted = tuple(places[name] for name in gradients)
-        registry.define(self.name, reference, [places[name] for name in mutates], self._wanted)
+        self._kept = int(keeps_results)
+        changed = [places[name] for name in mutates]
+        registry.define(self.name, reference, changed, self._wanted, keeps_results)
         schema = torch.library.infer_schema(reference, mutates_args=list(mutates))
         _define(self.name, schema, self._serve, self._pretend)
         if gradients:
@@ -91,19 +97,22 @@ class Op:
     def _define_backward(self, schema: str, reference: Callable[..., list[Tensor]]) -> None:
         name = f"{self.name}_backward"
         registry.define(name, reference)
+        results = "Tensor[] results, " * self._kept
         arguments = schema.rpartition(" -> ")[0][1:-1]
-        _define(
-            name,
-            f"(Tensor?[] grads, {arguments}) -> Tensor[]",
-            lambda grads, *args: _contiguous(
-                registry.call(name, (grads, *self._complete(args, grads)))
-            ),
-            lambda grads, *args: [_empty_like(t) for t in self._leaves(self._complete(args))],
-        )
+
+        def serve(grads: Sequence[Tensor | None], *given: Any) -> Any:
+            kept, args = self._parted(given)
+            return _contiguous(registry.call(name, (grads, *kept, *self._complete(args, grads))))
+
+        def pretend(grads: Sequence[Tensor | None], *given: Any) -> list[Tensor]:
+            return [_empty_like(t) for t in self._leaves(self._complete(self._parted(given)[1]))]
+
+        _define(name, f"(Tensor?[] grads, {results}{arguments}) -> Tensor[]", serve, pretend)
         backward = getattr(torch.ops.raylm, name).default
 
         def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-            ctx.save_for_backward(*[a for a in inputs if isinstance(a, Tensor)])
+            results = tensors_in((output,)) if self._kept else []
+            ctx.save_for_backward(*[a for a in inputs if isinstance(a, Tensor)], *results)
             ctx.others = [None if isinstance(a, Tensor) else (a,) for a in inputs]
             ctx.set_materialize_grads(False)
 
@@ -112,8 +121,9 @@ class Op:
                 return (None,) * len(ctx.others)
             saved = iter(ctx.saved_tensors)
             args = [next(saved) if other is None else other[0] for other in ctx.others]
+            kept = [list(saved)] * self._kept
             with torch.no_grad():
-                gradients = backward(list(grads), *args)
+                gradients = backward(list(grads), *kept, *args)
             leaning = [t for t in tensors_in((*grads, *args)) if t.requires_grad]
             if torch.is_grad_enabled() and leaning:  # create_graph: somebody may ask for more
                 gradients = _Once.apply(  # type: ignore[no-untyped-call]
@@ -127,11 +137,16 @@ class Op:
             f"{_NAMESPACE}::{self.name}", run, setup_context=setup, lib=_library
         )
 
+    def _parted(self, given: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """What is handed to the backward pass: the results, if they are, and the arguments."""
+        return given[: self._kept], given[self._kept :]
+
     def _leaves(self, args: Sequence[Any]) -> list[Tensor]:
         return [args[place] for place in self._wanted if args[place] is not None]
 
-    def _recompute(self, grads: Sequence[Tensor | None], *args: Any) -> list[Tensor]:
+    def _recompute(self, grads: Sequence[Tensor | None], *given: Any) -> list[Tensor]:
         """The gradients by torch's own differentiation of the reference."""
+        _, args = self._parted(given)
         places = [place for place in self._wanted if args[place] is not None]
         with _differentiating():
             leaves = {place: args[place].detach().requires_grad_() for place in places}

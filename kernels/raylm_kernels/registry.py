@@ -52,11 +52,12 @@ class Registry:
         reference: Callable[..., Any],
         mutates: Sequence[int] = (),
         gradients: Sequence[int] = (),
+        keeps_results: bool = False,
     ) -> None:
         """A new op. Raises ValueError where there is one of that name."""
         if name in self._entries:
             raise ValueError(f"there is an op {name!r} already; register an implementation of it")
-        self._entries[name] = Entry(name, tuple(mutates), tuple(gradients))
+        self._entries[name] = Entry(name, tuple(mutates), tuple(gradients), keeps_results)
         self.add(Implementation(name, REFERENCE, reference, priority=-1))
 
     def add(self, implementation: Implementation) -> None:

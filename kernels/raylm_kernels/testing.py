@@ -22,27 +22,28 @@ def cases(
     op: str, device: str = "cpu", dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> list[Arguments]:
     """Those of `NAME_backward` have random gradients for the results of the op's own: for all, and
-    for the first alone; those of every second case lie apart in memory. Raises KeyError where an
-    op has none: every op needs some."""
+    for the first alone; those of every second case lie apart in memory. The results come next where
+    the op keeps them. Raises KeyError where an op has none: every op needs some."""
     draw = Draw(torch.device(device), dtype, torch.Generator().manual_seed(seed))
     if (forward := op.removesuffix("_backward")) != op:
         return [
-            (grads, *case)
+            (*handed, *case)
             for place, case in enumerate(CASES[forward](draw))
-            for grads in _gradients(draw, forward, case, step=1 + place % 2)
+            for handed in _handed(draw, forward, case, step=1 + place % 2)
         ]
     return list(CASES[op](draw))
 
 
-def _gradients(
+def _handed(
     draw: Draw, op: str, args: Arguments, step: int
-) -> Iterator[Sequence[Tensor | None]]:
-    results = reference(op)(*args)
-    results = results if isinstance(results, tuple) else (results,)
+) -> Iterator[Sequence[Sequence[Tensor | None]]]:
+    """What comes before the arguments."""
+    results = tensors_in((reference(op)(*args),))
+    kept = [results] if catalog.registry.entry(op).keeps_results else []
     drawn = [draw.normal(*result.shape, step).to(result.dtype)[..., 0] for result in results]
-    yield drawn
+    yield [drawn, *kept]
     if len(drawn) > 1:
-        yield [drawn[0], *[None] * (len(drawn) - 1)]
+        yield [[drawn[0], *[None] * (len(drawn) - 1)], *kept]
 
 
 def widened(args: Sequence[Any]) -> Arguments:

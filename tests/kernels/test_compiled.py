@@ -134,10 +134,11 @@ def test_optimizers_on_two_threads(isa, two_threads):
 def test_queries_before_the_first_key(isa):
     q, (k, v) = torch.randn(1, 100, 2, 16), (torch.randn(1, 40, 2, 16) for _ in "kv")
     blocks = torch.ones(1, 7, 3, dtype=torch.bool)
-    found = block_sparse_attention(q, k, v, blocks, 16, True, 0.0)
+    found, logs = block_sparse_attention(q, k, v, blocks, 16, True, 0.0)
     assert not found[:, :60].any()
+    assert (logs[..., :60] == -torch.inf).all()
     expected = reference("block_sparse_attention")(q, k, v, blocks, 16, True, 0.0)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close((found, logs), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_other_scales_for_the_same_codes():
@@ -166,9 +167,9 @@ def test_an_instruction_set_the_machine_lacks_is_refused():
 def test_a_bad_query_leaves_the_others_alone(isa):
     q, k, v = (torch.randn(1, 40, 2, 16) for _ in "qkv")
     blocks = torch.ones(1, 5, 5, dtype=torch.bool)
-    expected = block_sparse_attention(q, k, v, blocks, 8, True, 0.0)
+    expected, _ = block_sparse_attention(q, k, v, blocks, 8, True, 0.0)
     q[0, 7, 1] = torch.nan
-    found = block_sparse_attention(q, k, v, blocks, 8, True, 0.0)
+    found, _ = block_sparse_attention(q, k, v, blocks, 8, True, 0.0)
     assert found[0, 7, 1].isnan().all()
     found[0, 7, 1] = expected[0, 7, 1]
     assert torch.equal(found, expected)
@@ -303,7 +304,8 @@ if sys.argv[1] == "threads are there":
 q, keys = torch.randn(1, 1, 2, 16), torch.zeros(1, 2**20, 2, 16)
 blocks = torch.zeros(1, 1, 1, dtype=torch.bool)
 shape = sparse_attention._shape(q, keys, blocks, 2**20, True, 0.0)
-tensors = q, q, keys, keys, blocks, torch.empty_like(q), keys, keys
+logs = torch.zeros(1, 2, 1)
+tensors = q, logs, q, logs, q, keys, keys, blocks, torch.empty_like(q), keys, keys
 threads = len(os.listdir("/proc/self/task"))
 pages = int(open("/proc/self/statm").read().split()[0])
 used = pages * resource.getpagesize()

@@ -1,5 +1,6 @@
 """A whole layer of experts by Triton's kernels: output and gradients are the references'."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import linear
@@ -90,6 +91,24 @@ def test_experts_are_different_and_there_whatever_the_logits_are():
     inf, nan = float("inf"), float("nan")
     _, experts_NK = routed([[nan, 1.0, nan], [-inf, 3.0, -inf], [2.0, -1e30, -3.0]], 3)
     assert experts_NK.tolist() == [[0, 2, 1], [1, 0, 2], [0, 2, 1]]
+
+
+@pytest.mark.parametrize("name", [REFERENCE, "triton"])
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_a_nan_of_either_sign_is_in_all_weights_and_gradients_of_its_token(name, renormalise):
+    nan = torch.nan
+    rows = [[1.0, nan, 2.0, 3.0], [1.0, -nan, 2.0, 3.0], [4.0, 1.0, 2.0, 3.0]]
+    logits = torch.tensor(rows, device=DEVICE, requires_grad=True)
+    with np.errstate(invalid="ignore"):  # in Triton's interpreter
+        weights_NK, experts_NK = Called.apply("route_top_k", name, logits, 2, renormalise)
+        weights_NK[:, 0].sum().backward()
+    assert weights_NK[:2].isnan().all()
+    assert weights_NK[2].isfinite().all()
+    assert logits.grad[:2].isnan().all()
+    assert logits.grad[2].isfinite().all()
+    assert experts_NK[2].tolist() == [0, 3]
+    if name == "triton":
+        assert experts_NK[:2].tolist() == [[1, 3], [1, 3]]
 
 
 def test_rows_of_a_place_that_nothing_comes_from_are_zeros():

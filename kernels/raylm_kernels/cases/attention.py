@@ -19,7 +19,7 @@ def _attention(draw: Draw) -> Iterator[Arguments]:
         k, v = (draw.normal(2, keys, kv_heads, 16) for _ in "kv")
         yield draw.normal(2, queries, heads, 16), k, v, None, *options
     for queries, keys, size, options in (  # tiles that all see whole, in part, or not at all
-        (257, 257, 24, (True, 0, 0.0, 0.0)),
+        (161, 161, 24, (True, 0, 0.0, 0.0)),
         (65, 100, 16, (False, 0, 2.0, 0.0)),
         (1, 97, 1, (True, 0, 0.0, 0.0)),
         (60, 100, 32, (True, 40, 0.0, 0.0)),
@@ -52,11 +52,11 @@ def _block_sparse_attention(draw: Draw) -> Iterator[Arguments]:
         blocks[:, 1] = False  # a row of which all blocks are masked
         k, v = (draw.normal(2, 10, heads // 2, 16) for _ in "kv")
         yield draw.normal(2, 10, heads, 16), k, v, blocks, 4, causal, 0.0
-    for block_size, causal in ((32, True), (48, False), (160, True)):  # more than a tile of keys
-        rows, columns = (-(-length // block_size) for length in (150, 200))
-        k, v = (draw.normal(1, 200, 1, 32) for _ in "kv")
+    for block_size, causal in ((32, True), (48, False), (96, True)):  # more than a tile of keys
+        rows, columns = (-(-length // block_size) for length in (100, 130))
+        k, v = (draw.normal(1, 130, 1, 32) for _ in "kv")
         blocks = draw.integers(3, 2, rows, columns) > 0
-        yield draw.normal(1, 150, 2, 32), k, v, blocks, block_size, causal, 0.1
+        yield draw.normal(1, 100, 2, 32), k, v, blocks, block_size, causal, 0.1
 
 
 def _paged_attention(draw: Draw) -> Iterator[Arguments]:

@@ -9,12 +9,16 @@ from raylm_kernels.cases.draw import Arguments, Cases, Draw
 from raylm_kernels.cases.rows import rows as rows_of
 from raylm_kernels.reference.linear import pack_int4
 
-_SIZES = ((1, 32, 32), (5, 96, 64), (12, 160, 576), (0, 32, 32), (17, 33, 160), (70, 48, 96))
-_MANY = ((140, 136, 288), (1030, 24, 64))
+_SIZES = (
+    *((1, 32, 32), (5, 96, 64), (12, 160, 576), (0, 32, 32), (17, 33, 160), (70, 48, 96)),
+    (140, 136, 160),
+)
+_MANY = (260, 24, 64)  # rows for which a weight is made whole
+_MANY_PACKED = (1030, 24, 64)
 
 
 def _linear(draw: Draw) -> Iterator[Arguments]:
-    for rows, outputs, inputs in (*_SIZES, *_MANY):
+    for rows, outputs, inputs in (*_SIZES, _MANY):
         x, shape = draw.normal(rows, inputs), (outputs, inputs // 32)
         scales = draw.normal(*shape, scale=0.1)
         for some in (scales, scales.half()):
@@ -43,7 +47,7 @@ def _transposed(draw: Draw) -> Arguments:
 def _packed(draw: Draw) -> Iterator[Arguments]:
     dtype = torch.bfloat16 if draw.dtype == torch.bfloat16 else torch.float16
     groups = (32, 64, 32, 32, 160, 96, 32, 32)
-    for (rows, outputs, inputs), group in zip((*_SIZES, *_MANY), groups, strict=True):
+    for (rows, outputs, inputs), group in zip((*_SIZES, _MANY_PACKED), groups, strict=True):
         codes, shape = _codes(draw, outputs, inputs), (outputs, inputs // group)
         grids = draw.normal(*shape, scale=0.1), draw.normal(*shape)
         yield draw.normal(rows, inputs), *pack_int4(codes, *grids, dtype)

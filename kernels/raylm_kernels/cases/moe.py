@@ -51,6 +51,9 @@ def _grouped_linear(draw: Draw) -> Iterator[Arguments]:
         yield draw.normal(sum(counts), 16), weight, torch.tensor(counts, device=draw.device)
     many = torch.tensor([70, 0, 195], device=draw.device)
     yield draw.normal(265, 128), draw.normal(3, 192, 128, scale=0.1), many
+    for rows, counts in ((140, [70, 0, 3]), (4, [0, 0, 0])):  # rows of no group
+        weight = draw.normal(3, 24, 16, scale=0.3)
+        yield draw.normal(rows, 16), weight, torch.tensor(counts, device=draw.device)
     uneven = torch.tensor([129, 0, 65], dtype=torch.int32, device=draw.device)
     weight = draw.normal(3, 35, 70, scale=0.2).transpose(1, 2)
     yield draw.normal(194, 37)[:, 1:-1], weight, uneven

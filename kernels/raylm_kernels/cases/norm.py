@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from raylm_kernels.cases.draw import Arguments, Cases, Draw
-from raylm_kernels.cases.rows import grouped_rows, rows
+from raylm_kernels.cases.rows import grouped_rows, rows, spoilt_rows
 
 
 def _rms_norm(draw: Draw) -> Iterator[Arguments]:
@@ -23,7 +23,7 @@ def _add_rms_norm(draw: Draw) -> Iterator[Arguments]:
 
 
 def _rms_norm_int8(draw: Draw) -> Iterator[Arguments]:
-    for x in grouped_rows(draw):
+    for x in (*grouped_rows(draw), spoilt_rows(draw, 64)):
         yield x, draw.normal(x.shape[-1]), 1e-5
 
 

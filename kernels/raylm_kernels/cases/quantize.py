@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from raylm_kernels.cases.draw import Arguments, Cases, Draw
-from raylm_kernels.cases.rows import grouped_rows
+from raylm_kernels.cases.rows import grouped_rows, spoilt_rows
 
 
 def _quantize(draw: Draw) -> Iterator[Arguments]:
@@ -18,6 +18,7 @@ def _quantize(draw: Draw) -> Iterator[Arguments]:
         yield (
             x,
         )  # codes between two, groups without width or of one sign, scales near half's least
+    yield (spoilt_rows(draw, 32),)
 
 
 def _dequantize(high: int, dtype: torch.dtype, *, has_minima: bool) -> Cases:

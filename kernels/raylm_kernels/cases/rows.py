@@ -1,6 +1,7 @@
 """Rows that many ops take."""
 
 from collections.abc import Iterator
+from math import inf, nan
 
 from torch import Tensor
 
@@ -20,3 +21,14 @@ def grouped_rows(draw: Draw) -> Iterator[Tensor]:
         if x.numel() > 64:
             x[-1, ..., :32] = 0  # a group without a scale
         yield x
+
+
+def spoilt_rows(draw: Draw, width: int) -> Tensor:
+    """Each but the first with one or two numbers that are NaN, of either sign, or infinite."""
+    x = draw.normal(7, width)
+    for row, column, value in (
+        *((1, 3, nan), (2, 31, -nan), (3, 0, inf), (4, 5, -inf)),
+        *((5, 1, inf), (5, 2, -inf), (6, 7, nan), (6, 8, inf)),
+    ):
+        x[row, column] = value
+    return x

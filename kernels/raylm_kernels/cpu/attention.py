@@ -49,10 +49,11 @@ def attention(
     "attention_backward",
     name="sdpa",
     device="cpu",
-    when=lambda grads, *args: grads[0] is not None and grads[1] is None and _takes(*args),
+    when=lambda grads, results, *args: grads[0] is not None and grads[1] is None and _takes(*args),
 )
 def attention_backward(
     grads: Sequence[Tensor | None],
+    results: Sequence[Tensor],
     q_BTHD: Tensor,
     k_BSKD: Tensor,
     v_BSKD: Tensor,
@@ -67,9 +68,7 @@ def attention_backward(
     group = q_BTHD.shape[2] // k_BSKD.shape[2]
     q, k, v = (t.transpose(1, 2) for t in (q_BTHD, k_BSKD, v_BSKD))
     k, v = (t.repeat_interleave(group, dim=1) for t in (k, v))
-    out, total = _aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, causal, scale=scale or None
-    )
+    out, total = results[0].transpose(1, 2), results[1]
     found = _aten._scaled_dot_product_flash_attention_for_cpu_backward(
         grad.transpose(1, 2), q, k, v, out, total, 0.0, causal, scale=scale or None
     )

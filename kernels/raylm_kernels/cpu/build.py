@@ -152,8 +152,8 @@ def _declare_training(lib: CDLL) -> None:
     _function(lib, "lion_step", done, *[pointer] * 3, count, *[real] * 4, size)
     _function(lib, "squared_norm", done, pointer, count, POINTER(c_double), size)
     shape = POINTER(SparseShapeStruct)
-    _function(lib, "sparse_attention", done, shape, *[pointer] * 5, size)
-    _function(lib, "sparse_attention_backward", done, shape, *[pointer] * 8, size)
+    _function(lib, "sparse_attention", done, shape, *[pointer] * 6, size)
+    _function(lib, "sparse_attention_backward", done, shape, *[pointer] * 11, size)
 
 
 def _function(lib: CDLL, name: str, result: Any, *arguments: Any) -> None:

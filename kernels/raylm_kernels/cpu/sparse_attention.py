@@ -26,19 +26,20 @@ def block_sparse_attention(
     block_size: int,
     causal: bool,
     scale: float,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     q, k, v, blocks = (t.contiguous() for t in (q_BTHD, k_BSKD, v_BSKD, blocks_HRC))
-    out = torch.empty_like(q)
+    out, logs = torch.empty_like(q), q.new_empty(_rows_of(q))
     shape = _shape(q, k, blocks, block_size, causal, scale)
     kernels().raylm_sparse_attention(
-        byref(shape), *map(address, (q, k, v, blocks, out)), torch.get_num_threads()
+        byref(shape), *map(address, (q, k, v, blocks, out, logs)), torch.get_num_threads()
     )
-    return out
+    return out, logs
 
 
-@compiled("block_sparse_attention_backward", lambda grads, *args: _takes(*args))
+@compiled("block_sparse_attention_backward", lambda grads, results, *args: _takes(*args))
 def block_sparse_attention_backward(
-    grads: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    results: Sequence[Tensor],
     q_BTHD: Tensor,
     k_BSKD: Tensor,
     v_BSKD: Tensor,
@@ -47,13 +48,22 @@ def block_sparse_attention_backward(
     causal: bool,
     scale: float,
 ) -> list[Tensor]:
-    grad, q, k, v, blocks = (t.contiguous() for t in (grads[0], q_BTHD, k_BSKD, v_BSKD, blocks_HRC))
+    q, k, v, blocks = (t.contiguous() for t in (q_BTHD, k_BSKD, v_BSKD, blocks_HRC))
+    grad = torch.zeros_like(q) if grads[0] is None else grads[0].contiguous()
+    grad_logs = q.new_zeros(_rows_of(q)) if grads[1] is None else grads[1].contiguous()
+    given = (grad, grad_logs, *(t.contiguous() for t in results), q, k, v, blocks)
     found = [torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)]
     shape = _shape(q, k, blocks, block_size, causal, scale)
     kernels().raylm_sparse_attention_backward(
-        byref(shape), *map(address, (grad, q, k, v, blocks, *found)), torch.get_num_threads()
+        byref(shape), *map(address, (*given, *found)), torch.get_num_threads()
     )
     return found
+
+
+def _rows_of(q_BTHD: Tensor) -> tuple[int, int, int]:
+    """The shape of a number for each query of each head."""
+    batch, queries, heads, _ = q_BTHD.shape
+    return batch, heads, queries
 
 
 def _shape(

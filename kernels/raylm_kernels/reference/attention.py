@@ -30,7 +30,7 @@ def _check_attention(
         require(packed, name, "q_BTHD", "one row of as many queries as keys", q_BTHD)
 
 
-@op(gradients=("q_BTHD", "k_BSKD", "v_BSKD"), check=_check_attention)
+@op(gradients=("q_BTHD", "k_BSKD", "v_BSKD"), check=_check_attention, keeps_results=True)
 def attention(
     q_BTHD: Tensor,
     k_BSKD: Tensor,
@@ -81,7 +81,7 @@ def _check_block_sparse(
     require(ok, name, "blocks_HRC", f"shape [1 or {heads}, {wanted[0]}, {wanted[1]}]", blocks_HRC)
 
 
-@op(gradients=("q_BTHD", "k_BSKD", "v_BSKD"), check=_check_block_sparse)
+@op(gradients=("q_BTHD", "k_BSKD", "v_BSKD"), check=_check_block_sparse, keeps_results=True)
 def block_sparse_attention(
     q_BTHD: Tensor,
     k_BSKD: Tensor,
@@ -90,17 +90,16 @@ def block_sparse_attention(
     block_size: int,
     causal: bool = True,
     scale: float = 0.0,
-) -> Tensor:
-    """Attention of blocks of queries to those blocks of keys that `blocks_HRC` keeps, for each head
-    or for all (Child et al. 2019, https://arxiv.org/abs/1904.10509). A query that sees nothing
-    gets zeros."""
+) -> tuple[Tensor, Tensor]:
+    """`attention` of blocks of queries to those blocks of keys that `blocks_HRC` keeps, for each
+    head or for all (Child et al. 2019, https://arxiv.org/abs/1904.10509)."""
     queries, keys = q_BTHD.shape[1], k_BSKD.shape[1]
     wide_rows = blocks_HRC.repeat_interleave(block_size, 1)[:, :queries]
     seen = wide_rows.repeat_interleave(block_size, 2)[:, :, :keys]
     if causal:
         at = torch.arange(queries, device=q_BTHD.device)[:, None] + (keys - queries)
         seen = seen & (torch.arange(keys, device=q_BTHD.device)[None, :] <= at)
-    return _attend(q_BTHD, k_BSKD, v_BSKD, seen, 0.0, scale)[0]
+    return _attend(q_BTHD, k_BSKD, v_BSKD, seen, 0.0, scale)
 
 
 def _check_paged_attention(

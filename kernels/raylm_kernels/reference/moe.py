@@ -81,12 +81,20 @@ def _grouped_backward(
 ) -> list[Tensor]:
     [grad] = grads
     assert grad is not None
+    shares = list(zip(_groups(grad, counts_X), _groups(x_MI, counts_X), weight_XOI, strict=True))
+    of_groups = [g @ weight for g, _, weight in shares]
+    return [_whole(of_groups, x_MI), torch.stack([g.T @ x for g, x, _ in shares])]
+
+
+def _groups(rows: Tensor, counts_X: Tensor) -> tuple[Tensor, ...]:
     counts = counts_X.tolist()
-    shares = list(
-        zip(torch.split(grad, counts), torch.split(x_MI, counts), weight_XOI, strict=True)
-    )
-    grad_x = torch.cat([g @ weight for g, _, weight in shares])
-    return [grad_x, torch.stack([g.T @ x for g, x, _ in shares])]
+    return torch.split(rows[: sum(counts)], counts)
+
+
+def _whole(groups: list[Tensor], like: Tensor) -> Tensor:
+    """As many rows as there are of `like`, zeros after those of the groups."""
+    found = torch.cat(groups)
+    return torch.cat([found, found.new_zeros(len(like) - len(found), found.shape[1])])
 
 
 @op(
@@ -97,9 +105,10 @@ def _grouped_backward(
 )
 def grouped_linear(x_MI: Tensor, weight_XOI: Tensor, counts_X: Tensor) -> Tensor:
     """x W^T with one matrix for each group of rows: `counts_X` rows of x, in order, have each
-    group's."""
+    group's. Rows after those of the last group become zeros. Counts of more rows than there are
+    raise where they can be read without waiting for a GPU; else the last groups have fewer."""
     counts = counts_X.tolist()
-    expected = f"{len(x_MI)} rows of x_MI in all"
-    require(sum(counts) == len(x_MI), "grouped_linear", "counts_X", expected, counts)
-    rows = torch.split(x_MI, counts)
-    return torch.cat([linear(x, weight) for x, weight in zip(rows, weight_XOI, strict=True)])
+    expected = f"at most the {len(x_MI)} rows of x_MI in all"
+    require(sum(counts) <= len(x_MI), "grouped_linear", "counts_X", expected, counts)
+    pairs = zip(_groups(x_MI, counts_X), weight_XOI, strict=True)
+    return _whole([linear(x, weight) for x, weight in pairs], x_MI)

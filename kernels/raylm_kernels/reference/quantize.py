@@ -18,7 +18,8 @@ def require_groups(op: str, name: str, x: Tensor) -> None:
 
 @op(check=lambda x: require_groups("quantize_int8", "x", x))
 def quantize_int8(x: Tensor) -> tuple[Tensor, Tensor]:
-    """int8 codes of x's shape, in [-127, 127], and fp32 scales: x = code * scale."""
+    """int8 codes of x's shape, in [-127, 127], and fp32 scales: x = code * scale. Groups with a NaN
+    or an infinity have codes of 0, and a scale that makes all their numbers NaN."""
     return int8_groups(x)
 
 
@@ -32,10 +33,12 @@ def dequantize_int8(codes: Tensor, scales: Tensor) -> Tensor:
 def quantize_int4(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """uint8 codes of x's shape, in [0, 15], half scales and minima: x = code * scale + minimum.
 
-    The grids are those of `quantize_weight`.
+    The grids are those of `quantize_weight`. All numbers of a group with a NaN or an infinity
+    become NaN.
     """
     grid = to_int4(_groups(x))
-    return grid.codes.to(torch.uint8).flatten(-2), grid.scales, grid.minima
+    codes = grid.codes.nan_to_num(0.0).to(torch.uint8)
+    return codes.flatten(-2), grid.scales, grid.minima
 
 
 @op(check=lambda codes, scales, minima: _check_scales("dequantize_int4", codes, scales, minima))
@@ -64,7 +67,7 @@ def int8_groups(x: Tensor) -> tuple[Tensor, Tensor]:
     largest = groups.abs().amax(-1)
     # Not `127.0 / largest`: torch multiplies by a reciprocal there, which rounds twice.
     factor = torch.where(largest > 0, torch.full_like(largest, 127.0) / largest, 0.0)
-    codes = (groups * factor[..., None]).round().to(torch.int8)
+    codes = (groups * factor[..., None]).nan_to_num(0.0).round().to(torch.int8)
     return codes.flatten(-2), largest / 127.0
 
 

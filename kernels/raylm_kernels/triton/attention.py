@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from raylm_kernels.reference import attention as reference
@@ -41,9 +40,10 @@ def attention(
     return forward(AttentionCall(q_BTHD, k_BSKD, v_BSKD, causal, scale, window, softcap, sequences))
 
 
-@launched("attention_backward", lambda grads, *args: _takes(*args))
+@launched("attention_backward", lambda grads, results, *args: _takes(*args))
 def attention_backward(
     grads: Sequence[Tensor | None],
+    results: Sequence[Tensor],
     q_BTHD: Tensor,
     k_BSKD: Tensor,
     v_BSKD: Tensor,
@@ -55,9 +55,4 @@ def attention_backward(
 ) -> list[Tensor]:
     sequences = sequence_bounds(starts, q_BTHD.shape[1])
     call = AttentionCall(q_BTHD, k_BSKD, v_BSKD, causal, scale, window, softcap, sequences)
-    grad, grad_sums = grads
-    return backward(
-        call,
-        torch.zeros_like(q_BTHD) if grad is None else grad,
-        None if grad_sums is None else grad_sums.contiguous(),
-    )
+    return backward(call, grads, results)

@@ -93,7 +93,7 @@ class AttentionCall:
         return torch.empty(shape, dtype=torch.float32, device=self.q.device)
 
     def arguments(
-        self, tile: Tile, lists: Lists | None, grad: Tensor | None, streams: str
+        self, tile: Tile, lists: Lists | None, streams: str, grad: Tensor | None = None
     ) -> dict[str, Any]:
         """`streams`: which of q, k, v and grad (g) the copy engine of Hopper loads, if it can. What
         a program loads but once is multiplied from registers then, and from shared memory else.
@@ -124,10 +124,12 @@ class AttentionCall:
         }
 
     def _rows(self, tile: Tile, grad: Tensor | None, streams: str) -> dict[str, Any]:
-        tensors = {"q": self.q, "k": self.k, "v": self.v, "grad": grad}
+        tensors = {"q": self.q, "k": self.k, "v": self.v}
+        if grad is not None:
+            tensors["grad"] = grad
         sources = {
             f"{name}_ptr": self._stream(tensor, tile.n if name in "kv" else tile.m)
-            if tensor is not None and name[0] in streams
+            if name[0] in streams
             else tensor
             for name, tensor in tensors.items()
         }

@@ -130,6 +130,31 @@ def _tiles(low, clear_low, clear_high, high, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def tiles_seen(
+    first, head, begin_ptr, end_ptr, counts_ptr, list_heads, queries, keys, window,
+    CAUSAL: tl.constexpr, BLOCK_SIZE: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
+    IS_BY_KEY: tl.constexpr,
+):  # fmt: skip
+    """`keys_seen`, or `queries_seeing`, or what is listed, and the line of the list."""
+    line = head * 0
+    if counts_ptr is not None:
+        lines = tl.cdiv(keys if IS_BY_KEY else queries, BLOCK_SIZE)
+        line = head % list_heads * lines + first // BLOCK_SIZE
+        start, clear_start, clear, edges = listed(
+            counts_ptr + 2 * line, BLOCK_SIZE, BLOCK_M if IS_BY_KEY else BLOCK_N
+        )
+    elif IS_BY_KEY:
+        start, clear_start, clear, edges = queries_seeing(
+            first, begin_ptr, end_ptr, queries, keys, window, CAUSAL, BLOCK_M, BLOCK_N
+        )
+    else:
+        start, clear_start, clear, edges = keys_seen(
+            first, begin_ptr, end_ptr, queries, keys, window, CAUSAL, BLOCK_M, BLOCK_N
+        )
+    return start, clear_start, clear, edges, line
+
+
+@triton.jit
 def listed(counts_ptr, block_size, BLOCK: tl.constexpr):
     """The same of a list of blocks, whose places say where the tiles begin."""
     tiles = block_size // BLOCK

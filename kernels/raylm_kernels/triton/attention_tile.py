@@ -8,6 +8,16 @@ import triton.language as tl
 
 
 @triton.jit
+def queries_of_program(heads, queries, CAUSAL: tl.constexpr, BLOCK_M: tl.constexpr):
+    """The first query of a program's tile, its sequence and its head."""
+    tiles = tl.cdiv(queries, BLOCK_M)
+    tile = tl.program_id(0) % tiles
+    if CAUSAL:
+        tile = tiles - 1 - tile  # those that see most begin first
+    return tile * BLOCK_M, tl.program_id(0) // tiles // heads, tl.program_id(0) // tiles % heads
+
+
+@triton.jit
 def head_of(ptr, b, h, batch_stride, head_stride):
     """Where the rows of a head begin; a descriptor (TMA) is told later."""
     if not isinstance(ptr, tl.tensor_descriptor):
@@ -88,12 +98,15 @@ def unbent(grad, scores, bend):
 
 
 @triton.jit
-def softmax_step(acc, top, total, scores, gain, v, PRECISION: tl.constexpr, IS_CLEAR: tl.constexpr):
-    """Takes in a tile of keys. `top` is each row's largest score times `gain`, -inf where it has
-    seen nothing yet, `total` its sum of exponentials below that."""
+def attend(acc, top, total, q, k, v, seen, gain, bend, PRECISION: tl.constexpr):
+    """Takes in a tile of keys; `seen` is None where all are. `top` is each row's largest score
+    times `gain`, -inf where it has seen nothing yet, `total` its sum of exponentials below that."""
+    scores = bent(tl.dot(q, tl.trans(k), input_precision=PRECISION), bend)
+    if seen is not None:
+        scores = tl.where(seen, scores, float("-inf"))
     new_top = tl.maximum(top, tl.max(scores, 1) * gain)
     base = new_top
-    if not IS_CLEAR:
+    if seen is not None:
         base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(scores * gain - base[:, None])
     shrink = tl.exp2(top - base)

@@ -35,14 +35,15 @@ def block_sparse_attention(
     block_size: int,
     causal: bool,
     scale: float,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     call = AttentionCall(q_BTHD, k_BSKD, v_BSKD, causal, scale)
-    return forward(call, lists_of(call, blocks_HRC, block_size))[0]
+    return forward(call, lists_of(call, blocks_HRC, block_size))
 
 
-@launched("block_sparse_attention_backward", lambda grads, *args: _takes(*args))
+@launched("block_sparse_attention_backward", lambda grads, results, *args: _takes(*args))
 def block_sparse_attention_backward(
-    grads: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    results: Sequence[Tensor],
     q_BTHD: Tensor,
     k_BSKD: Tensor,
     v_BSKD: Tensor,
@@ -54,4 +55,4 @@ def block_sparse_attention_backward(
     call = AttentionCall(q_BTHD, k_BSKD, v_BSKD, causal, scale)
     by_query = lists_of(call, blocks_HRC, block_size)
     by_key = lists_of(call, blocks_HRC, block_size, is_by_key=True)
-    return backward(call, grads[0], None, by_query, by_key)
+    return backward(call, grads, results, by_query, by_key)

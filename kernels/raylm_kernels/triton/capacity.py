@@ -1,7 +1,7 @@
 """What the GPU of a tensor has room for. One that is not there is taken for an H100."""
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 import triton
@@ -9,27 +9,38 @@ from torch import Tensor
 
 from raylm_kernels.triton.launched import IS_INTERPRETED
 
-_WITHOUT_GPU = 1 if IS_INTERPRETED else 132  # interpreted, so that a program has several tiles
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """`is_hopper`: it has TMA, and for a program 227 KiB of shared memory, not 99."""
+
+    is_hopper: bool
+    processors: int
 
 
-def is_hopper(x: Tensor) -> bool:
-    """Whether it has TMA, and for a program 227 KiB of shared memory, not 99."""
-    return not x.is_cuda or _properties(x.device).major >= 9
+H100 = Gpu(is_hopper=True, processors=132)
+
+
+def gpu_of(x: Tensor) -> Gpu:
+    """The one that x may be computed on."""
+    return _gpu(x.device) if x.is_cuda else H100
+
+
+@cache
+def _gpu(device: torch.device) -> Gpu:
+    found = torch.cuda.get_device_properties(device)
+    return Gpu(found.major >= 9, found.multi_processor_count)
+
+
+def programs_at_once(x: Tensor) -> int:
+    """Of a kernel whose programs take tiles in turns: one for each multiprocessor, and interpreted
+    one alone, so that it has several tiles."""
+    return 1 if IS_INTERPRETED else gpu_of(x).processors
 
 
 def targets_hopper() -> bool:
-    """The same of the GPU that is compiled for, and not of the interpreter."""
+    """Whether the GPU that is compiled for is one, and not the interpreter."""
     if IS_INTERPRETED:
         return False
     target = triton.runtime.driver.active.get_current_target()
     return bool(target.backend == "cuda" and target.arch >= 90)
-
-
-def processors(x: Tensor) -> int:
-    """The multiprocessors that x may be computed on."""
-    return _properties(x.device).multi_processor_count if x.is_cuda else _WITHOUT_GPU
-
-
-@cache
-def _properties(device: torch.device) -> Any:
-    return torch.cuda.get_device_properties(device)

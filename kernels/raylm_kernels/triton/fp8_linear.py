@@ -10,10 +10,11 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from raylm_kernels.reference import fp8_linear as reference
 from raylm_kernels.reference.fp8_linear import FP8, FP8_MAX
-from raylm_kernels.triton.capacity import is_hopper, processors
+from raylm_kernels.triton.capacity import Gpu, gpu_of, programs_at_once
 from raylm_kernels.triton.gemm import contiguous
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.quantize import largest, to_fp8
+from raylm_kernels.triton.tile_order import tile_of
 
 _FP8_MAX = tl.constexpr(FP8_MAX)
 _CAPABILITY = (8, 9)
@@ -33,20 +34,18 @@ def fp8_linear_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    GROUPED: tl.constexpr,
     PROGRAMS: tl.constexpr,
 ):
     """Each program takes every `PROGRAMS`th tile of y, and loads the next one's while it stores."""
-    tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
-    for tile in tl.range(tl.program_id(0), tiles_m * tiles_n, PROGRAMS, flatten=True):
-        place_m, place_n = tl.swizzle2d(tile % tiles_m, tile // tiles_m, tiles_m, tiles_n, GROUPED)
+    tiles = tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
+    for place in tl.range(tl.program_id(0), tiles, PROGRAMS, flatten=True):
+        row, column = tile_of(place, M, N, BLOCK_M, BLOCK_N)
         acc = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
         for k in range(tl.cdiv(K, BLOCK_K)):
-            x = x_tiles.load([place_m * BLOCK_M, k * BLOCK_K])
-            weight = weight_tiles.load([place_n * BLOCK_N, k * BLOCK_K])
+            x = x_tiles.load([row, k * BLOCK_K])
+            weight = weight_tiles.load([column, k * BLOCK_K])
             acc = tl.dot(x, weight.T, acc)
-        m = place_m * BLOCK_M + tl.arange(0, BLOCK_M)
-        n = place_n * BLOCK_N + tl.arange(0, BLOCK_N)
+        m, n = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
         x_scales = tl.load(x_scales_ptr + m, m < M, 0.0).to(tl.float32)
         weight_scales = tl.load(weight_scales_ptr + n, n < N, 0.0).to(tl.float32)
         y = acc * x_scales[:, None] * weight_scales[None, :]
@@ -64,8 +63,8 @@ class Config(NamedTuple):
     stages: int
 
 
-def config(rows: int, inputs: int, *, is_hopper: bool) -> Config:
-    if not is_hopper:
+def config(rows: int, inputs: int, gpu: Gpu) -> Config:
+    if not gpu.is_hopper:
         return Config(64 if rows <= 64 else 128, 128, 64, 4 if rows <= 64 else 8, 3)
     if rows <= 64:
         return Config(64, 64, 128 if inputs < 256 else 256, 4, 4)
@@ -98,10 +97,10 @@ def fp8_linear(
     outputs, inputs = weight.shape
     x_MK = x.reshape(-1, inputs).contiguous()
     rows = len(x_MK)
-    tiles = config(rows, inputs, is_hopper=is_hopper(x))
+    tiles = config(rows, inputs, gpu_of(x))
     y = x.new_empty(*x.shape[:-1], outputs, dtype=dtype)
     count = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)
-    programs = min(count, processors(x))
+    programs = min(count, programs_at_once(x))
     fp8_linear_kernel[(programs,)](
         _tiles_of(x_MK, tiles.block_m, tiles.block_k),
         _tiles_of(weight.contiguous(), tiles.block_n, tiles.block_k),
@@ -115,7 +114,6 @@ def fp8_linear(
         BLOCK_M=tiles.block_m,
         BLOCK_N=tiles.block_n,
         BLOCK_K=tiles.block_k,
-        GROUPED=8,
         PROGRAMS=programs,
         num_warps=tiles.warps,
         num_stages=tiles.stages,

@@ -15,17 +15,17 @@ from torch.nn import functional as F
 
 from raylm_kernels.reference import fused
 from raylm_kernels.triton.activation import activated
-from raylm_kernels.triton.capacity import is_hopper
+from raylm_kernels.triton.capacity import gpu_of
 from raylm_kernels.triton.gated import gate_backward, gate_with
 from raylm_kernels.triton.gemm import (
     cdiv,
     halves,
-    place,
     product,
     rows_of,
     tiling,
 )
 from raylm_kernels.triton.launched import dot_precision, launched
+from raylm_kernels.triton.tile_order import tile_of
 
 _FEW = 128  # rows
 
@@ -45,12 +45,11 @@ def gated_linear_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    GROUP: tl.constexpr,
     EVEN_K: tl.constexpr,
     ACTIVATION: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    row, column = place(tl.program_id(0), M, N, BLOCK_M, BLOCK_N, GROUP)
+    row, column = tile_of(tl.program_id(0), M, N, BLOCK_M, BLOCK_N)
     rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
     both = tl.arange(0, 2 * BLOCK_N)
     of_both = column + both % BLOCK_N
@@ -82,7 +81,7 @@ def gated_linear(x: Tensor, gate_weight: Tensor, up_weight: Tensor, activation: 
     y = torch.empty((*x.shape[:-1], N), dtype=x.dtype, device=x.device)
     x, gate, up = rows_of(x), rows_of(gate_weight), rows_of(up_weight)
     K = x.shape[1]
-    tile = tiling(M, 2 * N, x.dtype, is_hopper=is_hopper(x))
+    tile = tiling(M, 2 * N, x.dtype, gpu_of(x))
     block = tile.columns // 2
     gated_linear_kernel[(cdiv(M, tile.rows) * cdiv(N, block),)](
         x,

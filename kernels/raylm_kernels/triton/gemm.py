@@ -1,4 +1,4 @@
-"""Products x W^T, as the ops with a linear layer in them share: their order, loops and sizes.
+"""Products x W^T, as the ops with a linear layer in them share: their loops and sizes.
 
 A row of x against a weight is bound by the weight's bytes (`product` with BLOCK_M 1: no tensor
 core), a few rows too (BLOCK_M 16), many by the tensor cores (`described_product`, through TMA).
@@ -13,19 +13,7 @@ import triton.language as tl
 from torch import Tensor
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-GROUP = 8
-"""Rows of tiles that are computed together, so that their weights lie in the L2 cache."""
-
-
-@triton.jit
-def place(tile, M, N, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, GROUP: tl.constexpr):
-    """The first row and the first column of a tile."""
-    tiles_down = tl.cdiv(M, BLOCK_M)
-    in_group = GROUP * tl.cdiv(N, BLOCK_N)
-    first = (tile // in_group) * GROUP
-    height = min(tiles_down - first, GROUP)
-    within = tile % in_group
-    return (first + within % height) * BLOCK_M, (within // height) * BLOCK_N
+from raylm_kernels.triton.capacity import Gpu
 
 
 @triton.jit
@@ -61,29 +49,6 @@ def product(
         x_ptrs += BLOCK_K
         w_ptrs += BLOCK_K
     return tl.sum(partial, 1)[None, :] if BLOCK_M == 1 else acc
-
-
-@triton.jit
-def normed_product(
-    x_ptr, norm_ptr, w_ptrs, w_seen, K, eps, BLOCK_K: tl.constexpr, EVEN_K: tl.constexpr
-):
-    """The same of one row's rms_norm: its numbers times the norm's weight meet the weight, and what
-    comes of it is divided by their root mean square."""
-    depth = tl.arange(0, BLOCK_K)
-    w_ptrs = w_ptrs[:, None] + depth[None, :]
-    partial = tl.zeros([w_ptrs.shape[0], BLOCK_K], tl.float32)
-    squares = tl.zeros([BLOCK_K], tl.float32)
-    for start in range(0, K, BLOCK_K):
-        inside, w_inside = depth < K - start, w_seen[:, None]
-        if not EVEN_K:
-            w_inside &= inside[None, :]
-        x = tl.load(x_ptr + start + depth, inside, other=0.0).to(tl.float32)
-        scale = tl.load(norm_ptr + start + depth, inside, other=0.0).to(tl.float32)
-        squares += x * x
-        partial += (x * scale)[None, :] * tl.load(w_ptrs, w_inside, other=0.0).to(tl.float32)
-        w_ptrs += BLOCK_K
-    rstd = tl.rsqrt(tl.sum(squares, 0) / K + eps)
-    return tl.sum(partial, 1)[None, :] * rstd
 
 
 @triton.jit
@@ -130,14 +95,13 @@ class Tiling:
             "BLOCK_M": self.rows,
             "BLOCK_N": self.columns,
             "BLOCK_K": self.depth,
-            "GROUP": GROUP,
             "num_warps": self.warps,
             "num_stages": self.stages,
         }
 
 
 @cache
-def tiling(M: int, N: int, dtype: torch.dtype, *, is_hopper: bool) -> Tiling:
+def tiling(M: int, N: int, dtype: torch.dtype, gpu: Gpu) -> Tiling:
     """Of a product of M x N results."""
     if dtype == torch.float32:
         return _rough_tiling(M)
@@ -147,9 +111,9 @@ def tiling(M: int, N: int, dtype: torch.dtype, *, is_hopper: bool) -> Tiling:
         return Tiling(16, 32, 256, warps=4, stages=5) if N < 8192 else Tiling(16, 64, 128, 4, 5)
     if M <= 64:
         return Tiling(power_of_2(M), 64, 128, warps=4, stages=3)
-    if not is_hopper:
+    if not gpu.is_hopper:
         return Tiling(128, 128, 32, warps=4, stages=4)
-    if M <= 128 or cdiv(M, 128) * cdiv(N, 256) < 132:
+    if M <= 128 or cdiv(M, 128) * cdiv(N, 256) < gpu.processors:
         return Tiling(128, 128, 64, warps=4, stages=4)
     return Tiling(128, 256, 64, warps=8, stages=4)
 

@@ -14,31 +14,21 @@ from torch import Tensor
 from raylm_kernels.reference import moe
 from raylm_kernels.triton.capacity import targets_hopper
 from raylm_kernels.triton.launched import dot_precision, launched
+from raylm_kernels.triton.tile_order import tile_at
 
-GROUP = 16
-"""Blocks of rows that go through the columns together, so that both stay in the L2 cache."""
-
-
-@triton.jit
-def swizzled(program, blocks_m, blocks_n, GROUP: tl.constexpr):
-    """Which block of rows and of columns."""
-    group = program // (GROUP * blocks_n)
-    height = tl.maximum(tl.minimum(blocks_m - group * GROUP, GROUP), 1)
-    inside = program % (GROUP * blocks_n)
-    return group * GROUP + inside % height, inside // height
+_TOGETHER = tl.constexpr(16)  # blocks of rows that go through the columns
 
 
 @triton.jit
-def block_of_rows(
-    counts_ptr, rows, groups, blocks_n, BM: tl.constexpr, BX: tl.constexpr, GROUP: tl.constexpr
-):
+def block_of_rows(counts_ptr, rows, groups, blocks_n, BM: tl.constexpr, BX: tl.constexpr):
     """A program's group, its first row, the row after the group's last (the first one where the
-    program is left over), and its block of columns."""
+    program is left over), and its block of columns. Rows of no group are those of one more."""
     at = tl.arange(0, BX)
     count = tl.load(counts_ptr + at, at < groups, 0).to(tl.int32)
+    count += tl.where(at == groups, tl.maximum(rows - tl.sum(count, 0), 0), 0)
     blocks = tl.cdiv(count, BM)
     blocks_m = tl.sum(blocks, 0)
-    block, column = swizzled(tl.program_id(0), blocks_m, blocks_n, GROUP)
+    block, column = tile_at(tl.program_id(0), blocks_m, blocks_n, _TOGETHER)
     group = tl.sum((tl.cumsum(blocks, 0) <= block).to(tl.int32), 0)
     start = tl.sum(tl.where(at < group, count, 0), 0)
     first = start + (block - tl.sum(tl.where(at < group, blocks, 0), 0)) * BM
@@ -73,14 +63,14 @@ def grouped_linear_kernel(
     BN: tl.constexpr,
     BK: tl.constexpr,
     BX: tl.constexpr,
-    GROUP: tl.constexpr,
     IS_EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     blocks_n = tl.cdiv(columns, BN)
-    group, first, end, column = block_of_rows(counts_ptr, rows, groups, blocks_n, BM, BX, GROUP)
+    group, first, end, column = block_of_rows(counts_ptr, rows, groups, blocks_n, BM, BX)
     if first >= end:
         return
+    inner = tl.where(group < groups, inner, 0)  # of no group: zeros
     m, n, k = tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
     is_row = first + m < end
     is_column = n < columns
@@ -121,12 +111,12 @@ def grouped_weight_gradient_kernel(
     BN: tl.constexpr,
     BK: tl.constexpr,
     BX: tl.constexpr,
-    GROUP: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     blocks_m, blocks_n = tl.cdiv(outputs, BM), tl.cdiv(inputs, BN)
     group = tl.program_id(0) // (blocks_m * blocks_n)
-    block, column = swizzled(tl.program_id(0) % (blocks_m * blocks_n), blocks_m, blocks_n, GROUP)
+    place = tl.program_id(0) % (blocks_m * blocks_n)
+    block, column = tile_at(place, blocks_m, blocks_n, _TOGETHER)
     first, size = rows_of_group(counts_ptr, group, rows, groups, BX)
     o, i, m = block * BM + tl.arange(0, BM), column * BN + tl.arange(0, BN), tl.arange(0, BK)
     is_output, is_input = o < outputs, i < inputs
@@ -166,7 +156,7 @@ def _product(x_MK: Tensor, weight_XNK: Tensor, counts_X: Tensor) -> Tensor:
     x_MK = x_MK if x_MK.stride(1) == 1 else x_MK.contiguous()
     y_MN = x_MK.new_empty(rows, columns)
     config = _config(rows // groups, columns, x_MK.dtype)
-    blocks_m = triton.cdiv(rows, config["BM"]) + groups
+    blocks_m = triton.cdiv(rows, config["BM"]) + groups + 1
     grouped_linear_kernel[(blocks_m * triton.cdiv(columns, config["BN"]),)](
         x_MK,
         weight_XNK,
@@ -178,8 +168,7 @@ def _product(x_MK: Tensor, weight_XNK: Tensor, counts_X: Tensor) -> Tensor:
         columns,
         x_MK.stride(0),
         *weight_XNK.stride(),
-        BX=triton.next_power_of_2(groups),
-        GROUP=GROUP,
+        BX=triton.next_power_of_2(groups + 1),
         IS_EVEN=inner % config["BK"] == 0,
         PRECISION=dot_precision(x_MK.dtype),
         **config,
@@ -205,7 +194,6 @@ def _weight_gradient(grad_MO: Tensor, x_MI: Tensor, counts_X: Tensor) -> Tensor:
         grad_MO.stride(0),
         x_MI.stride(0),
         BX=triton.next_power_of_2(groups),
-        GROUP=GROUP,
         PRECISION=dot_precision(x_MI.dtype),
         **config,
     )

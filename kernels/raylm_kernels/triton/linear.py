@@ -1,5 +1,5 @@
-"""activation(x W^T + bias) + residual in one kernel, a single row normalised on the way: what
-`norm_linear`, `layer_norm_linear` and `linear_add` have in common."""
+"""activation(x W^T + bias) + residual in one kernel: what `norm_linear`, `layer_norm_linear` and
+`linear_add` have in common."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.triton.activation import activated
-from raylm_kernels.triton.capacity import is_hopper, processors
+from raylm_kernels.triton.capacity import gpu_of, programs_at_once
 from raylm_kernels.triton.gemm import (
     cdiv,
     contiguous,
@@ -18,13 +18,12 @@ from raylm_kernels.triton.gemm import (
     described_product,
     describes,
     halves,
-    normed_product,
-    place,
     product,
     rows_of,
     tiling,
 )
 from raylm_kernels.triton.launched import dot_precision
+from raylm_kernels.triton.tile_order import tile_of
 
 
 @triton.jit
@@ -61,8 +60,6 @@ def linear_kernel(
     y,
     bias_ptr,
     residual,
-    norm_ptr,
-    eps,
     M,
     N,
     K,
@@ -71,15 +68,14 @@ def linear_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    GROUP: tl.constexpr,
     EVEN_K: tl.constexpr,
     DESCRIBED: tl.constexpr,
     ACTIVATION: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     tiles = tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
-    for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=DESCRIBED):
-        row, column = place(tile, M, N, BLOCK_M, BLOCK_N, GROUP)
+    for place in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=DESCRIBED):
+        row, column = tile_of(place, M, N, BLOCK_M, BLOCK_N)
         if DESCRIBED:
             acc = described_product(x, w, row, column, K, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION)
             left, right = halves(acc)  # one after the other, for lack of shared memory
@@ -92,10 +88,7 @@ def linear_kernel(
             rows, columns = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
             x_ptrs = x + rows.to(tl.int64) * x_stride
             w_ptrs = w + columns.to(tl.int64) * w_stride
-            if norm_ptr is not None:
-                acc = normed_product(x, norm_ptr, w_ptrs, columns < N, K, eps, BLOCK_K, EVEN_K)
-            else:
-                acc = product(x_ptrs, w_ptrs, rows < M, columns < N, K, BLOCK_K, EVEN_K, PRECISION)
+            acc = product(x_ptrs, w_ptrs, rows < M, columns < N, K, BLOCK_K, EVEN_K, PRECISION)
             acc = finished(acc, bias_ptr, residual, row, column, M, N, ACTIVATION, DESCRIBED)
             at = rows.to(tl.int64)[:, None] * N + columns[None, :]
             inside = (rows < M)[:, None] & (columns < N)[None, :]
@@ -107,22 +100,19 @@ def linear(
     weight: Tensor,
     bias: Tensor | None = None,
     residual: Tensor | None = None,
-    norm_weight: Tensor | None = None,
     activation: str = "none",
-    eps: float = 0.0,
 ) -> Tensor:
-    """With `norm_weight`, of rms_norm(x), which must be a single row."""
     flat, weight = rows_of(x), rows_of(weight)
     (M, K), N = flat.shape, len(weight)
     dtype = x.dtype if residual is None else torch.promote_types(x.dtype, residual.dtype)
     y = torch.empty((*x.shape[:-1], N), dtype=dtype, device=x.device)
     bias, residual = contiguous(bias), contiguous(residual)
-    tile = tiling(M, N, x.dtype, is_hopper=is_hopper(x))
+    tile = tiling(M, N, x.dtype, gpu_of(x))
     programs = cdiv(M, tile.rows) * cdiv(N, tile.columns)
     operands: tuple[Any, ...] = flat, weight, y, residual
     by_tma = [flat, weight, y.view(M, N), *([] if residual is None else [residual.view(M, N)])]
-    if is_described := tile.rows > 64 and is_hopper(x) and describes(*by_tma):
-        programs = min(programs, processors(x))
+    if is_described := tile.rows > 64 and gpu_of(x).is_hopper and describes(*by_tma):
+        programs = min(programs, programs_at_once(x))
         half = tile.columns // 2
         if residual is not None:  # for which there must be shared memory
             tile = replace(tile, stages=tile.stages - 1)
@@ -140,8 +130,6 @@ def linear(
         y_operand,
         bias,
         residual_operand,
-        contiguous(norm_weight),
-        eps,
         M,
         N,
         K,

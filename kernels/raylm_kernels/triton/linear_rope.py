@@ -13,18 +13,18 @@ from torch import Tensor
 
 from raylm_kernels.reference import fused
 from raylm_kernels.triton.angle import cos_sin
-from raylm_kernels.triton.capacity import is_hopper
+from raylm_kernels.triton.capacity import gpu_of
 from raylm_kernels.triton.gemm import (
     cdiv,
     contiguous,
     halves,
-    place,
     product,
     rows_of,
     tiling,
 )
 from raylm_kernels.triton.launched import dot_precision, launched
 from raylm_kernels.triton.linear_backward import linear_backward
+from raylm_kernels.triton.tile_order import tile_of
 
 _ROWS, _PAIRS = 16, 64  # of a program of the gradient's
 
@@ -69,11 +69,10 @@ def linear_rope_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    GROUP: tl.constexpr,
     EVEN_K: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    row, column = place(tl.program_id(0), M, N, BLOCK_M, BLOCK_N, GROUP)
+    row, column = tile_of(tl.program_id(0), M, N, BLOCK_M, BLOCK_N)
     rows, pairs = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
     both = tl.arange(0, 2 * BLOCK_N)
     of_both = column + both % BLOCK_N
@@ -118,9 +117,9 @@ def turn_back_kernel(
     BLOCK_N: tl.constexpr,
 ):
     """The gradients of queries, keys and values beside each other, as the weight's rows are."""
-    rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
-    pairs = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
     N = Q_PAIRS + 2 * K_PAIRS
+    row, column = tile_of(tl.program_id(0), M, N, BLOCK_M, BLOCK_N)
+    rows, pairs = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
     ptrs = head_ptrs(grad_q_ptr, grad_k_ptr, grad_v_ptr, rows, pairs, Q_PAIRS, K_PAIRS, HALF)
     inside = (rows < M)[:, None] & (pairs < N)[None, :]
     a = tl.load(ptrs, inside).to(tl.float32)
@@ -162,7 +161,7 @@ def linear_rope(
     x, weight, half = rows_of(x_NE), rows_of(weight), inv_freq.numel()
     (M, K), N = x.shape, len(weight) // 2
     q, k, v = (x.new_empty(M, heads, 2 * half) for heads in (num_heads, num_kv_heads, num_kv_heads))
-    tile = tiling(M, 2 * N, x.dtype, is_hopper=is_hopper(x))
+    tile = tiling(M, 2 * N, x.dtype, gpu_of(x))
     if tile.rows > 64:  # more columns, or fewer threads, would lack registers for the angles
         tile = replace(tile, columns=128, warps=8, stages=4)
     block = tile.columns // 2
@@ -210,8 +209,8 @@ def linear_rope_backward(
         for grad, count in zip(grads, counts, strict=True)
     ]
     grad = x_NE.new_empty(M, len(weight))
-    grid = cdiv(M, _ROWS), cdiv(len(weight) // 2, _PAIRS)
-    turn_back_kernel[grid](
+    programs = cdiv(M, _ROWS) * cdiv(len(weight) // 2, _PAIRS)
+    turn_back_kernel[(programs,)](
         *of_heads,
         positions_N.contiguous(),
         inv_freq.contiguous(),

@@ -7,7 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import norm
-from raylm_kernels.triton.capacity import processors
+from raylm_kernels.triton.capacity import programs_at_once
 from raylm_kernels.triton.launched import REAL, launched
 from raylm_kernels.triton.rows import as_rows
 
@@ -187,7 +187,7 @@ def _norm(
         is_centred,
     )
     if len(weight) > LONGEST:
-        programs = min(len(x), processors(x))
+        programs = min(len(x), programs_at_once(x))
         long_norm_kernel[(programs,)](*args, BLOCK=LONGEST, num_warps=32)
     else:
         rows, block, warps = tile(len(weight))

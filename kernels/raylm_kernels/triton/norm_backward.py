@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from raylm_kernels.triton.capacity import processors
+from raylm_kernels.triton.capacity import programs_at_once
 from raylm_kernels.triton.launched import IS_INTERPRETED, launched
 from raylm_kernels.triton.norm import moments, summed
 from raylm_kernels.triton.rows import as_rows
@@ -246,14 +246,14 @@ def _tile(width: int, itemsize: int) -> tuple[int, int, int]:
 def _programs(x: Tensor, rows: int, warps: int) -> int:
     """As many as are at work together: more would have more sums to sum."""
     tiles = triton.cdiv(x.numel() // x.shape[-1], rows)
-    return int(min(tiles, processors(x) * max(1, 16 // warps)))
+    return int(min(tiles, programs_at_once(x) * max(1, 16 // warps)))
 
 
 def _column_sum(parts: Tensor | None, like: Tensor | None) -> Tensor | None:
     if parts is None or like is None:
         return None
     total = torch.empty(like.shape, dtype=like.dtype, device=like.device)
-    columns = triton.next_power_of_2(triton.cdiv(len(like), processors(parts)))
+    columns = triton.next_power_of_2(triton.cdiv(len(like), programs_at_once(parts)))
     columns = min(512, max(32, columns))
     column_sum_kernel[(triton.cdiv(len(like), columns),)](
         parts, total, len(parts), len(like), PARTS=4096 // columns, COLUMNS=columns

@@ -36,6 +36,7 @@ def norm_int8_kernel(
     square = tl.sum(tl.sum(x * x, 2, keep_dims=True), 1, keep_dims=True)
     x *= tl.load(weight_ptr + column, column < width, other=0.0).to(tl.float32)
     codes, scales = int8_codes(x, 2)
+    codes = tl.where(square < float("inf"), codes, 0)
     tl.store(codes_ptr + row * width + column, codes, inside)
     scales *= tl.rsqrt(square / width + eps)
     has_scale = (row < rows) & (group * GROUP < width)

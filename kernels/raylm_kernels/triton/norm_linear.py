@@ -1,10 +1,8 @@
 """A norm, a linear layer and an activation.
 
-The rms_norm of a single row is folded into the product: x is multiplied by the norm's weight as it
-is read, the results by the row's rstd. More rows are normalised by a kernel of their own, in as
-little as 3 % of the time: the products then need not touch their operands between memory and tensor
-cores, and none of their programs does again what others do. So is the row of a layer_norm, whose
-mean would have to be taken from the products, with a loss of digits.
+Rows are normalised by a kernel of their own, in as little as 3 % of the time: the products then
+need not touch their operands between memory and tensor cores, and none of their programs does again
+what others do. The rms_norm of a single row is folded into its product by `row`.
 """
 
 from collections.abc import Sequence
@@ -42,8 +40,6 @@ def _takes_layer(
 def norm_linear(
     x: Tensor, norm_weight: Tensor, weight: Tensor, bias: Tensor | None, activation: str, eps: float
 ) -> Tensor:
-    if x.numel() == x.shape[-1]:
-        return linear(x, weight, bias, None, norm_weight, activation, eps)
     normed = rms_norm(x, norm_weight, eps)
     return linear(normed, weight, bias, activation=activation)
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
+from raylm_kernels.triton.capacity import gpu_of
 from raylm_kernels.triton.launched import IS_INTERPRETED
 
 _is_asked_for = ContextVar("overlapping", default=False)  # other threads may write weights
@@ -35,7 +35,7 @@ def wait_for_others(OVERLAPS: tl.constexpr):
 
 def overlap(x: Tensor) -> dict[str, bool]:
     """What a kernel on the device of x is launched with; on "meta", as on such a GPU."""
-    can = x.is_meta or (x.is_cuda and torch.cuda.get_device_capability(x.device) >= (9, 0))
+    can = (x.is_meta or x.is_cuda) and gpu_of(x).is_hopper
     overlaps = can and _is_asked_for.get() and not IS_INTERPRETED
     return {"OVERLAPS": overlaps, "launch_pdl": overlaps}
 

@@ -1,7 +1,6 @@
 """A linear layer over packed int4 weights, which are made 16-bit floats in registers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import triton
@@ -10,10 +9,12 @@ from torch import Tensor
 
 from raylm_kernels.reference import linear
 from raylm_kernels.reference.linear import PACKED_INPUTS
-from raylm_kernels.triton.capacity import is_hopper
+from raylm_kernels.triton.capacity import gpu_of
 from raylm_kernels.triton.dequantize import centred_nibbles, scaled
 from raylm_kernels.triton.launched import dot_precision, launched
-from raylm_kernels.triton.splits import add_splits, splits_of
+from raylm_kernels.triton.splits import add_splits
+from raylm_kernels.triton.tile_order import tile_of
+from raylm_kernels.triton.weight_only_tiling import Tiling, tiling
 
 
 @triton.jit
@@ -52,22 +53,14 @@ def packed_int4_linear_kernel(
     HAS_WEIGHT_FIRST: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
-    GROUPED: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     """y[s, M, N] of split s over the blocks of inputs. With `HAS_WEIGHT_FIRST` the weight is the
     left factor, which tensor cores take from registers."""
     DTYPE: tl.constexpr = x_ptr.dtype.element_ty
-    place_m, place_n = tl.swizzle2d(
-        tl.program_id(0) % tl.cdiv(M, BLOCK_M),
-        tl.program_id(0) // tl.cdiv(M, BLOCK_M),
-        tl.cdiv(M, BLOCK_M),
-        tl.cdiv(N, BLOCK_N),
-        GROUPED,
-    )
+    row, column = tile_of(tl.program_id(0), M, N, BLOCK_M, BLOCK_N)
     split = tl.program_id(1)
-    m = place_m * BLOCK_M + tl.arange(0, BLOCK_M)
-    n = place_n * BLOCK_N + tl.arange(0, BLOCK_N)
+    m, n = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
     inner = tl.arange(0, 32)
     x_at = x_ptr + m.to(tl.int64)[:, None] * K + inner[None, :]
     words_at = words_ptr + n.to(tl.int64)[:, None] * (BLOCKS * 32) + inner[None, :]
@@ -121,31 +114,8 @@ def unpack_kernel(
         tl.store(weight_ptr + at, w, known[:, None])
 
 
-class Config(NamedTuple):
-    block_m: int
-    block_n: int
-    warps: int
-    stages: int
-    splits: int
-    has_weight_first: bool
-
-
 WHOLE_FROM = 1024
 """Rows from which making the weight whole, for a product that is cuBLAS's own, is the faster."""
-
-
-def config(rows: int, outputs: int, inputs: int, bits: int, *, is_hopper: bool) -> Config:
-    """Up to 32 rows it is the weights' bytes that take time, so that many programs read them."""
-    steps = triton.cdiv(inputs, PACKED_INPUTS)
-    if bits == 32:
-        return Config(16 if rows <= 16 else 64, 64, 4, 2, 1, False)
-    if rows <= 32:
-        splits = splits_of(triton.cdiv(outputs, 128), steps)
-        return Config(16 if rows <= 16 else 32, 128, 4, 4, splits, False)
-    if rows <= 128 or not is_hopper:
-        splits = splits_of(triton.cdiv(outputs, 64), steps)
-        return Config(64 if rows <= 64 else 128, 64, 4, 3 if is_hopper else 2, splits, True)
-    return Config(256, 128, 8, 3, 1, True)
 
 
 _GRID_DTYPES = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
@@ -160,12 +130,10 @@ def packed_int4_linear(x: Tensor, packed: Tensor, grids: Tensor) -> Tensor:
     rows, bits = x.numel() // x.shape[-1], 8 * x.dtype.itemsize
     if bits == 16 and rows >= WHOLE_FROM:
         return x @ unpacked(packed, grids, x.shape[-1], x.dtype).t()
-    return tiled(
-        x, packed, grids, config(rows, len(packed), x.shape[-1], bits, is_hopper=is_hopper(x))
-    )
+    return tiled(x, packed, grids, tiling(rows, len(packed), x.shape[-1], bits, gpu_of(x)))
 
 
-def tiled(x: Tensor, packed: Tensor, grids: Tensor, tiles: Config) -> Tensor:
+def tiled(x: Tensor, packed: Tensor, grids: Tensor, tiles: Tiling) -> Tensor:
     inputs, outputs = x.shape[-1], packed.shape[0]
     rows = x.numel() // inputs
     words, pairs = packed.contiguous().view(torch.int16), grids.contiguous().view(torch.int32)
@@ -189,7 +157,6 @@ def tiled(x: Tensor, packed: Tensor, grids: Tensor, tiles: Config) -> Tensor:
         HAS_WEIGHT_FIRST=tiles.has_weight_first,
         BLOCK_M=tiles.block_m,
         BLOCK_N=tiles.block_n,
-        GROUPED=8,
         PRECISION=dot_precision(x.dtype),
         num_warps=tiles.warps,
         num_stages=tiles.stages,

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from raylm_kernels.reference import attention
-from raylm_kernels.triton.capacity import processors
+from raylm_kernels.triton.capacity import gpu_of
 from raylm_kernels.triton.launched import dot_precision, launched
 from raylm_kernels.triton.overlap import let_next_begin, overlap, wait_for_others
 
@@ -67,8 +67,10 @@ def paged_decode_kernel(
     let_next_begin(OVERLAPS)
     wait_for_others(OVERLAPS)
     ROW_TILES: tl.constexpr = (GROUP + ROWS - 1) // ROWS
-    kv_head, part, row = tl.program_id(0) // ROW_TILES, tl.program_id(1), tl.program_id(2)
-    member = tl.program_id(0) % ROW_TILES * ROWS + tl.arange(0, ROWS)
+    row_tile, of_heads = tl.program_id(0) % ROW_TILES, tl.program_id(0) // ROW_TILES
+    kv_head, of_parts = of_heads % kv_heads, of_heads // kv_heads
+    part, row = of_parts % PARTS, of_parts // PARTS
+    member = row_tile * ROWS + tl.arange(0, ROWS)
     head, dims = kv_head * GROUP + member, tl.arange(0, DIMS)
     is_dim = dims < SIZE
     is_head = (member < GROUP)[:, None] & is_dim[None, :]
@@ -147,8 +149,8 @@ def paged_attention_kernel(
     ROWS: tl.constexpr, TILE: tl.constexpr, DIMS: tl.constexpr,
     SOFTCAP: tl.constexpr, WIDE: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    # The last tiles see most: they begin first.
-    tile, kv_head = tl.num_programs(1) - 1 - tl.program_id(1), tl.program_id(0)
+    kv_head, tile = tl.program_id(0) % kv_heads, tl.program_id(0) // kv_heads
+    tile = tl.cdiv(tokens * GROUP, ROWS) - 1 - tile  # the last see most: they begin first
     row, dims = tile * ROWS + tl.arange(0, ROWS), tl.arange(0, DIMS)
     token, head = row // GROUP, kv_head * GROUP + row % GROUP
     is_dim, is_row = dims < SIZE, token < tokens
@@ -204,11 +206,11 @@ def paged_decode_attention(
     tile = _tile(dims, dtype)
     row_tiles = triton.cdiv(group, rows)
     width = tables.shape[1] * block_size
-    parts = _parts(batch * kv_heads * row_tiles, width, tile, processors(q))
+    parts = _parts(batch * kv_heads * row_tiles, width, tile, gpu_of(q).processors)
     out = q.new_empty(q.shape)
     partial = q.new_empty((batch * heads * parts, size) if parts > 1 else 0, dtype=torch.float32)
     logs = q.new_empty(batch * heads * parts, dtype=torch.float32)
-    paged_decode_kernel[(kv_heads * row_tiles, parts, batch)](
+    paged_decode_kernel[(row_tiles * kv_heads * parts * batch,)](
         q, keys_SKD, values_SKD, tables, lengths_B.contiguous(), out, partial, logs,
         q.stride(0), q.stride(1), *keys_SKD.stride()[:2], *values_SKD.stride()[:2],
         tables.stride(0), kv_heads, scale or size**-0.5,
@@ -236,7 +238,7 @@ def paged_attention(
     dtype, is_wide = _multiplied(q, keys_SKD, values_SKD)
     rows = min(_most_rows(dims, dtype), _dims(tokens * group))
     out = q.new_empty(q.shape)
-    paged_attention_kernel[(kv_heads, triton.cdiv(tokens * group, rows))](
+    paged_attention_kernel[(kv_heads * triton.cdiv(tokens * group, rows),)](
         q, keys_SKD, values_SKD, slots_L.contiguous(), positions_N.contiguous(), out,
         q.stride(0), q.stride(1), *keys_SKD.stride()[:2], *values_SKD.stride()[:2],
         tokens, len(slots_L), kv_heads, size**-0.5,
@@ -274,8 +276,8 @@ def _most_rows(dims: int, dtype: torch.dtype) -> int:
     return 16 if dtype == torch.float32 else 128 if dims <= 128 else 64
 
 
-def _parts(programs: int, width: int, tile: int, multiprocessors: int) -> int:
+def _parts(programs: int, width: int, tile: int, processors: int) -> int:
     """Of a sequence, where `programs` read pasts of at most `width` tokens."""
-    wanted = triton.cdiv(_WAVES * multiprocessors, programs)
+    wanted = triton.cdiv(_WAVES * processors, programs)
     most = triton.cdiv(width, max(tile, _LEAST_PART))
     return int(max(1, min(wanted, most, _MOST_PARTS)))

@@ -20,8 +20,15 @@ _MOST_CHOSEN = 64
 
 
 @triton.jit
+def _place(width, BE: tl.constexpr):
+    """The token and the elements of this program."""
+    blocks = tl.cdiv(width, BE)
+    return tl.program_id(0) // blocks, tl.program_id(0) % blocks * BE + tl.arange(0, BE)
+
+
+@triton.jit
 def scatter_rows_kernel(x_ptr, rows_ptr, y_ptr, width, stride, K: tl.constexpr, BE: tl.constexpr):
-    token, e = tl.program_id(0), tl.program_id(1) * BE + tl.arange(0, BE)
+    token, e = _place(width, BE)
     x = tl.load(x_ptr + token.to(tl.int64) * stride + e, e < width)
     for k in tl.static_range(K):
         row = tl.load(rows_ptr + token * K + k).to(tl.int64)
@@ -40,7 +47,7 @@ def gather_rows_kernel(
     BE: tl.constexpr,
 ):
     """x: the sum of each token's rows of y, times its weights where there are some."""
-    token, e = tl.program_id(0), tl.program_id(1) * BE + tl.arange(0, BE)
+    token, e = _place(width, BE)
     sums = tl.zeros((BE,), tl.float32)
     for k in tl.static_range(K):
         row = tl.load(rows_ptr + token * K + k).to(tl.int64)
@@ -92,7 +99,7 @@ def _gathered(y_ME: Tensor, rows_NK: Tensor, weights_NK: Tensor | None, like: Te
     (tokens, k), width = rows_NK.shape, y_ME.shape[1]
     x_NE = like.new_empty(tokens, width)
     config = _config(width)
-    gather_rows_kernel[(tokens, triton.cdiv(width, config["BE"]))](
+    gather_rows_kernel[(tokens * triton.cdiv(width, config["BE"]),)](
         y_ME.contiguous(),
         rows_NK,
         None if weights_NK is None else weights_NK.contiguous(),
@@ -119,7 +126,7 @@ def permute_tokens(
     found = sorted_by_expert(experts_NK, num_experts)
     y_ME = x_NE.new_empty(tokens * k, width)
     config = _config(width)
-    scatter_rows_kernel[(tokens, triton.cdiv(width, config["BE"]))](
+    scatter_rows_kernel[(tokens * triton.cdiv(width, config["BE"]),)](
         x_NE, found.rows_NK, y_ME, width, x_NE.stride(0), K=k, **config
     )
     return y_ME, found.places_M, found.counts_X

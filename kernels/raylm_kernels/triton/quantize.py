@@ -36,7 +36,7 @@ def int8_codes(x, axis: tl.constexpr):
     top = largest(x, axis)
     factor = tl.div_rn(127.0, tl.where(top > 0.0, top, 1.0))
     codes = (x * factor + _ROUND).to(tl.int32, bitcast=True).to(tl.int8)
-    return codes, _divided(top, 127.0)
+    return tl.where(top < float("inf"), codes, 0), _divided(top, 127.0)
 
 
 @triton.jit
@@ -65,11 +65,14 @@ def quantize_int8_kernel(
 
 @triton.jit
 def to_fp8(x):
+    codes = x.to(tl.float8e4nv)
     if _IS_INTERPRETED:  # it cuts off what fp8 cannot hold: round to 2^-3 of the power of two below
         power = (x.to(tl.int32, bitcast=True) & 0x7F800000).to(tl.float32, bitcast=True)
         coarse = tl.maximum(power, 0.015625) * 1_572_864.0  # 1.5 * 2^20
-        x = (x + coarse) - coarse
-    return x.to(tl.float8e4nv)
+        rounded = ((x + coarse) - coarse).to(tl.float8e4nv).to(tl.int8, bitcast=True)
+        is_nan = tl.full(rounded.shape, 0x7F, tl.int8)
+        codes = tl.where(x == x, rounded, is_nan).to(tl.float8e4nv, bitcast=True)
+    return codes
 
 
 @triton.jit
@@ -79,7 +82,8 @@ def quantize_fp8_kernel(
     group, at, inside = _place(groups, GROUPS, GROUP)
     x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
     scales = _divided(largest(x, 1), 448.0)
-    codes = tl.clamp(x * _inverse(scales), -448.0, 448.0)
+    scaled = x * _inverse(scales)
+    codes = tl.clamp(scaled, -448.0, 448.0, propagate_nan=tl.PropagateNan.ALL)
     tl.store(codes_ptr + at, to_fp8(codes), inside)
     tl.store(scales_ptr + group, scales, inside)
 
@@ -100,7 +104,9 @@ def quantize_int4_kernel(
 ):
     group, at, inside = _place(groups, GROUPS, GROUP)
     x = tl.load(x_ptr + at, inside, other=0.0).to(tl.float32)
-    low, high = tl.min(x, 1, keep_dims=True), tl.max(x, 1, keep_dims=True)
+    top = largest(x, 1)
+    low = tl.where(top == top, tl.min(x, 1, keep_dims=True), top)  # NaN where there is one
+    high = tl.where(top == top, tl.max(x, 1, keep_dims=True), top)
     codes, scales, minima, error = _on_grid(x, _divided(high - low, 15.0), low)
     step = tl.where(high > -low, high, low) * -0.125
     offset = -8.0 * step.to(tl.float16).to(tl.float32)

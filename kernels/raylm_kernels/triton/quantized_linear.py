@@ -9,10 +9,12 @@ from torch import Tensor
 
 from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import linear
+from raylm_kernels.triton.capacity import Gpu, gpu_of
 from raylm_kernels.triton.dequantize import planes_of
 from raylm_kernels.triton.launched import launched
 from raylm_kernels.triton.quantize import int8_codes
 from raylm_kernels.triton.splits import add_splits, splits_of
+from raylm_kernels.triton.tile_order import tile_of
 from raylm_kernels.triton.weight_only_linear import dequantized
 
 
@@ -60,17 +62,14 @@ def quantized_linear_kernel(
     IS_WHOLE: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
-    GROUPED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """y[s, M, N] of split s over the groups. A group's products are summed in int32, exactly. The
     weight is the left factor, for a thread has few rows of a sum and many columns. The loop is told
     its stages, so that it fetches early what enters no product, too."""
-    tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
-    tile, split = tl.program_id(0), tl.program_id(1)
-    place_m, place_n = tl.swizzle2d(tile % tiles_m, tile // tiles_m, tiles_m, tiles_n, GROUPED)
-    m = place_m * BLOCK_M + tl.arange(0, BLOCK_M)
-    n = place_n * BLOCK_N + tl.arange(0, BLOCK_N)
+    row, column = tile_of(tl.program_id(0), M, N, BLOCK_M, BLOCK_N)
+    split = tl.program_id(1)
+    m, n = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
     inner = tl.arange(0, 32)
     x_at = x_ptr + m.to(tl.int64)[:, None] * (GROUPS * 32) + inner[None, :]
     codes_at = codes_ptr + n.to(tl.int64)[:, None] * (GROUPS * 32) + inner[None, :]
@@ -107,12 +106,12 @@ class Config(NamedTuple):
     splits: int
 
 
-def config(rows: int, outputs: int, groups: int) -> Config:
+def config(rows: int, outputs: int, groups: int, gpu: Gpu) -> Config:
     steps = triton.cdiv(groups, 4)
     if rows <= 16:
-        return Config(16, 128, 4, 4, splits_of(triton.cdiv(outputs, 128), steps))
+        return Config(16, 128, 4, 4, splits_of(triton.cdiv(outputs, 128), steps, gpu.processors))
     if rows <= 128:
-        return Config(64, 64, 4, 4, splits_of(triton.cdiv(outputs, 32), steps))
+        return Config(64, 64, 4, 4, splits_of(triton.cdiv(outputs, 32), steps, gpu.processors))
     return Config(64, 128, 8, 3, 1)
 
 
@@ -138,7 +137,7 @@ def _in_int8(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) ->
     outputs, inputs = codes.shape
     rows, groups = x.numel() // inputs, inputs // GROUP
     x_codes, x_scales, x_sums = _rounded(x.contiguous(), rows, groups, has_sums=minima is not None)
-    tiles = config(rows, outputs, groups)
+    tiles = config(rows, outputs, groups, gpu_of(x))
     y = x.new_empty(*x.shape[:-1], outputs, dtype=torch.float32)
     parts = y if tiles.splits == 1 else y.new_empty(tiles.splits, *y.shape)
     programs = triton.cdiv(rows, tiles.block_m) * triton.cdiv(outputs, tiles.block_n)
@@ -157,7 +156,6 @@ def _in_int8(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) ->
         IS_WHOLE=groups % 4 == 0,
         BLOCK_M=tiles.block_m,
         BLOCK_N=tiles.block_n,
-        GROUPED=8,
         num_warps=tiles.warps,
         STAGES=tiles.stages,
     )

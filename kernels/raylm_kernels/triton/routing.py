@@ -21,6 +21,7 @@ _MOST_EXPERTS = 4096
 def _sort_keys(x, expert, is_expert):
     """All different, and greater the earlier it is to be chosen; NaN before all numbers."""
     bits = tl.where(x == 0.0, 0.0, x).to(tl.int32, bitcast=True)
+    bits = tl.where(x == x, bits, 0x7FFFFFFF)
     ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
     key = (ordered.to(tl.int64) << 32) + (0x7FFFFFFF - expert)
     return tl.where(is_expert, key, -(2**63))

@@ -28,9 +28,19 @@ def _weight(row_ptrs, is_row, at, inputs):
 
 
 @triton.jit
+def _read(x_ptr, norm_ptr, at, inputs, squares):
+    """Numbers of x, and with `norm_ptr` these times the norm's weight and their squares added."""
+    x = tl.load(x_ptr + at, at < inputs, other=0.0).to(tl.float32)
+    if norm_ptr is not None:
+        squares += tl.sum(tl.reshape(x * x, [x.shape[0] // 8, 8]), 1)
+        x *= tl.load(norm_ptr + at, at < inputs, other=0.0).to(tl.float32)
+    return x, squares
+
+
+@triton.jit
 def row_linear_kernel(
     x_ptr, norm_ptr, weight_ptr, bias_ptr, residual_ptr, y_ptr, eps, outputs, inputs, stride,
-    ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
+    ACTIVATION: tl.constexpr, ROWS: tl.constexpr, DEPTH: tl.constexpr, OVERLAPS: tl.constexpr,
 ):  # fmt: skip
     """Of x, or with `norm_ptr` of rms_norm(x)."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -43,10 +53,7 @@ def row_linear_kernel(
     squares = tl.zeros([DEPTH // 8], tl.float32)
     for _ in range(0, inputs, DEPTH):
         next_weight = _weight(weight_ptrs, is_row, at + DEPTH, inputs)
-        x = tl.load(x_ptr + at, at < inputs, other=0.0).to(tl.float32)
-        if norm_ptr is not None:
-            squares += tl.sum(tl.reshape(x * x, [DEPTH // 8, 8]), 1)
-            x *= tl.load(norm_ptr + at, at < inputs, other=0.0).to(tl.float32)
+        x, squares = _read(x_ptr, norm_ptr, at, inputs, squares)
         sums += _by_eight(weight.to(tl.float32) * x[None, :])
         weight = next_weight
         at += DEPTH
@@ -55,6 +62,7 @@ def row_linear_kernel(
         y *= tl.rsqrt(tl.sum(squares, 0) / inputs + eps)
     if bias_ptr is not None:
         y += tl.load(bias_ptr + row, is_row, other=0.0).to(tl.float32)
+    y = activated(y, ACTIVATION)
     if residual_ptr is not None:
         y += tl.load(residual_ptr + row, is_row, other=0.0).to(tl.float32)
     tl.store(y_ptr + row, y.to(y_ptr.dtype.element_ty), is_row)
@@ -77,9 +85,7 @@ def _both_products(
     for _ in range(0, inputs, DEPTH):
         next_first = _weight(first_ptrs, is_row, at + DEPTH, inputs)
         next_second = _weight(second_ptrs, is_row, at + DEPTH, inputs)
-        x = tl.load(x_ptr + at, at < inputs, other=0.0).to(tl.float32)
-        squares += tl.sum(tl.reshape(x * x, [DEPTH // 8, 8]), 1)
-        x *= tl.load(norm_ptr + at, at < inputs, other=0.0).to(tl.float32)
+        x, squares = _read(x_ptr, norm_ptr, at, inputs, squares)
         first_sums += _by_eight(first.to(tl.float32) * x[None, :])
         second_sums += _by_eight(second.to(tl.float32) * x[None, :])
         first, second = next_first, next_second
@@ -162,12 +168,12 @@ def _reads(x: Tensor, *weights: Tensor) -> bool:
     priority=2,
 )
 def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor) -> Tensor:
-    return _linear(x, None, weight, bias, residual, 0.0)
+    return _linear(x, None, weight, bias, residual, "none", 0.0)
 
 
 @launched(
     norm.norm_linear,
-    lambda x, norm, weight, bias, activation, eps: _reads(x, weight) and activation == "none",
+    lambda x, norm, weight, bias, activation, eps: _reads(x, weight),
     name="triton_row",
     priority=2,
 )
@@ -179,7 +185,7 @@ def norm_linear(
     activation: str,
     eps: float,
 ) -> Tensor:
-    return _linear(x, norm_weight, weight, bias, None, eps)
+    return _linear(x, norm_weight, weight, bias, None, activation, eps)
 
 
 def _linear(
@@ -188,6 +194,7 @@ def _linear(
     weight: Tensor,
     bias: Tensor | None,
     residual: Tensor | None,
+    activation: str,
     eps: float,
 ) -> Tensor:
     outputs, inputs = weight.shape
@@ -197,7 +204,7 @@ def _linear(
     row_linear_kernel[(triton.cdiv(outputs, rows),)](
         x.contiguous(), None if norm_weight is None else norm_weight.contiguous(), weight, *beside,
         y, eps, outputs, inputs, weight.stride(0),
-        ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
+        ACTIVATION=activation, ROWS=rows, DEPTH=depth, num_warps=4, **overlap(x),
     )  # fmt: skip
     return y
 

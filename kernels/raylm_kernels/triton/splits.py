@@ -16,22 +16,22 @@ def add_splits_kernel(parts_ptr, y_ptr, size, SPLITS: tl.constexpr, BLOCK: tl.co
     tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), at < size)
 
 
-_PROCESSORS = 132  # of an H100 or H200
 _MOST = 8
 _LEAST_STEPS = 4
+_AT_ONCE = 3  # programs of a multiprocessor
 
 
-def splits_of(tiles: int, steps: int) -> int:
+def splits_of(tiles: int, steps: int, processors: int) -> int:
     """Into how many to split so many steps that each of so many tiles takes: the fewest that keep
-    all processors busy until the end, or nearly (pure)."""
+    all multiprocessors busy until the end, or nearly (pure)."""
     able = [splits for splits in range(1, _MOST + 1) if steps >= splits * _LEAST_STEPS] or [1]
-    return max(able, key=lambda splits: (min(_busy(tiles * splits), 0.95), -splits))
+    return max(able, key=lambda splits: (min(_busy(tiles * splits, processors), 0.95), -splits))
 
 
-def _busy(programs: int) -> float:
-    """The part of the time that processors, each of which takes three at once, are busy."""
-    rounds = max(-(-programs // _PROCESSORS), 3)
-    return programs / (rounds * _PROCESSORS)
+def _busy(programs: int, processors: int) -> float:
+    """The part of the time that they are."""
+    rounds = max(-(-programs // processors), _AT_ONCE)
+    return programs / (rounds * processors)
 
 
 def add_splits(parts: Tensor, y: Tensor) -> Tensor:

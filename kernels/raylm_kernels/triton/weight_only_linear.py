@@ -1,7 +1,6 @@
 """A linear layer over codes of a byte, which are made 16-bit floats in registers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import triton
@@ -10,10 +9,12 @@ from torch import Tensor
 
 from raylm_kernels.quantize import GROUP
 from raylm_kernels.reference import linear
-from raylm_kernels.triton.capacity import is_hopper
+from raylm_kernels.triton.capacity import gpu_of
 from raylm_kernels.triton.dequantize import from_bytes, planes_of, scaled
 from raylm_kernels.triton.launched import dot_precision, launched
-from raylm_kernels.triton.splits import add_splits, splits_of
+from raylm_kernels.triton.splits import add_splits
+from raylm_kernels.triton.tile_order import tile_of
+from raylm_kernels.triton.weight_only_tiling import Tiling, tiling
 
 
 @triton.jit
@@ -32,17 +33,14 @@ def weight_only_linear_kernel(
     HAS_WEIGHT_FIRST: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
-    GROUPED: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     """y[s, M, N] of split s over steps of 4 groups of inputs. With `HAS_WEIGHT_FIRST` the weight is
     the left factor, which tensor cores take from registers."""
     DTYPE: tl.constexpr = x_ptr.dtype.element_ty
-    tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
-    tile, split = tl.program_id(0), tl.program_id(1)
-    place_m, place_n = tl.swizzle2d(tile % tiles_m, tile // tiles_m, tiles_m, tiles_n, GROUPED)
-    m = place_m * BLOCK_M + tl.arange(0, BLOCK_M)
-    n = place_n * BLOCK_N + tl.arange(0, BLOCK_N)
+    row, column = tile_of(tl.program_id(0), M, N, BLOCK_M, BLOCK_N)
+    split = tl.program_id(1)
+    m, n = row + tl.arange(0, BLOCK_M), column + tl.arange(0, BLOCK_N)
     inner = tl.arange(0, 32)
     x_at = x_ptr + m.to(tl.int64)[:, None] * K + inner[None, :]
     codes_at = codes_ptr + n.to(tl.int64)[:, None] * K + inner[None, :]
@@ -85,30 +83,8 @@ def dequantize_kernel(codes_ptr, scales_ptr, minima_ptr, weight_ptr, groups, BLO
     tl.store(weight_ptr + at, weight.to(weight_ptr.dtype.element_ty), known[:, None])
 
 
-class Config(NamedTuple):
-    block_m: int
-    block_n: int
-    warps: int
-    stages: int
-    splits: int
-    has_weight_first: bool
-
-
 WHOLE_FROM = 256
 """Rows from which making the weight whole, for a product that is cuBLAS's own, is the faster."""
-
-
-def config(rows: int, outputs: int, inputs: int, bits: int, *, is_hopper: bool) -> Config:
-    steps = triton.cdiv(inputs, 128)
-    if bits == 32:
-        return Config(16 if rows <= 16 else 64, 64, 4, 2, 1, False)
-    if rows <= 32:
-        splits = splits_of(triton.cdiv(outputs, 128), steps)
-        return Config(16 if rows <= 16 else 32, 128, 4, 4, splits, False)
-    if rows <= 128 or not is_hopper:
-        splits = splits_of(triton.cdiv(outputs, 64), steps)
-        return Config(64 if rows <= 64 else 128, 64, 4, 3 if is_hopper else 2, splits, True)
-    return Config(256, 128, 8, 3, 1, True)
 
 
 def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> bool:
@@ -117,7 +93,8 @@ def _takes(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> b
 
 @launched(linear.weight_only_linear, _takes)
 def weight_only_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor | None) -> Tensor:
-    rows, bits = x.numel() // codes.shape[1], 8 * x.dtype.itemsize
+    outputs, inputs = codes.shape
+    rows, bits = x.numel() // inputs, 8 * x.dtype.itemsize
     if bits == 16 and rows >= WHOLE_FROM:
         return x @ dequantized(codes, scales, minima, x.dtype).t()
     return tiled(
@@ -125,7 +102,7 @@ def weight_only_linear(x: Tensor, codes: Tensor, scales: Tensor, minima: Tensor 
         codes,
         scales,
         minima,
-        config(rows, codes.shape[0], codes.shape[1], bits, is_hopper=is_hopper(x)),
+        tiling(rows, outputs, inputs, bits, gpu_of(x)),
         x.dtype,
     )
 
@@ -135,7 +112,7 @@ def tiled(
     codes: Tensor,
     scales: Tensor,
     minima: Tensor | None,
-    tiles: Config,
+    tiles: Tiling,
     dtype: torch.dtype,
 ) -> Tensor:
     """A result of `dtype`."""
@@ -159,7 +136,6 @@ def tiled(
         HAS_WEIGHT_FIRST=tiles.has_weight_first,
         BLOCK_M=tiles.block_m,
         BLOCK_N=tiles.block_n,
-        GROUPED=8,
         PRECISION=dot_precision(x.dtype),
         num_warps=tiles.warps,
         num_stages=tiles.stages,

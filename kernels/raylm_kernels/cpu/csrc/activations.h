@@ -1,6 +1,7 @@
 // Rows of int8 activations with one scale per 32 values, as the integer dot products want them.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "buffer.h"
@@ -41,9 +42,11 @@ public:
         quantize_group(row, group, load(x), load(x + kLanes));
     }
 
-    // The scale of values among which is a NaN is one, and so is what they are multiplied to.
+    // Values among which is a NaN or an infinity have codes of 0 and such a scale: with it they
+    // make a NaN of what they are multiplied to.
     void quantize_group(int row, int group, f32x16 low, f32x16 high) {
         const float largest = largest_magnitude(low, high);
+        if (!std::isfinite(largest)) low = high = splat(0.0f);
         const f32x16 inverse = splat(largest > 0.0f ? 127.0f / largest : 0.0f);
         const i32x16 low_codes = to_int(round(low * inverse));
         const i32x16 high_codes = to_int(round(high * inverse));

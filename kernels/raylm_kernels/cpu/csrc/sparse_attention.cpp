@@ -92,6 +92,7 @@ public:
 
     void load_queries(const QueryTile& tile, Workspace& work) const {
         load_rows(shape_, tile, q_, shape_.scale, work.queries.data());
+        load_transposed(shape_, tile, q_, shape_.scale, work.transposed.data());
     }
 
     // k q^T scale, minus infinity where a query does not see a key.
@@ -164,20 +165,27 @@ struct KeyGradients {
     Buffer<float> values;
 };
 
+// What attention gave, `logs` the logarithms of the sums of exponentials, and its gradients.
+struct Results {
+    const float* grad;
+    const float* grad_logs;
+    const float* out;
+    const float* logs;
+};
+
 class Gradients {
 public:
-    Gradients(const Attention& attention, const float* grad)
-        : attention_(attention), shape_(attention.shape()), grad_(grad) {}
+    Gradients(const Attention& attention, const Results& results)
+        : attention_(attention), shape_(attention.shape()), results_(results) {}
 
     // grad_q of one tile; adds to the gradients of the keys and values that it sees. `other` holds
     // the gradient of the tile's results as `work` holds its queries.
     void add_tile(const QueryTile& tile, Workspace& work, Workspace& other, float* grad_q,
                   KeyGradients& into) const {
         const int width = shape_.head_dim;
-        attention_.attend(tile, work);
         attention_.load_queries(tile, work);
-        load_rows(shape_, tile, grad_, 1.0f, other.queries.data());
-        load_transposed(shape_, tile, grad_, 1.0f, other.transposed.data());
+        load_rows(shape_, tile, results_.grad, 1.0f, other.queries.data());
+        load_transposed(shape_, tile, results_.grad, 1.0f, other.transposed.data());
         put_delta(tile, work, other);
         std::fill_n(work.sums.data(), kQueryTile * width, 0.0f);
         for (const Span& span : tile.spans) {
@@ -204,17 +212,22 @@ public:
     }
 
 private:
-    // Into `other.totals`: the products of each row's result and its gradient.
-    void put_delta(const QueryTile& tile, const Workspace& work, Workspace& other) const {
+    // Into `work.largest`: what each row's scores are reduced by. Into `other.totals`: the products
+    // of its result and their gradient, less the gradient of the logarithm.
+    void put_delta(const QueryTile& tile, Workspace& work, Workspace& other) const {
+        std::fill_n(work.largest.data(), kQueryTile, 0.0f);
+        std::fill_n(other.totals.data(), kQueryTile, 0.0f);
         for (int row = 0; row < tile.count; ++row) {
-            const long at = long(row) * shape_.head_dim;
+            const float* grad = other.queries.data() + long(row) * shape_.head_dim;
+            const float* out =
+                results_.out + shape_.query_at(tile.sequence, tile.first + row, tile.head);
             f32x16 sum = splat(0.0f);
             for (int d = 0; d < shape_.head_dim; d += kLanes) {
-                sum = fmadd(load(other.queries.data() + at + d), load(work.sums.data() + at + d),
-                            sum);
+                sum = fmadd(load(grad + d), load(out + d), sum);
             }
-            const float total = work.totals[row];
-            other.totals[row] = total == 0.0f ? 0.0f : reduce_add(sum) / total;
+            const long at = shape_.row_at(tile.sequence, tile.first + row, tile.head);
+            work.largest[row] = results_.logs[at];
+            other.totals[row] = reduce_add(sum) - results_.grad_logs[at];
         }
     }
 
@@ -224,13 +237,11 @@ private:
                     Workspace& other) const {
         for (int lane = 0; lane < lanes_of(tile); lane += kLanes) {
             const f32x16 shift = finite(load(work.largest.data() + lane));
-            const f32x16 total = load(work.totals.data() + lane);
-            const f32x16 scale = select(total > splat(0.0f), 1.0f / total, total);
             const f32x16 delta = load(other.totals.data() + lane);
             for (int key = 0; key < span.count; ++key) {
                 float* scores = work.scores.data() + key * kQueryTile + lane;
                 float* products = other.scores.data() + key * kQueryTile + lane;
-                const f32x16 w = exponential(load(scores), shift) * scale;
+                const f32x16 w = exponential(load(scores), shift);
                 store(scores, w);
                 store(products, w * (load(products) - delta));
             }
@@ -239,7 +250,7 @@ private:
 
     const Attention& attention_;
     const SparseShape& shape_;
-    const float* grad_;
+    const Results results_;
 };
 
 void add_rows(const SparseShape& shape, int unit, const Buffer<float>& from, float* to) {
@@ -256,7 +267,7 @@ void add_rows(const SparseShape& shape, int unit, const Buffer<float>& from, flo
 }  // namespace
 
 RAYLM_API bool raylm_sparse_attention(const SparseShape* shape, const float* q, const float* k,
-                                      const float* v, const bool* blocks, float* out,
+                                      const float* v, const bool* blocks, float* out, float* logs,
                                       std::int32_t threads) {
     return completed([&] {
         const Attention attention(*shape, q, k, v);
@@ -275,6 +286,8 @@ RAYLM_API bool raylm_sparse_attention(const SparseShape* shape, const float* q, 
                     for (int d = 0; d < shape->head_dim; d += kLanes) {
                         store(to + d, load(sums + d) * scale);
                     }
+                    const long at = shape->row_at(tile.sequence, tile.first + row, tile.head);
+                    logs[at] = work.largest[row] + std::log(total);
                 }
             }
         });
@@ -284,12 +297,14 @@ RAYLM_API bool raylm_sparse_attention(const SparseShape* shape, const float* q, 
 // grad_k and grad_v arrive as zeros. A key head's gradients are summed in one order: those of the
 // tiles of one member, then of the next.
 RAYLM_API bool raylm_sparse_attention_backward(const SparseShape* shape, const float* grad,
-                                               const float* q, const float* k, const float* v,
-                                               const bool* blocks, float* grad_q, float* grad_k,
-                                               float* grad_v, std::int32_t threads) {
+                                               const float* grad_logs, const float* out,
+                                               const float* logs, const float* q, const float* k,
+                                               const float* v, const bool* blocks, float* grad_q,
+                                               float* grad_k, float* grad_v,
+                                               std::int32_t threads) {
     return completed([&] {
         const Attention attention(*shape, q, k, v);
-        const Gradients gradients(attention, grad);
+        const Gradients gradients(attention, {grad, grad_logs, out, logs});
         const std::vector<QueryTile> tiles = query_tiles(*shape, blocks);
         const std::vector<int> bounds = even_parts(tiles, threads);
         const std::size_t size = std::size_t(shape->keys) * shape->head_dim;

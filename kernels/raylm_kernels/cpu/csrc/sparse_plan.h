@@ -25,6 +25,10 @@ struct SparseShape {
     long query_at(int sequence, int query, int head) const {
         return ((long(sequence) * queries + query) * heads + head) * head_dim;
     }
+    // Of a number for each query of each head.
+    long row_at(int sequence, int query, int head) const {
+        return (long(sequence) * heads + head) * queries + query;
+    }
     long key_at(int sequence, int key, int head) const {
         return ((long(sequence) * keys + key) * kv_heads + head) * head_dim;
     }
