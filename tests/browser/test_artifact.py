@@ -23,6 +23,21 @@ PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+PLOT = f"""
+import base64, sys, types
+
+class Figure:
+    def savefig(self, file, **options):
+        file.write(base64.b64decode("{PIXEL}"))
+
+pyplot = types.ModuleType("matplotlib.pyplot")
+pyplot.get_fignums = lambda: [1]
+pyplot.figure = lambda number: Figure()
+pyplot.close = lambda which: None
+sys.modules["matplotlib"] = types.ModuleType("matplotlib")
+sys.modules["matplotlib"].pyplot = sys.modules["matplotlib.pyplot"] = pyplot
+"""
+"""Draws one figure, with as much of matplotlib as is used to show it."""
 PYODIDE = Path(__file__).parents[2] / "apps/web/node_modules/pyodide"
 
 
@@ -74,6 +89,19 @@ def test_it_opens_by_itself_and_leaves_the_focus(artifact: Artifact) -> None:
     expect(artifact.chat.input).to_be_focused()
     artifact.wait_until_written()
     expect(artifact.chat.input).to_be_focused()
+
+
+def test_it_is_shown_while_it_is_written_and_kept_when_stopped(artifact: Artifact) -> None:
+    artifact.chat.ask("Write an endless essay about bread", MODEL)
+    expect(artifact.panel).to_be_visible(timeout=20_000)
+    expect(artifact.text).to_contain_text("Paragraph 6")
+    expect(artifact.status).to_have_text("Being written…")
+    expect(artifact.card).to_contain_text("Working on it…")
+    expect(artifact.text).not_to_have_attribute("contenteditable", "true")
+    artifact.chat.stop_button.click()
+    expect(artifact.status).to_have_text("Saved")
+    expect(artifact.text).to_contain_text("Paragraph 6")
+    expect(artifact.text).to_have_attribute("contenteditable", "true")
 
 
 def test_an_edited_text_is_stored_by_itself(artifact: Artifact) -> None:
@@ -350,6 +378,9 @@ def test_python_runs(runner: Artifact) -> None:
     expect(runner.console).to_contain_text("10 numbers, sum 385, largest 100")
     run(runner, "import sys\nprint('again', file=sys.stderr)")
     expect(runner.console).to_have_text("again\n")
+    run(runner, PLOT)
+    figure = runner.console.get_by_role("img", name="Figure drawn by the program")
+    expect(figure).to_have_js_property("naturalWidth", 1)
 
 
 def test_an_error_is_handed_to_the_model(runner: Artifact) -> None:

@@ -138,8 +138,11 @@ def test_thoughts_are_shown_and_fold_away(chat: ChatPage) -> None:
     chat.wait_for_answer(re.compile(r"How many words\?$"))
     toggle = chat.page.get_by_test_id("message-reasoning-toggle")
     expect(toggle).to_have_attribute("aria-expanded", "false")
+    expect(toggle).to_have_text("Thought for 1 second")
     toggle.click()
     expect(chat.page.get_by_test_id("message-reasoning")).to_contain_text("has 3 words")
+    chat.page.reload()
+    expect(toggle).to_have_text("Thought for 1 second")
 
 
 def test_a_base_model_is_announced_as_plain_completion(chat: ChatPage) -> None:

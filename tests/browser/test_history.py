@@ -242,6 +242,23 @@ def test_dots_tell_of_answers_elsewhere(chat: ChatPage) -> None:
     expect(row.get_by_test_id("chat-unread")).to_have_count(0)
 
 
+def test_dots_tell_of_answers_on_another_device(chat: ChatPage, open_page: OpenPage) -> None:
+    expect(chat.input).to_be_visible()
+    cookies = chat.page.context.cookies()
+    phone = open_page(storage_state={"cookies": cookies, "origins": []})
+    expect(phone.sidebar.chats).to_contain_text("Your chats will appear here.")
+    chat.ask("red green blue", "mock/slow")
+    expect(chat.last_answer).to_contain_text("red")
+    phone.page.evaluate("window.dispatchEvent(new Event('visibilitychange'))")
+    expect(phone.sidebar.dot("red green blue", "answering")).to_be_attached()
+    chat.stop_button.click()
+    expect(phone.sidebar.dot("red green blue", "unread")).to_be_attached()
+    phone.sidebar.chat("red green blue").click()
+    expect(phone.last_answer).to_contain_text("red")
+    expect(phone.sidebar.dot("red green blue", "unread")).to_have_count(0)
+    expect(chat.sidebar.dot("red green blue", "unread")).to_have_count(0)
+
+
 def test_another_tab_shows_changes_when_it_is_looked_at(three: ChatPage) -> None:
     other = ChatPage(three.page.context.new_page())
     other.page.goto(three.page.url)

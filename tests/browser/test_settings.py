@@ -11,8 +11,6 @@ from tests.browser.conftest import OpenPage
 from tests.browser.pages.account import AccountPage
 from tests.browser.pages.chat import ChatPage
 
-NARROWEST = {"viewport": {"width": 320, "height": 640}}
-
 
 @pytest.fixture
 def account(chat: ChatPage) -> AccountPage:
@@ -144,13 +142,3 @@ def test_chats_and_the_account_are_deleted_after_a_yes(
     expect(account.user_email).to_have_text("Guest")
     account.log_in(email)
     expect(account.page.get_by_role("alert")).to_have_text("Email or password is wrong.")
-
-
-def test_nothing_is_wider_than_a_small_screen(open_page: OpenPage) -> None:
-    account = AccountPage(open_page(**NARROWEST).page)
-    for path in ("/login", "/register", "/forgot-password", "/reset-password", "/settings"):
-        if path == "/settings":
-            account.register()
-        account.page.goto(path)
-        expect(account.page.get_by_role("heading", level=1)).to_be_visible()
-        assert account.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

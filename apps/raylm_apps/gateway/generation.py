@@ -96,6 +96,7 @@ class Generation:
         self._streams.open(self.log)
         self._begin()
         ending = (await self._ask()).having_used(self._answering.usage)
+        self._publish(self._writer.close_block())
         self._publish(self._fold.closing_parts())
         await self._store(ending)
         await self._wait_for_title(ending)

@@ -4,6 +4,8 @@ The dialect is the one that `ai` 5.0.60, 6 and 7 all accept: only version 5's pa
 fields, so the finish reason travels in the metadata.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from raylm.core.wire.events import (
@@ -17,6 +19,7 @@ from raylm.core.wire.events import (
 )
 from raylm_apps.gateway import tool_parts
 from raylm_apps.gateway.provider_metadata import signed_by
+from raylm_apps.gateway.thinking_time import ThinkingTime, timed
 from raylm_apps.gateway.tool_parts import Part
 
 NOT_FINISHED = "This call was not finished."
@@ -26,9 +29,12 @@ _STREAMED = {"text-start": "text", "reasoning-start": "reasoning"}
 class UiMessageWriter:
     """Turns a provider's events into parts that obey the client's rules of order."""
 
-    def __init__(self, message_id: str, provider: str = "") -> None:
+    def __init__(
+        self, message_id: str, provider: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._message_id = message_id
         self._provider = provider
+        self._thinking = ThinkingTime(clock)
         self._open_kind: str | None = None
         self._blocks = 0
         self._sources: set[str] = set()
@@ -44,7 +50,9 @@ class UiMessageWriter:
             case TextDelta(text):
                 return self._delta("text", text)
             case ReasoningDelta(text):
-                return self._delta("reasoning", text)
+                parts = self._delta("reasoning", text)
+                self._thinking.note()
+                return parts
             case ReasoningSigned(signature):
                 opening = [] if self._open_kind == "reasoning" else self._switch("reasoning")
                 return [*opening, *self.close_block(signed_by(self._provider, signature))]
@@ -66,6 +74,7 @@ class UiMessageWriter:
     def reset_step(self) -> list[Part]:
         """Void what the step has so far; version 7 alone knows it."""
         self._open_kind = None
+        self._thinking.take_ms()
         return [{"type": "reset-step"}]
 
     def replay(self, parts: list[Part]) -> list[Part]:
@@ -87,7 +96,8 @@ class UiMessageWriter:
     def close_block(self, metadata: Part | None = None) -> list[Part]:
         if self._open_kind is None:
             return []
-        end = {"type": f"{self._open_kind}-end", "id": str(self._blocks), **(metadata or {})}
+        metadata = timed(metadata or {}, self._thinking.take_ms())
+        end = {"type": f"{self._open_kind}-end", "id": str(self._blocks), **metadata}
         self._open_kind = None
         return [end]
 

@@ -139,6 +139,7 @@ def test_pictures_sources_and_signatures_arrive(outcomes: dict[str, Any]) -> Non
     answer = chat["messages"][-1]
     start, thought, said, source, picture = answer["parts"]
     assert (start["type"], said["type"]) == ("step-start", "text")
+    assert thought["providerMetadata"].pop("raylm").keys() == {"durationMs"}
     assert thought["providerMetadata"] == {"mock": {"signature": "thought 1"}}
     assert (source["type"], source["url"]) == ("source-url", "https://example.com/dots")
     assert (picture["type"], picture["mediaType"]) == ("file", "image/png")

@@ -1,3 +1,5 @@
+from itertools import count
+
 import pytest
 
 from raylm.core.wire.events import (
@@ -56,7 +58,8 @@ SIGNED: list[Event] = [
 
 
 def stream(events: list[Event], ending: Ending) -> list[Part]:
-    writer = UiMessageWriter("answer-1", "google")
+    """A second passes with each delta of a thought."""
+    writer = UiMessageWriter("answer-1", "google", count().__next__)
     parts = [*writer.start({"status": "streaming"}, "A title"), *writer.start_step()]
     for event in events:
         parts += writer.write(event)
@@ -105,9 +108,9 @@ def test_folding_gives_the_stored_message() -> None:
     folded = fold(stream(EVENTS, ENDINGS[0]))
     assert folded.parts() == [
         {"type": "step-start"},
-        {"type": "reasoning", "text": "Let me think."},
+        {"type": "reasoning", "text": "Let me think.", "providerMetadata": lasting(1000)},
         {"type": "text", "text": "It is blue."},
-        {"type": "reasoning", "text": "Really?"},
+        {"type": "reasoning", "text": "Really?", "providerMetadata": lasting(0)},
         {"type": "text", "text": " Yes."},
     ]
     assert folded.metadata == {
@@ -121,6 +124,10 @@ def by_google(signature: str) -> Part:
     return {"google": {"signature": signature}}
 
 
+def lasting(duration_ms: int) -> Part:
+    return {"raylm": {"durationMs": duration_ms}}
+
+
 def test_signatures_and_sources_are_kept() -> None:
     parts = stream(SIGNED, ENDINGS[0])
     for part in parts:
@@ -128,7 +135,11 @@ def test_signatures_and_sources_are_kept() -> None:
     folded = fold(parts)
     assert folded.parts() == [
         {"type": "step-start"},
-        {"type": "reasoning", "text": "Hm.", "providerMetadata": by_google("first")},
+        {
+            "type": "reasoning",
+            "text": "Hm.",
+            "providerMetadata": by_google("first") | lasting(0),
+        },
         {"type": "reasoning", "text": "", "providerMetadata": by_google("secret")},
         {"type": "text", "text": "It is blue."},
         {

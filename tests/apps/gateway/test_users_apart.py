@@ -35,6 +35,7 @@ ROUTES = {
     ("GET", "/api/vote"): FORBIDDEN,
     ("PATCH", "/api/vote"): FORBIDDEN,
     ("GET", "/api/history"): OWN,
+    ("GET", "/api/history/answering"): OWN,
     ("DELETE", "/api/history"): OWN,
     ("GET", "/api/folders"): OWN,
     ("POST", "/api/folders"): OWN,

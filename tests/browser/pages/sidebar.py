@@ -28,7 +28,8 @@ class Sidebar:
         return self.chats.get_by_role("button", name=name, exact=True)
 
     def dot(self, title: str, activity: str) -> Locator:
-        row = self.chats.get_by_role("listitem").filter(has=self.chat(title))
+        link = self._page.get_by_role("link", name=title, exact=True)
+        row = self.chats.get_by_role("listitem").filter(has=link)
         return row.get_by_test_id(f"chat-{activity}")
 
     def open_menu(self, name: str) -> None:

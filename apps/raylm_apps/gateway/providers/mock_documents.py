@@ -1,7 +1,8 @@
 """A deterministic model that writes documents beside the chat, as people ask in plain words.
 
 "Write ..." begins one: a program where the words say code, a table where they say table, else an
-essay. What changes or reviews goes to the newest document of the chat; all else is answered.
+essay; an endless one never ends by itself. What changes or reviews goes to the newest document of
+the chat; all else is answered.
 """
 
 import asyncio
@@ -35,6 +36,13 @@ async def work_on_documents(prompt: Prompt) -> AsyncIterator[Event]:
     for word in re.findall(r"\s*\S+\s*", _words(prompt)):
         yield TextDelta(word)
         await asyncio.sleep(PAUSE_S)
+    if _is_writing(prompt) and "endless" in prompt.turns[-1].text:
+        await asyncio.Event().wait()
+
+
+def _is_writing(prompt: Prompt) -> bool:
+    first = prompt.turns[0]
+    return first.role == "system" and "the document alone" in first.text
 
 
 def _call(prompt: Prompt) -> ToolCall | None:
@@ -68,7 +76,7 @@ def _words(prompt: Prompt) -> str:
         return _suggestions(last.text)
     if first.role == "system" and "document below" in first.text:
         return _revised(first.text.partition("\n\n")[2], last.text)
-    if first.role == "system" and "the document alone" in first.text:
+    if _is_writing(prompt):
         return _written(first.text, last.text)
     return f"About the document: {last.text}"
 

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Query
 from raylm_apps.gateway.auth import SignedIn
 from raylm_apps.gateway.errors import ApiError
 from raylm_apps.gateway.services import Gateway
-from raylm_apps.gateway.store import chats, history, search
+from raylm_apps.gateway.store import answers, chats, history, search
 from raylm_apps.gateway.store.chats import Chat
 from raylm_apps.gateway.store.history import Shelf
 from raylm_apps.gateway.store.pool import Connection
 from raylm_apps.gateway.store.search import Hit
 from raylm_apps.gateway.wire.base import Id
 from raylm_apps.gateway.wire.chat import chat_view
-from raylm_apps.gateway.wire.history import HistoryView, ListedChatView, PieceView
+from raylm_apps.gateway.wire.history import AnsweringView, HistoryView, ListedChatView, PieceView
 
 router = APIRouter(prefix="/api/history", tags=["history"])
 FolderFilter = Annotated[str | None, Query(pattern=r"^(none|[A-Za-z0-9_-]{8,64})$")]
@@ -51,6 +51,14 @@ async def page(
         else:
             hits = [Hit(chat, None) for chat in await history.page(connection, shelf, limit + 1)]
     return HistoryView(chats=[_view(hit) for hit in hits[:limit]], has_more=len(hits) > limit)
+
+
+@router.get("/answering")
+async def answering(gateway: Gateway, session: SignedIn) -> AnsweringView:
+    """The chats in which an answer is being written, wherever it was asked for."""
+    async with gateway.database.connection() as connection:
+        streaming = await answers.streaming_for(connection, session.user_id)
+    return AnsweringView(chat_ids=sorted({chat_id for chat_id, _ in streaming}))
 
 
 @router.delete("")

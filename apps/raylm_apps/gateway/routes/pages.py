@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from raylm_apps.gateway.errors import ApiError
@@ -49,18 +49,28 @@ def pages_router(static: Path = STATIC) -> APIRouter:
         return _file(static, f"assets/{name}", FOREVER)
 
     @router.get("/{name}")
-    async def file(name: str) -> Response:
-        return _file(static, name, ALWAYS_ASK)
+    async def file(request: Request, name: str) -> Response:
+        """Whom a browser has led astray reads so on the page."""
+        index = static / "index.html"
+        if "text/html" not in request.headers.get("accept", "") or not index.is_file():
+            return _file(static, name, ALWAYS_ASK)
+        found = _find(static, name)
+        return FileResponse(found or index, 200 if found else 404, headers=ALWAYS_ASK)
 
     return router
 
 
 def _file(static: Path, path: str, headers: dict[str, str]) -> Response:
+    found = _find(static, path)
+    if found is None:
+        raise ApiError("not_found:api", f"/{path[:200]}")
+    return FileResponse(found, headers=headers)
+
+
+def _find(static: Path, path: str) -> Path | None:
     try:
         wanted = (static / path).resolve()
         is_file = wanted.is_relative_to(static.resolve()) and wanted.is_file()
     except (OSError, ValueError):  # a name that no file can have
-        is_file = False
-    if not is_file:
-        raise ApiError("not_found:api", f"/{path[:200]}")
-    return FileResponse(wanted, headers=headers)
+        return None
+    return wanted if is_file else None

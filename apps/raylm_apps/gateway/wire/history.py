@@ -20,3 +20,7 @@ class ListedChatView(ChatView):
 class HistoryView(Wire):
     chats: list[ListedChatView]
     has_more: bool
+
+
+class AnsweringView(Wire):
+    chat_ids: list[str]

@@ -5,22 +5,31 @@ vi.stubGlobal("localStorage", {
   getItem: (key: string) => store.get(key) ?? null,
   setItem: (key: string, value: string) => store.set(key, value),
 });
-vi.stubGlobal("window", { addEventListener: () => undefined });
+type Listener = (event: { key: string }) => void;
+const listeners = new Set<Listener>();
+vi.stubGlobal("window", { addEventListener: (_: string, add: Listener) => listeners.add(add) });
 
 beforeEach(() => {
   store.clear();
+  listeners.clear();
   vi.resetModules();
 });
+
+/** As another tab does. */
+function write(name: string, chatIds: string[]): void {
+  store.set(`raylm:${name}`, JSON.stringify(chatIds));
+  for (const listener of listeners) listener({ key: `raylm:${name}` });
+}
 
 it("notes an answer that ends unseen, until the chat is opened", async () => {
   const activity = await import("./activity");
   activity.noteOpened("a");
   activity.noteAnswering("a", true);
-  expect([...activity.answeringChats.get()]).toEqual(["a"]);
+  expect(activity.answeringChats.get()).toEqual(["a"]);
   activity.noteLeft("a");
   expect(activity.unreadChats.get()).toEqual([]);
   activity.noteAnswering("a", false);
-  expect([...activity.answeringChats.get()]).toEqual([]);
+  expect(activity.answeringChats.get()).toEqual([]);
   expect(activity.unreadChats.get()).toEqual(["a"]);
   activity.noteOpened("a");
   expect(activity.unreadChats.get()).toEqual([]);
@@ -43,4 +52,40 @@ it("remembers a bounded number", async () => {
   }
   expect(activity.unreadChats.get()).toHaveLength(200);
   expect(activity.unreadChats.get().at(-1)).toBe("c249");
+});
+
+it("hears of answers elsewhere, and of their ends", async () => {
+  const activity = await import("./activity");
+  expect(activity.noteAllAnswering(["a", "b"])).toBe(true);
+  expect(activity.noteAllAnswering(["a", "b"])).toBe(false);
+  activity.noteOpened("b");
+  expect(activity.answeringChats.get()).toEqual(["a", "b"]);
+  expect(activity.noteAllAnswering([])).toBe(true);
+  expect(activity.answeringChats.get()).toEqual([]);
+  expect(activity.unreadChats.get()).toEqual(["a"]);
+  activity.noteAllAnswering(["a"]);
+  expect(activity.unreadChats.get()).toEqual([]);
+});
+
+it("does not let the gateway end what this page still receives", async () => {
+  const activity = await import("./activity");
+  activity.noteAnswering("a", true);
+  expect(activity.noteAllAnswering([])).toBe(false);
+  expect(activity.answeringChats.get()).toEqual(["a"]);
+});
+
+it("still waits after the page was closed", async () => {
+  (await import("./activity")).noteAnswering("a", true);
+  vi.resetModules();
+  const activity = await import("./activity");
+  expect(activity.answeringChats.get()).toEqual(["a"]);
+  activity.noteAllAnswering([]);
+  expect(activity.unreadChats.get()).toEqual(["a"]);
+});
+
+it("clears what another tab believes to be unread while it is open here", async () => {
+  const activity = await import("./activity");
+  activity.noteOpened("a");
+  write("unread", ["a", "b"]);
+  expect(activity.unreadChats.get()).toEqual(["b"]);
 });

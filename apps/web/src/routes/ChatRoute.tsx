@@ -50,6 +50,7 @@ export function ChatRoute() {
     <div className="flex min-h-0 flex-1">
       <div inert={isCovered} className="flex min-w-0 flex-1 flex-col">
         <header className="flex h-14 shrink-0 items-center gap-1 px-2.5">
+          {!isNew && <h1 className="sr-only">{title ?? t("chat")}</h1>}
           <OpenSidebar />
           {!isOpen && (
             <IconButton

@@ -4,6 +4,7 @@ import { openSearch } from "@/features/history/searchOpen";
 import { isModelPickerOpen } from "@/features/models/modelPicker";
 import { Outlet, useNavigate } from "@tanstack/react-router";
 import { Suspense, lazy } from "react";
+import { useTranslation } from "react-i18next";
 import { useShortcuts } from "./useShortcuts";
 import { useSidebar } from "./useSidebar";
 
@@ -15,6 +16,7 @@ const Sidebar = lazy(async () => ({ default: (await sidebar).Sidebar }));
 export function Frame() {
   const { isNarrow, isOpen, setOpen, toggle, closeSheet } = useSidebar();
   const navigate = useNavigate();
+  const { t } = useTranslation("history");
   useShortcuts({
     search: openSearch,
     toggleSidebar: toggle,
@@ -25,14 +27,14 @@ export function Frame() {
   return (
     <div className="flex h-dvh overflow-hidden">
       {isNarrow ? (
-        <Sheet isOpen={isOpen} onOpenChange={setOpen} label="Sidebar">
+        <Sheet isOpen={isOpen} onOpenChange={setOpen} label={t("sidebar")}>
           <Suspense>
             <Sidebar />
           </Suspense>
         </Sheet>
       ) : (
         isOpen && (
-          <aside aria-label="Sidebar" className="w-68 shrink-0 border-e bg-sidebar">
+          <aside aria-label={t("sidebar")} className="w-68 shrink-0 border-e bg-sidebar">
             <Suspense>
               <Sidebar />
             </Suspense>

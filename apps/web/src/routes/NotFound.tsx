@@ -7,7 +7,7 @@ export function NotFound() {
   return (
     <div className="flex flex-1 flex-col items-center justify-center gap-4 text-center">
       <RayMark className="size-9" />
-      <p className="text-muted-foreground">{t("notFound")}</p>
+      <h1 className="text-muted-foreground">{t("notFound")}</h1>
       <Link to="/" className="text-accent-text underline underline-offset-4">
         {t("startChat")}
       </Link>

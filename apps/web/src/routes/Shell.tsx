@@ -1,8 +1,9 @@
 import { useTheme } from "@/features/theme/theme";
 import { useSignal } from "@/lib/signal";
 import { Outlet, useMatches } from "@tanstack/react-router";
-import { Tooltip } from "radix-ui";
+import { Direction, Tooltip } from "radix-ui";
 import { Suspense, lazy } from "react";
+import { useTranslation } from "react-i18next";
 import { Frame } from "./Frame";
 import { isKeyboardMapOpen, useShortcuts } from "./useShortcuts";
 
@@ -16,6 +17,7 @@ const KeyboardMap = lazy(() => import("./KeyboardMap"));
 /** What every page has: colours, toasts, the keyboard map, and mostly the sidebar. */
 export function Shell() {
   const theme = useTheme();
+  const { i18n } = useTranslation();
   const isBare = useMatches({
     select: (matches) => matches.some((match) => match.staticData.isBare === true),
   });
@@ -23,12 +25,14 @@ export function Shell() {
   useShortcuts({ showShortcuts: () => isKeyboardMapOpen.set(!isKeyboardMapOpen.get()) });
 
   return (
-    <Tooltip.Provider delayDuration={400}>
-      {isBare ? <Outlet /> : <Frame />}
-      <Suspense>
-        <Toaster theme={theme} />
-        {isMapOpen && <KeyboardMap />}
-      </Suspense>
-    </Tooltip.Provider>
+    <Direction.Provider dir={i18n.dir()}>
+      <Tooltip.Provider delayDuration={400}>
+        {isBare ? <Outlet /> : <Frame />}
+        <Suspense>
+          <Toaster theme={theme} />
+          {isMapOpen && <KeyboardMap />}
+        </Suspense>
+      </Tooltip.Provider>
+    </Direction.Provider>
   );
 }

@@ -67,6 +67,16 @@ def test_what_is_refused(ada: User, query: str, status: int, code: str) -> None:
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+def test_where_an_answer_is_being_written(ada: User, babbage: User, chat: str) -> None:
+    ada.ask("Done already", chat=new_id())
+    with ada.asking("red green", chat=chat) as stream:
+        stream.read_until(b"text-delta")
+        assert ada.http.get("/api/history/answering").json() == {"chatIds": [chat]}
+        assert babbage.http.get("/api/history/answering").json() == {"chatIds": []}
+        ada.http.post(f"/api/chat/{chat}/stop")
+    assert ada.http.get("/api/history/answering").json() == {"chatIds": []}
+
+
 def test_words_of_messages_and_parts_of_titles(ada: User, babbage: User) -> None:
     rhine, alps, ocean = new_id(), new_id(), new_id()
     babbage.ask("The Rhine is his.", chat=new_id())

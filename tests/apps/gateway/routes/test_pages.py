@@ -19,13 +19,13 @@ def static(tmp_path: Path) -> Path:
     return folder
 
 
-async def get(static: Path, path: str) -> httpx.Response:
+async def get(static: Path, path: str, accept: str = "*/*") -> httpx.Response:
     app = FastAPI()
     app.include_router(pages_router(static))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway"
     ) as client:
-        return await client.get(path)
+        return await client.get(path, headers={"accept": accept})
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,13 @@ async def test_a_page_that_is_not_built_says_so(tmp_path: Path) -> None:
 async def test_no_way_out_of_the_folder(static: Path, path: str) -> None:
     with pytest.raises(ApiError, match="not_found"):
         await get(static, path)
+
+
+async def test_a_browser_is_shown_a_page_where_there_is_nothing(static: Path) -> None:
+    response = await get(static, "/no", "text/html,*/*;q=0.8")
+    assert (response.status_code, response.text) == (404, "<title>built</title>")
+    (static / "robots.txt").write_text("none")
+    assert (await get(static, "/robots.txt", "text/html")).text == "none"
 
 
 @pytest.mark.parametrize("path", ["/%2e%2e/secret", "/..%2fsecret", "/chat/abc/def"])

@@ -8,7 +8,7 @@ interface SheetProps {
   children: ReactNode;
 }
 
-/** A panel that slides in from the left over the page, for small screens. */
+/** A panel that slides in from the side over the page, for small screens. */
 export function Sheet({ isOpen, onOpenChange, label, children }: SheetProps) {
   return (
     <Dialog.Root open={isOpen} onOpenChange={onOpenChange}>
@@ -19,7 +19,7 @@ export function Sheet({ isOpen, onOpenChange, label, children }: SheetProps) {
           // The panel itself takes the focus: on its first button it would open that one's tooltip.
           onOpenAutoFocus={focusPanel}
           tabIndex={-1}
-          className="fixed inset-y-0 left-0 z-40 w-[min(19rem,85vw)] shadow-float duration-200 outline-none data-[state=closed]:animate-out data-[state=closed]:slide-out-to-left data-[state=open]:animate-in data-[state=open]:slide-in-from-left"
+          className="fixed inset-y-0 start-0 z-40 w-[min(19rem,85vw)] shadow-float duration-200 outline-none data-[state=closed]:animate-out data-[state=closed]:slide-out-to-start data-[state=open]:animate-in data-[state=open]:slide-in-from-start"
         >
           <Dialog.Title className="sr-only">{label}</Dialog.Title>
           {children}

@@ -3,14 +3,14 @@ import { toolName } from "@/lib/api/toolParts";
 import { cn } from "@/lib/classNames";
 import { LoaderCircle } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { closeDocument, openDocument, useArtifact } from "./artifacts";
 import type { DocumentRef } from "./artifact";
 import { KIND_ICONS } from "./kinds";
 import { documentKindSchema } from "@/lib/api/documents";
 
 const refSchema = z.object({ id: z.string(), title: z.string(), kind: documentKindSchema });
-const inputSchema = z.object({ title: z.string().optional(), id: z.string().optional() });
+const inputSchema = z.object({ title: z.optional(z.string()), id: z.optional(z.string()) });
 
 const DONE_KEYS = {
   createDocument: "card.created",

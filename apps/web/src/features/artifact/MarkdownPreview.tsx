@@ -1,5 +1,6 @@
 import { cn } from "@/lib/classNames";
 import type { ComponentProps } from "react";
+import { useTranslation } from "react-i18next";
 import { type Components, Streamdown } from "streamdown";
 
 const COMPONENTS = {
@@ -9,11 +10,7 @@ const COMPONENTS = {
       .map((tag) => [tag, tag]),
   ),
   a: Link,
-  img: ({ src, alt, className }: ComponentProps<"img">) => (
-    <Link href={typeof src === "string" ? src : undefined} className={cn("italic", className)}>
-      {alt || "Image"}
-    </Link>
-  ),
+  img: ImageLink,
 } as Components;
 
 /** A text to read: one that is being written, an older version, another's. Images are links. */
@@ -22,6 +19,7 @@ export function MarkdownPreview({ text, isStreaming }: { text: string; isStreami
     <div data-testid="artifact-text" className="mx-auto max-w-3xl px-6 py-5">
       <Streamdown
         className="prose"
+        dir="auto"
         components={COMPONENTS}
         isAnimating={isStreaming}
         mode={isStreaming ? "streaming" : "static"}
@@ -29,6 +27,15 @@ export function MarkdownPreview({ text, isStreaming }: { text: string; isStreami
         {text}
       </Streamdown>
     </div>
+  );
+}
+
+function ImageLink({ src, alt, className }: ComponentProps<"img">) {
+  const { t } = useTranslation("artifact");
+  return (
+    <Link href={typeof src === "string" ? src : undefined} className={cn("italic", className)}>
+      {alt || t("image.nameless")}
+    </Link>
   );
 }
 

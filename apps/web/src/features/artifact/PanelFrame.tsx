@@ -4,7 +4,7 @@ import { useSignal } from "@/lib/signal";
 import { useMediaQuery } from "@/lib/useMediaQuery";
 import { type KeyboardEvent, type PointerEvent, type ReactNode, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { useReturnFocus } from "./useReturnFocus";
 
 const MIN_PERCENT = 30;
@@ -63,8 +63,7 @@ function Separator({ percent, panel }: { percent: number; panel: { current: Elem
     const row = panel.current?.parentElement;
     if (!row || !event.currentTarget.hasPointerCapture(event.pointerId)) return;
     const { left, right, width } = row.getBoundingClientRect();
-    const isRtl = getComputedStyle(row).direction === "rtl";
-    const panelPixels = isRtl ? event.clientX - left : right - event.clientX;
+    const panelPixels = isRtl(row) ? event.clientX - left : right - event.clientX;
     panelWidth.set(clamp((100 * panelPixels) / width));
   }
 
@@ -72,7 +71,7 @@ function Separator({ percent, panel }: { percent: number; panel: { current: Elem
     const step = { ArrowLeft: STEP_PERCENT, ArrowRight: -STEP_PERCENT }[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    panelWidth.set(clamp(percent + step));
+    panelWidth.set(clamp(percent + (isRtl(event.currentTarget) ? -step : step)));
   }
 
   return (
@@ -91,6 +90,10 @@ function Separator({ percent, panel }: { percent: number; panel: { current: Elem
       className="group relative w-px shrink-0 cursor-col-resize touch-none bg-border outline-offset-0 before:absolute before:inset-y-0 before:-start-1.5 before:z-10 before:w-3 hover:bg-accent"
     />
   );
+}
+
+function isRtl(element: Element): boolean {
+  return getComputedStyle(element).direction === "rtl";
 }
 
 function clamp(percent: number): number {

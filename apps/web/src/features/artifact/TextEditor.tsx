@@ -30,6 +30,7 @@ export default function TextEditor(props: TextEditorProps) {
       attributes: {
         class: "prose outline-none min-h-40",
         role: "textbox",
+        dir: "auto",
         "aria-multiline": "true",
         "aria-label": label,
         "data-testid": "artifact-text",

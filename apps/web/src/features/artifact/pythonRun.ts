@@ -1,5 +1,5 @@
 /** One run of a program: what the frame tells, and what has come of it. */
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const MAX_FIGURES = 20;
@@ -11,11 +11,14 @@ export const frameMessageSchema = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("output"),
     stream: z.enum(["stdout", "stderr"]),
-    text: z.string().max(1_000_000),
+    text: z.string().check(z.maxLength(1_000_000)),
   }),
-  z.object({ type: z.literal("figure"), png: z.string().max(10_000_000).regex(BASE64) }),
+  z.object({
+    type: z.literal("figure"),
+    png: z.string().check(z.maxLength(10_000_000), z.regex(BASE64)),
+  }),
   z.object({ type: z.literal("done"), durationMs: z.number() }),
-  z.object({ type: z.literal("failed"), error: z.string().max(100_000) }),
+  z.object({ type: z.literal("failed"), error: z.string().check(z.maxLength(100_000)) }),
 ]);
 export type FrameMessage = z.infer<typeof frameMessageSchema>;
 

@@ -4,6 +4,7 @@ import { GeneratedFile } from "./GeneratedFile";
 import { MessageText } from "./MessageText";
 import { Reasoning } from "./Reasoning";
 import { ToolCall } from "./ToolCall";
+import { thoughtSeconds } from "./thoughtSeconds";
 
 interface AnswerPartProps {
   part: ChatMessage["parts"][number];
@@ -16,7 +17,7 @@ export function AnswerPart({ part, isGrowing, isInLastMessage }: AnswerPartProps
   if (part.type === "text") return <MessageText text={part.text} isStreaming={isGrowing} />;
   // Of some thoughts there is only what their provider wants to see again.
   if (part.type === "reasoning" && (part.text || isGrowing)) {
-    return <Reasoning text={part.text} isStreaming={isGrowing} />;
+    return <Reasoning text={part.text} isStreaming={isGrowing} seconds={thoughtSeconds(part)} />;
   }
   if (part.type === "file") return <GeneratedFile file={part} />;
   if (isToolPart(part)) return <ToolCall tool={part} isDecidable={isInLastMessage && !isGrowing} />;

@@ -3,6 +3,7 @@ import { Skeleton } from "@/components/ui/skeleton";
 import type { Model } from "@/lib/api/models";
 import { errorMessage } from "@/lib/errors";
 import { Link } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
 import { ConversationView, type RenderComposer } from "./ConversationView";
 import { DocumentSlot, type RenderDocument } from "./documentSlot";
 import { useConversation } from "./useConversation";
@@ -49,13 +50,14 @@ function Loading() {
 }
 
 function Unavailable({ reason }: { reason: string }) {
+  const { t } = useTranslation();
   return (
     <div className="flex flex-1 flex-col items-center justify-center gap-5 px-6 text-center">
       <p role="alert" className="text-muted-foreground">
         {reason}
       </p>
       <Link to="/">
-        <Button tabIndex={-1}>Start a new chat</Button>
+        <Button tabIndex={-1}>{t("startChat")}</Button>
       </Link>
     </div>
   );

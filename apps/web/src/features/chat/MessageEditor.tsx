@@ -39,6 +39,7 @@ export function MessageEditor({ text, onSend, onCancel }: MessageEditorProps) {
       <textarea
         ref={box}
         data-testid="message-editor"
+        dir="auto"
         aria-label={t("editMessage")}
         rows={1}
         value={draft}

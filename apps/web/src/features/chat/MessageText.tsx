@@ -5,8 +5,16 @@ const Markdown = lazy(loadMarkdown);
 
 export function MessageText({ text, isStreaming }: { text: string; isStreaming: boolean }) {
   return (
-    <Suspense fallback={<p className="leading-[1.7] whitespace-pre-wrap">{text}</p>}>
+    <Suspense fallback={<Plain text={text} />}>
       <Markdown text={text} isStreaming={isStreaming} />
     </Suspense>
+  );
+}
+
+function Plain({ text }: { text: string }) {
+  return (
+    <p dir="auto" className="leading-[1.7] whitespace-pre-wrap">
+      {text}
+    </p>
   );
 }

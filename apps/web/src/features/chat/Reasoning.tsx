@@ -5,12 +5,18 @@ import { useTranslation } from "react-i18next";
 
 const CLOSE_DELAY_MS = 1_000;
 
+interface ReasoningProps {
+  text: string;
+  isStreaming: boolean;
+  /** How long it took, where that is known. */
+  seconds: number | undefined;
+}
+
 /** The model's thoughts: open while they form, folded away shortly after. */
-export function Reasoning({ text, isStreaming }: { text: string; isStreaming: boolean }) {
+export function Reasoning({ text, isStreaming, seconds }: ReasoningProps) {
   const { t } = useTranslation("chat");
   const id = useId();
   const [isOpen, setIsOpen] = useState(isStreaming);
-  const seconds = useDuration(isStreaming);
   const wasStreaming = useRef(isStreaming);
 
   useEffect(() => {
@@ -46,6 +52,7 @@ export function Reasoning({ text, isStreaming }: { text: string; isStreaming: bo
       {isOpen && (
         <p
           id={id}
+          dir="auto"
           className="mt-1 border-s-2 ps-4 leading-relaxed whitespace-pre-wrap text-muted-foreground"
         >
           {text}
@@ -53,17 +60,4 @@ export function Reasoning({ text, isStreaming }: { text: string; isStreaming: bo
       )}
     </div>
   );
-}
-
-/** Whole seconds, at least one, that `isRunning` was true for; undefined if it never was. */
-function useDuration(isRunning: boolean): number | undefined {
-  const startedAt = useRef<number>(undefined);
-  const [seconds, setSeconds] = useState<number>();
-  useEffect(() => {
-    if (isRunning) startedAt.current ??= performance.now();
-    else if (startedAt.current !== undefined) {
-      setSeconds(Math.max(1, Math.round((performance.now() - startedAt.current) / 1_000)));
-    }
-  }, [isRunning]);
-  return seconds;
 }

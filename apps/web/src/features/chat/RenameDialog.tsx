@@ -27,7 +27,7 @@ export function RenameDialog({ isOpen, title, onClose, onRename }: RenameDialogP
         <Dialog.Overlay className="fixed inset-0 z-50 bg-black/35 data-[state=open]:animate-in data-[state=open]:fade-in-0" />
         <Dialog.Content
           aria-describedby={undefined}
-          className="fixed top-1/2 left-1/2 z-50 w-[min(26rem,calc(100vw-2rem))] -translate-1/2 rounded-2xl border bg-surface p-6 shadow-float"
+          className="fixed inset-x-0 top-1/2 z-50 mx-auto w-[min(26rem,calc(100vw-2rem))] -translate-y-1/2 rounded-2xl border bg-surface p-6 shadow-float"
         >
           <Dialog.Title className="font-semibold tracking-tight">{t("renameTitle")}</Dialog.Title>
           <form onSubmit={submit} className="mt-4 flex flex-col gap-6">

@@ -24,7 +24,7 @@ export function ScrollToBottom({ isCalm }: { isCalm: boolean }) {
       size="icon"
       aria-label={t("scrollToBottom")}
       data-testid="scroll-to-bottom-button"
-      className="absolute bottom-3 left-1/2 -translate-x-1/2 animate-in rounded-full shadow-float fade-in-0 pointer-coarse:size-11"
+      className="absolute inset-x-0 bottom-3 mx-auto animate-in rounded-full shadow-float fade-in-0 pointer-coarse:size-11"
       onClick={() => void scrollToBottom(isCalm ? "instant" : "smooth")}
     >
       <ArrowDown className="size-4" />

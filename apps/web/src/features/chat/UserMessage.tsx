@@ -36,6 +36,7 @@ export const UserMessage = memo(function UserMessage({ message, editing }: UserM
           {text && (
             <div
               data-testid="message-content"
+              dir="auto"
               className="max-w-[85%] rounded-3xl rounded-ee-lg bg-muted px-4 py-2.5 leading-relaxed wrap-anywhere whitespace-pre-wrap"
             >
               {text}

@@ -19,14 +19,19 @@ import { notifyError } from "@/lib/notify";
 import { queryClient } from "@/lib/queryClient";
 import { createSignal } from "@/lib/signal";
 import { createUndoQueue } from "@/lib/undoQueue";
-import { Chat } from "@ai-sdk/react";
-import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
+import type { Chat } from "@ai-sdk/react";
+import {
+  type ChatInit,
+  type ChatStatus,
+  lastAssistantMessageIsCompleteWithApprovalResponses,
+} from "ai";
 import { changeSettings } from "./chatSettings";
 import type { Conversation } from "./conversation";
 import { mergeStored } from "./merge";
 import { tellOtherTabs } from "./otherTabs";
 import { PAGE_SIZE, catchUp } from "./stored";
 import { AnswerTransport } from "./transport";
+import { WatchedChat } from "./watchedChat";
 
 const conversations = new Map<string, Conversation>();
 
@@ -73,7 +78,9 @@ function openChat(
   messages: ChatMessage[],
   conversationOf: () => Conversation,
 ): Chat<ChatMessage> {
-  const chat: Chat<ChatMessage> = new Chat<ChatMessage>({
+  const noteStatus = (status: ChatStatus) =>
+    noteAnswering(chatId, status === "submitted" || status === "streaming");
+  const init: ChatInit<ChatMessage> = {
     id: chatId,
     messages,
     messageMetadataSchema,
@@ -97,10 +104,8 @@ function openChat(
     },
     onError: (error) => void notifyError(error),
     onFinish: ({ isAbort }) => void settle(conversationOf(), isAbort),
-  });
-  chat["~registerStatusCallback"](() =>
-    noteAnswering(chatId, chat.status === "submitted" || chat.status === "streaming"),
-  );
+  };
+  const chat = new WatchedChat(init, noteStatus);
   return chat;
 }
 

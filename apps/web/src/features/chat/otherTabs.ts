@@ -1,5 +1,5 @@
 /** What tabs tell each other: that a chat has got a question. */
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const channel = new BroadcastChannel("raylm:questions");
 const noteSchema = z.object({ chatId: z.string() });

@@ -4,7 +4,7 @@ import type { ChatMessage } from "@/lib/api/messages";
 import { gatewayFetch } from "@/lib/api/request";
 import { GatewayError } from "@/lib/errors";
 import { DefaultChatTransport, type UIMessageChunk } from "ai";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { pauseBefore } from "./pause";
 
 type Transport = DefaultChatTransport<ChatMessage>;

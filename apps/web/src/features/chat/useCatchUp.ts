@@ -1,3 +1,4 @@
+import { answeringChats } from "@/lib/activity";
 import { useEffect } from "react";
 import type { Conversation } from "./conversation";
 import { onQuestionElsewhere } from "./otherTabs";
@@ -17,11 +18,24 @@ export function useCatchUp(conversation: Conversation): void {
     window.addEventListener("focus", look, { signal });
     window.addEventListener("online", look, { signal });
     window.addEventListener("pagehide", conversation.deletions.flush, { signal });
-    const unsubscribe = onQuestionElsewhere(conversation.chat.id, look);
+    const unsubscribes = [
+      onQuestionElsewhere(conversation.chat.id, look),
+      onAnswerBegun(conversation.chat.id, look),
+    ];
     return () => {
       left.abort();
-      unsubscribe();
+      for (const unsubscribe of unsubscribes) unsubscribe();
       conversation.deletions.flush();
     };
   }, [conversation]);
+}
+
+/** Returns what ends it. */
+function onAnswerBegun(chatId: string, listener: () => void): () => void {
+  let isAnswering = answeringChats.get().includes(chatId);
+  return answeringChats.subscribe(() => {
+    const was = isAnswering;
+    isAnswering = answeringChats.get().includes(chatId);
+    if (isAnswering && !was) listener();
+  });
 }

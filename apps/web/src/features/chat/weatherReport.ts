@@ -1,12 +1,12 @@
 /** What of open-meteo's forecast the weather card shows. */
-import { z } from "zod";
+import * as z from "zod/mini";
 
 export const weatherSchema = z.object({
-  cityName: z.string().optional(),
-  current: z.object({ temperature_2m: z.number(), time: z.string().optional() }),
-  current_units: z.object({ temperature_2m: z.string() }).optional(),
-  hourly: z.object({ time: z.array(z.string()), temperature_2m: z.array(z.number()) }).optional(),
-  daily: z.object({ sunrise: z.array(z.string()), sunset: z.array(z.string()) }).optional(),
+  cityName: z.optional(z.string()),
+  current: z.object({ temperature_2m: z.number(), time: z.optional(z.string()) }),
+  current_units: z.optional(z.object({ temperature_2m: z.string() })),
+  hourly: z.optional(z.object({ time: z.array(z.string()), temperature_2m: z.array(z.number()) })),
+  daily: z.optional(z.object({ sunrise: z.array(z.string()), sunset: z.array(z.string()) })),
 });
 
 export type WeatherReport = z.infer<typeof weatherSchema>;

@@ -16,6 +16,7 @@ export function MessageBox({ text, onTextChange, ...props }: MessageBoxProps) {
     <textarea
       ref={box}
       data-testid="multimodal-input"
+      dir="auto"
       aria-label={t("message")}
       name="message"
       rows={1}

@@ -8,7 +8,7 @@ export type Activity = "answering" | "unread";
 /** What a chat does while it is not looked at. */
 export function useActivity(chatId: string, isActive: boolean): Activity | undefined {
   const isAnswering = useSyncExternalStore(answeringChats.subscribe, () =>
-    answeringChats.get().has(chatId),
+    answeringChats.get().includes(chatId),
   );
   const isUnread = useSyncExternalStore(unreadChats.subscribe, () =>
     unreadChats.get().includes(chatId),

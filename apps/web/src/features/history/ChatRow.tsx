@@ -73,11 +73,13 @@ export const ChatRow = memo(function ChatRow(props: ChatRowProps) {
         aria-keyshortcuts="F2 Delete Space"
         title={chat.title}
         className={cn(
-          "flex h-full items-center rounded-lg ps-2.5 pe-9 text-sm pointer-coarse:pe-11",
+          "flex h-full touch-manipulation items-center rounded-lg ps-2.5 pe-9 text-sm select-none [-webkit-touch-callout:none] pointer-coarse:pe-11",
           isFiled && "ps-8",
         )}
       >
-        <span className={cn("truncate", activity === "unread" && "font-medium")}>{chat.title}</span>
+        <span dir="auto" className={cn("truncate", activity === "unread" && "font-medium")}>
+          {chat.title}
+        </span>
       </a>
       {activity && <ActivityDot id={`${chat.id}-activity`} activity={activity} />}
       <RowMenu rowKey={chat.id} name={chat.title} isOpen={mode === "menu"} isTabStop={isTabStop}>

@@ -11,6 +11,7 @@ import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 import {
   type DropTarget,
+  TARGETS_ID,
   announcements,
   draggedChat,
   findTarget,
@@ -26,6 +27,8 @@ interface DragAreaProps {
 
 // The targets appear as the drag begins.
 const MEASURING = { droppable: { strategy: MeasuringStrategy.Always } };
+// A row that scrolls out of the list would take the finger's events along.
+const SCROLLING = { canScroll: (element: Element) => element.matches(`#${TARGETS_ID}`) };
 
 export function DragArea({ onDrop, children }: DragAreaProps) {
   const { t } = useTranslation("history");
@@ -43,6 +46,7 @@ export function DragArea({ onDrop, children }: DragAreaProps) {
       sensors={sensors}
       collisionDetection={findTarget}
       measuring={MEASURING}
+      autoScroll={SCROLLING}
       onDragEnd={end}
       onDragCancel={swallowClick}
       accessibility={{

@@ -3,7 +3,7 @@ import { useDndContext, useDroppable } from "@dnd-kit/core";
 import { Archive, Folder as FolderIcon, FolderMinus } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { type DropTarget, targetId } from "./dragging";
+import { type DropTarget, TARGETS_ID, targetId } from "./dragging";
 import { useFolders } from "./useFolders";
 
 /** Where a chat that is being dragged can go: always in view, however far the list is scrolled. */
@@ -13,6 +13,7 @@ export function DropTargets() {
   if (useDndContext().active === null) return null;
   return (
     <div
+      id={TARGETS_ID}
       role="group"
       aria-label={t("dropTargets")}
       className="absolute inset-x-2 top-10 z-10 max-h-[60%] overflow-y-auto rounded-xl border bg-surface p-1.5 shadow-float"
@@ -44,7 +45,7 @@ function Target({ target, name, children }: TargetProps) {
     <div
       ref={setNodeRef}
       className={cn(
-        "flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-sm [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-muted-foreground",
+        "flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-sm pointer-coarse:h-11 [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-muted-foreground",
         isOver && "bg-accent-soft text-accent-text",
       )}
     >

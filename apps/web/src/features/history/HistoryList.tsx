@@ -9,6 +9,7 @@ import { SelectionBar } from "./SelectionBar";
 import { ListContext } from "./listContext";
 import { NOTHING, type Selection } from "./selection";
 import type { Row } from "./rows";
+import { useAnswering } from "./useAnswering";
 import { useListCommands } from "./useListCommands";
 import { useRows } from "./useRows";
 
@@ -25,6 +26,7 @@ export default function HistoryList({ activeChatId, onNavigate, onDeleted }: His
   const state = useListCommands({ onNavigate, onDeleted });
   const { commands, mode, current, selection, setSelection, listedRef } = state;
   const content = useRows(isArchive, state.isNamingFolder);
+  useAnswering();
 
   const { rows } = content;
   useEffect(() => {

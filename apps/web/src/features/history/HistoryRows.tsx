@@ -55,6 +55,8 @@ export function HistoryRows(props: HistoryRowsProps) {
     const key = row instanceof HTMLElement ? row.dataset["row"] : undefined;
     if (key === undefined || selection || !isItem(rows[placeOf(key)])) return;
     event.preventDefault();
+    // A finger that is held long enough for a menu is dragging.
+    if (isDragging) return;
     commands.setMode({ key, kind: "menu" });
   }
 

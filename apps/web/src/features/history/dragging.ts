@@ -1,4 +1,4 @@
-/** Dragging a chat into a folder: with the mouse, or with Space and the arrow keys. */
+/** Dragging a chat into a folder: with the mouse, a finger, or Space and the arrow keys. */
 import type { ChatChange, ChatSummary } from "@/lib/api/history";
 import { t } from "@/lib/i18n";
 import {
@@ -9,6 +9,7 @@ import {
   KeyboardSensor,
   MouseSensor,
   type Over,
+  TouchSensor,
   closestCenter,
   pointerWithin,
   useSensor,
@@ -17,7 +18,12 @@ import {
 
 export type DropTarget = Pick<ChatChange, "folderId"> | Pick<ChatChange, "isArchived">;
 
+export const TARGETS_ID = "drop-targets";
+
 const DRAG_AFTER_PX = 6;
+/** A finger that moves sooner scrolls. */
+const HOLD_MS = 250;
+const HOLD_TOLERANCE_PX = 8;
 
 export function targetId(target: DropTarget): string {
   return JSON.stringify(target);
@@ -34,6 +40,9 @@ export function targetOf(over: Over | null): DropTarget | undefined {
 export function useDragSensors() {
   return useSensors(
     useSensor(MouseSensor, { activationConstraint: { distance: DRAG_AFTER_PX } }),
+    useSensor(TouchSensor, {
+      activationConstraint: { delay: HOLD_MS, tolerance: HOLD_TOLERANCE_PX },
+    }),
     useSensor(KeyboardSensor, {
       // Enter opens the chat.
       keyboardCodes: { start: ["Space"], cancel: ["Escape", "Tab"], end: ["Space", "Enter"] },
@@ -42,11 +51,19 @@ export function useDragSensors() {
   );
 }
 
-/** Under the mouse, or where the arrow keys have led; at first nowhere. */
+/** Under the mouse or finger, or where the arrow keys have led; at first nowhere. */
 export const findTarget: CollisionDetection = (args) => {
-  if (args.pointerCoordinates) return pointerWithin(args);
-  return closestCenter(args);
+  if (!args.pointerCoordinates) return closestCenter(args);
+  return hasMoved(args) ? pointerWithin(args) : [];
 };
+
+/** A finger that holds and lets go has chosen nothing, whatever has come to lie under it. */
+function hasMoved({ active, collisionRect }: Parameters<CollisionDetection>[0]): boolean {
+  const start = active.rect.current.initial;
+  if (!start) return false;
+  const { top, left } = collisionRect;
+  return Math.hypot(top - start.top, left - start.left) >= DRAG_AFTER_PX;
+}
 
 const nextTarget: KeyboardCoordinateGetter = (event, { context, currentCoordinates }) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.code];

@@ -14,7 +14,7 @@ import { notifyError } from "@/lib/notify";
 import { createPreference } from "@/lib/preference";
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const NO_FOLDERS: Folder[] = [];
 

@@ -73,7 +73,7 @@ export function Chart({ panel, curves, marks, smoothing, isLogarithmic }: ChartP
   return (
     <section aria-label={title} className="min-w-0 rounded-2xl border bg-surface p-3">
       <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1 px-1 pb-2 text-xs">
-        <h3 className="text-sm font-semibold">{title}</h3>
+        <h2 className="text-sm font-semibold">{title}</h2>
         {panel.columns.map((name, index) => (
           <span key={name} className="inline-flex items-center gap-1.5 tabular-nums">
             <span

@@ -3,12 +3,16 @@ import { createPreference } from "@/lib/preference";
 import { useSignal } from "@/lib/signal";
 import { useId, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { Chart } from "./Chart";
 import type { Mark } from "./marks";
 import { panelsOf } from "./panels";
 
-const smoothingChoice = createPreference("run-smoothing", z.number().min(0).max(0.99), 0.6);
+const smoothingChoice = createPreference(
+  "run-smoothing",
+  z.number().check(z.minimum(0), z.maximum(0.99)),
+  0.6,
+);
 
 /** All curves of a run, under one cursor. */
 export default function Charts({ curves, marks }: { curves: Curves; marks: Mark[] }) {

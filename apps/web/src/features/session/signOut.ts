@@ -1,7 +1,7 @@
 import { logOut } from "@/lib/api/session";
 import { notifyError } from "@/lib/notify";
 
-const PERSONAL = "raylm:draft:";
+const PERSONAL = ["raylm:draft:", "raylm:answering", "raylm:unread"];
 
 /** Ends the session here, and forgets what the person has left in this browser. */
 export async function signOut(): Promise<void> {
@@ -16,7 +16,7 @@ export async function signOut(): Promise<void> {
 /** The page begins anew, for nobody: what it holds in memory is another's. */
 export function leave(): void {
   for (const key of Object.keys(localStorage)) {
-    if (key.startsWith(PERSONAL)) localStorage.removeItem(key);
+    if (PERSONAL.some((name) => key.startsWith(name))) localStorage.removeItem(key);
   }
   location.assign("/");
 }

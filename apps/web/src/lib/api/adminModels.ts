@@ -1,18 +1,18 @@
 /** The local engine's models and how the providers are, for admins. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, postJson, send } from "./request";
 
-const number = z.number().nullable();
+const number = z.nullable(z.number());
 
 const localModelSchema = z.object({
   id: z.string(),
   /** What it can be loaded by; null where that is not known here. */
-  model: z.string().nullable(),
-  runId: z.string().nullable(),
+  model: z.nullable(z.string()),
+  runId: z.nullable(z.string()),
   step: number,
   state: z.enum(["loaded", "loading", "unloaded", "failed"]),
   loadingSeconds: number,
-  failure: z.string().nullable(),
+  failure: z.nullable(z.string()),
   contextTokens: number,
   tokensPerSecond: number,
   generatedTokens: number,
@@ -25,21 +25,21 @@ const localModelSchema = z.object({
 const providerSchema = z.object({
   name: z.string(),
   isUp: z.boolean(),
-  error: z.string().nullable(),
+  error: z.nullable(z.string()),
   modelCount: z.number(),
   circuits: z.array(z.object({ model: z.string(), state: z.string(), openForSeconds: z.number() })),
 });
 
 const adminModelsSchema = z.object({
-  engine: z
-    .object({
+  engine: z.nullable(
+    z.object({
       isUp: z.boolean(),
-      error: z.string().nullable(),
+      error: z.nullable(z.string()),
       canChange: z.boolean(),
       availableBytes: number,
       models: z.array(localModelSchema),
-    })
-    .nullable(),
+    }),
+  ),
   providers: z.array(providerSchema),
 });
 

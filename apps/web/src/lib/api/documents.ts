@@ -1,5 +1,5 @@
 /** Documents beside the chat: their versions, what a model would change, and how two differ. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, postJson, send } from "./request";
 
 export const documentKindSchema = z.enum(["text", "code", "sheet", "image"]);

@@ -1,5 +1,5 @@
 /** Folders of chats. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, postJson, send } from "./request";
 
 const folderSchema = z.object({ id: z.string(), name: z.string() });

@@ -79,6 +79,13 @@ export async function searchHistory(words: string, signal?: AbortSignal): Promis
   return pages.flatMap((page) => page.chats);
 }
 
+const answeringSchema = z.object({ chatIds: z.array(z.string()) });
+
+/** The chats that are being answered, wherever they were asked. */
+export async function fetchAnswering(signal?: AbortSignal): Promise<string[]> {
+  return (await getJson("/api/history/answering", answeringSchema, signal)).chatIds;
+}
+
 export function deleteAllChats(): Promise<void> {
   return send("DELETE", "/api/history");
 }

@@ -1,15 +1,15 @@
 /** The messages of one chat, as the gateway stores and streams them. */
 import type { UIMessage } from "ai";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, send } from "./request";
 
 const answerStatusSchema = z.enum(["streaming", "complete", "stopped", "interrupted", "error"]);
 
 export const messageMetadataSchema = z.looseObject({
-  status: answerStatusSchema.optional(),
+  status: z.optional(answerStatusSchema),
   /** All messages in this one's place of the chat, itself included; absent where it is alone. */
-  siblings: z.array(z.string()).optional(),
-  siblingIndex: z.number().optional(),
+  siblings: z.optional(z.array(z.string())),
+  siblingIndex: z.optional(z.number()),
 });
 
 export const visibilitySchema = z.enum(["private", "members", "public"]);
@@ -18,12 +18,12 @@ const storedMessageSchema = z.looseObject({
   id: z.string(),
   role: z.enum(["system", "user", "assistant"]),
   parts: z.array(z.looseObject({ type: z.string() })),
-  metadata: messageMetadataSchema.optional(),
+  metadata: z.optional(messageMetadataSchema),
 });
 
 const storedChatSchema = z.object({
   messages: z.array(storedMessageSchema),
-  title: z.string().nullable(),
+  title: z.nullable(z.string()),
   visibility: visibilitySchema,
   isReadonly: z.boolean(),
   hasMore: z.boolean(),

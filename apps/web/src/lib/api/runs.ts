@@ -1,5 +1,5 @@
 /** Training and alignment runs, as the gateway reads them from their directories. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, postJson } from "./request";
 
 export const RUN_STATUSES = [
@@ -10,13 +10,13 @@ export const RUN_STATUSES = [
   "silent",
   "broken",
 ] as const;
-const number = z.number().nullable();
+const number = z.nullable(z.number());
 
 const runSchema = z.object({
   id: z.string(),
   name: z.string(),
   /** Of an alignment; null: pre-training. */
-  algorithm: z.string().nullable(),
+  algorithm: z.nullable(z.string()),
   status: z.enum(RUN_STATUSES),
   step: z.number(),
   steps: number,
@@ -27,11 +27,11 @@ const runSchema = z.object({
   worldSize: number,
   startedAt: z.coerce.date(),
   updatedAt: z.coerce.date(),
-  error: z.string().nullable(),
+  error: z.nullable(z.string()),
 });
 
 const rowSchema = z.record(z.string(), z.unknown());
-const eventSchema = z.looseObject({ t: z.number().catch(0), event: z.string().catch("") });
+const eventSchema = z.looseObject({ t: z.catch(z.number(), 0), event: z.catch(z.string(), "") });
 
 const checkpointSchema = z.object({
   name: z.string(),

@@ -1,5 +1,5 @@
 /** Thumbs up or down on answers. */
-import { z } from "zod";
+import * as z from "zod/mini";
 import { getJson, send } from "./request";
 
 const votesSchema = z.array(z.object({ messageId: z.string(), isUpvoted: z.boolean() }));
