@@ -17,6 +17,7 @@ MODULES = (
     "benchmarks.gateway.search",
     "benchmarks.gateway.streams",
     "benchmarks.gateway.relay",
+    "benchmarks.web.page",
     "benchmarks.serve.bench_serve",
     "benchmarks.serve.affinity",
     "benchmarks.serve.over_http",

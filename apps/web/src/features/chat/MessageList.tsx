@@ -4,11 +4,12 @@ import { useSignal } from "@/lib/signal";
 import { useMediaQuery } from "@/lib/useMediaQuery";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { StickToBottom } from "use-stick-to-bottom";
+import { StickToBottom, useStickToBottom } from "use-stick-to-bottom";
 import { AssistantMessage } from "./AssistantMessage";
 import type { Conversation } from "./conversation";
 import { Earlier } from "./Earlier";
 import { ScrollToBottom } from "./ScrollToBottom";
+import { useKeepPlace } from "./useKeepPlace";
 import { UserMessage } from "./UserMessage";
 import { Waiting } from "./Waiting";
 
@@ -27,21 +28,21 @@ export function MessageList({ conversation, messages, isBusy, children }: Messag
   const deleted = useSignal(conversation.deletions.pending);
   const shown = deleted.size > 0 ? messages.filter(({ id }) => !deleted.has(id)) : messages;
   const isWaiting = isReconnecting || (isBusy && !hasVisibleParts(shown.at(-1)));
+  const first = messages[0]?.id;
+  const stick = useStickToBottom({ initial: "instant", resize: isCalm ? "instant" : "smooth" });
+  useKeepPlace(stick.scrollRef, first);
 
   return (
-    <StickToBottom
-      className="relative min-h-0 flex-1"
-      initial="instant"
-      resize={isCalm ? "instant" : "smooth"}
-    >
+    <StickToBottom className="relative min-h-0 flex-1" instance={stick}>
       <StickToBottom.Content
         role="log"
         aria-label={t("messages")}
         aria-busy={isBusy}
+        tabIndex={-1} // a click in it makes it hear keys
         scrollClassName="fade-edges scrollbar-quiet overscroll-contain"
-        className="mx-auto flex w-full max-w-3xl flex-col gap-4 px-4 pt-6 pb-10 md:px-6"
+        className="mx-auto flex w-full max-w-3xl flex-col gap-4 px-4 pt-6 pb-10 outline-none md:px-6"
       >
-        <Earlier conversation={conversation} />
+        <Earlier conversation={conversation} first={first} />
         {shown.map((message, index) => {
           const isLast = index === shown.length - 1;
           if (message.role === "user") {

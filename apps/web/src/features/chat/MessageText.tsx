@@ -1,9 +1,10 @@
-import { Suspense, lazy } from "react";
-import { loadMarkdown } from "./loadMarkdown";
+import { Suspense, lazy, useState } from "react";
+import { loadMarkdown, loadedMarkdown } from "./loadMarkdown";
 
-const Markdown = lazy(loadMarkdown);
+const LazyMarkdown = lazy(loadMarkdown);
 
 export function MessageText({ text, isStreaming }: { text: string; isStreaming: boolean }) {
+  const [Markdown] = useState(() => loadedMarkdown() ?? LazyMarkdown);
   return (
     <Suspense fallback={<Plain text={text} />}>
       <Markdown text={text} isStreaming={isStreaming} />

@@ -1,22 +1,22 @@
 import { Button } from "@/components/ui/button";
 import { ArrowDown } from "lucide-react";
-import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { useStickToBottomContext } from "use-stick-to-bottom";
+import { useRelease } from "./useRelease";
 
-/** Messages get their size as one scrolls to them, so these keys are not told by the scrolling. */
-const UPWARDS = new Set(["PageUp", "Home", "ArrowUp"]);
+/** In screens: from farther up, gliding would lay out every message on the way. */
+const FAR = 3;
 
 export function ScrollToBottom({ isCalm }: { isCalm: boolean }) {
   const { t } = useTranslation("chat");
-  const { isAtBottom, scrollToBottom, scrollRef, stopScroll } = useStickToBottomContext();
+  const { isAtBottom, scrollToBottom, scrollRef, stopScroll, state } = useStickToBottomContext();
+  useRelease(scrollRef, stopScroll);
 
-  useEffect(() => {
-    const box = scrollRef.current;
-    const onKeyDown = ({ key }: KeyboardEvent) => UPWARDS.has(key) && stopScroll();
-    box?.addEventListener("keydown", onKeyDown);
-    return () => box?.removeEventListener("keydown", onKeyDown);
-  }, [scrollRef, stopScroll]);
+  function goDown(): void {
+    const height = scrollRef.current?.clientHeight ?? 0;
+    const isFar = state.scrollDifference > FAR * height;
+    void scrollToBottom(isCalm || isFar ? "instant" : "smooth");
+  }
 
   if (isAtBottom) return null;
   return (
@@ -25,7 +25,7 @@ export function ScrollToBottom({ isCalm }: { isCalm: boolean }) {
       aria-label={t("scrollToBottom")}
       data-testid="scroll-to-bottom-button"
       className="absolute inset-x-0 bottom-3 mx-auto animate-in rounded-full shadow-float fade-in-0 pointer-coarse:size-11"
-      onClick={() => void scrollToBottom(isCalm ? "instant" : "smooth")}
+      onClick={goDown}
     >
       <ArrowDown className="size-4" />
     </Button>

@@ -27,6 +27,7 @@ import {
 } from "ai";
 import { changeSettings } from "./chatSettings";
 import type { Conversation } from "./conversation";
+import { loadMarkdown } from "./loadMarkdown";
 import { mergeStored } from "./merge";
 import { tellOtherTabs } from "./otherTabs";
 import { PAGE_SIZE, catchUp } from "./stored";
@@ -41,7 +42,10 @@ export function findConversation(chatId: string): Conversation | undefined {
 
 /** Reads a stored chat, and follows the answer that it is still owed. */
 export async function loadConversation(chatId: string, signal: AbortSignal): Promise<Conversation> {
-  const stored = await fetchMessages(chatId, { limit: PAGE_SIZE, signal });
+  const [stored] = await Promise.all([
+    fetchMessages(chatId, { limit: PAGE_SIZE, signal }),
+    loadMarkdown().catch(() => undefined), // plain text can be read, too
+  ]);
   const { messages, visibility, isReadonly } = stored;
   changeSettings(chatId, { visibility, isReadonly, isStored: messages.length > 0 });
   const conversation = openConversation(chatId, messages, stored.hasMore);

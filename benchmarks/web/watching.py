@@ -1,0 +1,40 @@
+"""What the page is asked to note about itself while it is measured."""
+
+LONG_TASKS = """
+window.longTasks = [];
+new PerformanceObserver((list) => {
+  for (const { startTime, duration } of list.getEntries()) longTasks.push({ startTime, duration });
+}).observe({ type: "longtask", buffered: true });
+"""
+"""`longTasks`: those over 50 ms, in ms."""
+
+INTERACTIVE = """
+const look = () => {
+  const input = document.querySelector("[data-testid=multimodal-input]");
+  input?.focus();
+  if (!input || document.activeElement !== input) return requestAnimationFrame(look);
+  const { length } = input.value; // a draft of the visit before
+  document.execCommand("insertText", false, "a");
+  requestAnimationFrame(() => {
+    if (input.value.length > length) window.interactiveMs = performance.now();
+    else look();
+  });
+};
+requestAnimationFrame(look);
+"""
+"""`interactiveMs`: when the first key was shown, a frame after it was pressed."""
+
+OPENED = """
+(path) => new Promise((resolve) => {
+  const start = performance.now();
+  const observer = new MutationObserver(() => {
+    if (!document.querySelector("article:last-of-type .prose li")) return;
+    observer.disconnect();
+    // A task after the frame: then it is painted.
+    requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - start)));
+  });
+  observer.observe(document.body, { childList: true, subtree: true });
+  document.querySelector(`a[href="${path}"]`).click();
+})
+"""
+"""Takes the chat's path; returns the ms from the click on it to its last message on screen."""
