@@ -41,9 +41,9 @@ def _packed(draw: Draw) -> Iterator[Arguments]:
         (100, [0, 1, 66, 100, 140], (False, 0, 0.0, 0.0)),
         (80, [0, 31], (True, 40, 3.0, 0.0)),
     ):
-        k, v = (draw.normal(1, length, 2, 16) for _ in "kv")
+        k, v = (draw.normal(1, length, 1, 16) for _ in "kv")
         where = torch.tensor(starts, device=draw.device)
-        yield draw.normal(1, length, 4, 16), k, v, where, *options
+        yield draw.normal(1, length, 2, 16), k, v, where, *options
 
 
 def _block_sparse_attention(draw: Draw) -> Iterator[Arguments]:
@@ -52,11 +52,15 @@ def _block_sparse_attention(draw: Draw) -> Iterator[Arguments]:
         blocks[:, 1] = False  # a row of which all blocks are masked
         k, v = (draw.normal(2, 10, heads // 2, 16) for _ in "kv")
         yield draw.normal(2, 10, heads, 16), k, v, blocks, 4, causal, 0.0
-    for block_size, causal in ((32, True), (48, False), (96, True)):  # more than a tile of keys
-        rows, columns = (-(-length // block_size) for length in (100, 130))
-        k, v = (draw.normal(1, 130, 1, 32) for _ in "kv")
+    for block_size, causal, queries, keys in (  # more than a tile of keys
+        (32, True, 70, 100),
+        (48, False, 60, 90),
+        (96, True, 100, 130),
+    ):
+        rows, columns = (-(-length // block_size) for length in (queries, keys))
+        k, v = (draw.normal(1, keys, 1, 32) for _ in "kv")
         blocks = draw.integers(3, 2, rows, columns) > 0
-        yield draw.normal(1, 100, 2, 32), k, v, blocks, block_size, causal, 0.1
+        yield draw.normal(1, queries, 2, 32), k, v, blocks, block_size, causal, 0.1
 
 
 def _paged_attention(draw: Draw) -> Iterator[Arguments]:
