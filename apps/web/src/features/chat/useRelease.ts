@@ -1,9 +1,14 @@
 import { type RefObject, useEffect } from "react";
 
-/** Messages get their size as one scrolls to them, so these keys are not told by the scrolling. */
 const UPWARDS = new Set(["PageUp", "Home", "ArrowUp"]);
+/** Less may be the sticking itself. */
+const JUMP_PX = 70;
 
-/** Whoever goes up by a key, a finger or the scrollbar is not taken back down by a growing answer. */
+/**
+ * Whoever goes up by a key, a finger, the scrollbar or a search is not taken back down.
+ *
+ * Messages get their size as one comes to them, and a scroll while sizes change is not taken for one's own.
+ */
 export function useRelease(scroller: RefObject<HTMLElement | null>, release: () => void): void {
   useEffect(() => {
     const box = scroller.current;
@@ -11,6 +16,7 @@ export function useRelease(scroller: RefObject<HTMLElement | null>, release: () 
     const left = new AbortController();
     const options = { signal: left.signal, passive: true };
     let fingerY = 0;
+    let { scrollTop, scrollHeight } = box;
 
     function onTouchStart({ touches }: TouchEvent): void {
       fingerY = touches[0]?.clientY ?? 0;
@@ -18,6 +24,12 @@ export function useRelease(scroller: RefObject<HTMLElement | null>, release: () 
     function onTouchMove({ touches }: TouchEvent): void {
       if ((touches[0]?.clientY ?? 0) > fingerY) release();
     }
+    function onScroll(element: HTMLElement): void {
+      const isJump = scrollTop - element.scrollTop > JUMP_PX && element.scrollHeight >= scrollHeight;
+      ({ scrollTop, scrollHeight } = element);
+      if (isJump) release();
+    }
+    box.addEventListener("scroll", () => onScroll(box), options);
     box.addEventListener("keydown", ({ key }) => UPWARDS.has(key) && release(), options);
     box.addEventListener("pointerdown", (event) => isOnScrollbar(event, box) && release(), options);
     box.addEventListener("touchstart", onTouchStart, options);
