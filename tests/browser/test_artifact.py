@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Frame, Page, expect
 
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.harness import GatewayProcess, environment
-from tests.browser.conftest import TIMEOUT_MS, OpenPage
+from tests.browser.conftest import OpenPage
 from tests.browser.pages.artifact import MODEL, Artifact
 from tests.browser.pages.chat import ChatPage
+from tests.browser.visitors import Visitors
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 ESSAY = "Write an essay about bread"
@@ -326,13 +327,9 @@ def python_gateway(
 
 
 @pytest.fixture
-def runner(python_gateway: GatewayProcess, browser: Browser) -> Iterator[Artifact]:
+def runner(python_gateway: GatewayProcess, visitors: Visitors) -> Artifact:
     """Where Python is installed. Its attacks fill the console, so nobody listens to that."""
-    page = browser.new_page(base_url=python_gateway.base_url)
-    page.set_default_timeout(TIMEOUT_MS)
-    page.goto("/")
-    yield Artifact(ChatPage(page))
-    page.context.close()
+    return Artifact(ChatPage(visitors.open(python_gateway.base_url, is_heard=False)))
 
 
 def run(artifact: Artifact, code: str) -> None:

@@ -8,11 +8,10 @@ from playwright.sync_api import expect
 
 from tests.apps.gateway.harness import User
 from tests.apps.gateway.runs.run_folder import WrittenRun
-from tests.browser.operated import OpenAs, open_as, operated, operator, runs
+from tests.browser.operated import OpenAs
 from tests.browser.pages.chat import ChatPage
 from tests.browser.pages.runs import RunsPage
 
-__all__ = ["open_as", "operated", "operator", "runs"]
 PHONE = {"width": 360, "height": 740}
 
 
