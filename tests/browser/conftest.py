@@ -29,6 +29,8 @@ ARGUMENTS = [
     "--process-per-site",  # a page of a window that has been used finds its program compiled
 ]
 
+PROGRAMS = ("chromium-headless-shell", "chromium")  # without a window's own pages it is quicker
+
 OpenPage = Callable[..., ChatPage]
 WINDOWS = pytest.StashKey[Windows]()
 
@@ -42,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    path = os.environ.get("RAYLM_CHROMIUM") or shutil.which("chromium")
+    path = os.environ.get("RAYLM_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if path is None:
         _unavailable("no Chromium: install the package `chromium`, or set RAYLM_CHROMIUM")
     if not (STATIC / "index.html").is_file():
