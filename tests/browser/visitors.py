@@ -6,6 +6,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 TIMEOUT_MS = 8_000
+MOST_FREE = 8  # each has a renderer
 
 
 class Window:
@@ -34,19 +35,25 @@ class Window:
 
 
 class Windows:
-    """Those that are open and nobody's, by gateway and kind."""
+    """Those that are open and nobody's, the last used last; a kind is a gateway with options."""
 
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
-        self._free: dict[str, list[Window]] = {}
+        self._free: list[tuple[str, Window]] = []
 
     def take(self, kind: str, base_url: str, options: dict[str, Any]) -> Window:
-        free = self._free.get(kind)
-        return free.pop() if free else Window(self.browser, base_url, options)
+        for place, (its_kind, window) in enumerate(self._free):
+            if its_kind == kind:
+                del self._free[place]
+                return window
+        return Window(self.browser, base_url, options)
 
     def give_back(self, kind: str, window: Window) -> None:
         window.leave()
-        self._free.setdefault(kind, []).append(window)
+        self._free.append((kind, window))
+        if len(self._free) > MOST_FREE:
+            _, oldest = self._free.pop(0)
+            oldest.context.close()
 
 
 class Visitors:
