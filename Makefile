@@ -29,8 +29,9 @@ $(STATIC): $(VENV)/.installed $(WEB_SOURCES)
 run: setup web  ## everything, at http://127.0.0.1:8000
 	$(BIN)/raylm up
 
-test: setup web  ## the CPU suite
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+test: setup web  ## the CPU suite: files side by side, then one by one those that start Ray
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not ray' --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m 'not slow and not gpu and ray'
 
 test-all: setup web  ## the CPU suite with its slow checks
 	$(BIN)/python -m pytest -m 'not gpu'

@@ -1,12 +1,26 @@
-"""A Ray cluster with a dashboard, to which jobs are submitted."""
+"""Ray for several files, and a cluster with a dashboard, to which jobs are submitted."""
 
 import os
 import socket
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import ray
 from ray.cluster_utils import Cluster
+
+from raylm.runtime.session import ray_session
+
+
+def keep_ray(request, cpus):
+    """A private Ray until the folder's last test; in between, `ray.shutdown` makes room.
+
+    A start with its first workers takes 5 s and more.
+    """
+    if not ray.is_initialized():
+        stack = ExitStack()
+        stack.enter_context(ray_session(cpus=cpus))
+        request.node.parent.addfinalizer(stack.close)
 
 
 @contextmanager

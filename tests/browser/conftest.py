@@ -1,7 +1,4 @@
-"""A real Chromium against a real gateway with its mock models.
-
-The browser lives as long as a module: Playwright's loop must be gone before asyncio tests run.
-"""
+"""A real Chromium against a real gateway with its mock models."""
 
 import os
 import shutil
@@ -10,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
 from raylm_apps.gateway.routes.pages import STATIC
 from tests.apps.gateway.harness import GatewayProcess, environment
+from tests.browser.operated import OpenAs, open_as, operated, operator, runs
 from tests.browser.pages.chat import ChatPage
+from tests.browser.visitors import Visitors, Windows
+
+__all__ = ["OpenAs", "open_as", "operated", "operator", "runs"]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -25,10 +26,13 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",  # a page of a window that has been used finds its program compiled
 ]
-TIMEOUT_MS = 8_000
+
+PROGRAMS = ("chromium-headless-shell", "chromium")  # without a window's own pages it is quicker
 
 OpenPage = Callable[..., ChatPage]
+WINDOWS = pytest.StashKey[Windows]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    path = os.environ.get("RAYLM_CHROMIUM") or shutil.which("chromium")
+    path = os.environ.get("RAYLM_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if path is None:
         _unavailable("no Chromium: install the package `chromium`, or set RAYLM_CHROMIUM")
     if not (STATIC / "index.html").is_file():
@@ -70,40 +74,44 @@ def gateway(
 
 
 @pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+def windows(request: pytest.FixtureRequest, chromium_path: str) -> Windows:
+    """This folder's browser: Playwright's loop must be gone before asyncio tests run."""
+    folder = request.node.parent
+    if WINDOWS not in folder.stash:
+        playwright = sync_playwright().start()
         browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+
+        def close() -> None:
+            del folder.stash[WINDOWS]
+            browser.close()
+            playwright.stop()
+
+        folder.addfinalizer(close)
+        folder.stash[WINDOWS] = Windows(browser)
+    return folder.stash[WINDOWS]
 
 
 @pytest.fixture
-def open_page(browser: Browser, gateway: GatewayProcess) -> Iterator[OpenPage]:
-    """Opens the page for a new visitor; options are those of a browser context."""
-    complaints: list[str] = []
+def browser(windows: Windows) -> Browser:
+    return windows.browser
 
-    def listen(page: Page) -> None:
-        page.set_default_timeout(TIMEOUT_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: _note_complaint(message, complaints))
+
+@pytest.fixture
+def visitors(windows: Windows) -> Iterator[Visitors]:
+    visitors = Visitors(windows)
+    yield visitors
+    visitors.leave()
+    assert not visitors.complaints, visitors.complaints
+
+
+@pytest.fixture
+def open_page(visitors: Visitors, gateway: GatewayProcess) -> OpenPage:
+    """Opens the page for a new visitor; options are those of a browser context."""
 
     def open_page(path: str = "/", **options: Any) -> ChatPage:
-        context = browser.new_context(base_url=gateway.base_url, **options)
-        page = context.new_page()
-        listen(page)
-        page.goto(path)
-        return ChatPage(page)
+        return ChatPage(visitors.open(gateway.base_url, path, **options))
 
-    yield open_page
-    for context in browser.contexts:
-        context.close()
-    assert not complaints, complaints
-
-
-def _note_complaint(message: ConsoleMessage, complaints: list[str]) -> None:
-    """The console stays silent, but for requests that a test makes fail on purpose."""
-    if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
-        complaints.append(message.text)
+    return open_page
 
 
 @pytest.fixture

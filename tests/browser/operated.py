@@ -9,17 +9,17 @@ from typing import Any
 
 import asyncpg
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.harness import GatewayProcess, User, environment
-from tests.browser.conftest import TIMEOUT_MS, _note_complaint
+from tests.browser.visitors import Visitors
 from tests.serve.conftest import FakeEngine, FakeLoader, serving
 
 OpenAs = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operated(
     stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
@@ -37,7 +37,7 @@ def operated(
             yield process
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operator(operated: GatewayProcess, stores: StoreUrls) -> User:
     """An admin; made one by SQL, as `raylm admin grant` does."""
 
@@ -63,23 +63,11 @@ def runs(operated: GatewayProcess) -> Iterator[Path]:
 
 
 @pytest.fixture
-def open_as(browser: Browser, operated: GatewayProcess) -> Iterator[OpenAs]:
+def open_as(visitors: Visitors, operated: GatewayProcess) -> OpenAs:
     """A page of the gateway with runs, for a user or a new visitor."""
-    complaints: list[str] = []
 
     def open_as(path: str, user: User | None = None, **options: Any) -> Page:
-        context = browser.new_context(base_url=operated.base_url, **options)
-        if user is not None:
-            cookie = {"name": "raylm_session", "value": user.token, "url": operated.base_url}
-            context.add_cookies([cookie])  # type: ignore[list-item]
-        page = context.new_page()
-        page.set_default_timeout(TIMEOUT_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: _note_complaint(message, complaints))
-        page.goto(path)
-        return page
+        session = None if user is None else user.token
+        return visitors.open(operated.base_url, path, session=session, **options)
 
-    yield open_as
-    for context in browser.contexts:
-        context.close()
-    assert not complaints, complaints
+    return open_as

@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Frame, Page, expect
 
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.harness import GatewayProcess, environment
-from tests.browser.conftest import TIMEOUT_MS, OpenPage
+from tests.browser.conftest import OpenPage
 from tests.browser.pages.artifact import MODEL, Artifact
 from tests.browser.pages.chat import ChatPage
+from tests.browser.visitors import Visitors
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 ESSAY = "Write an essay about bread"
@@ -354,13 +355,9 @@ def python_gateway(
 
 
 @pytest.fixture
-def runner(python_gateway: GatewayProcess, browser: Browser) -> Iterator[Artifact]:
+def runner(python_gateway: GatewayProcess, visitors: Visitors) -> Artifact:
     """Where Python is installed. Its attacks fill the console, so nobody listens to that."""
-    page = browser.new_page(base_url=python_gateway.base_url)
-    page.set_default_timeout(TIMEOUT_MS)
-    page.goto("/")
-    yield Artifact(ChatPage(page))
-    page.context.close()
+    return Artifact(ChatPage(visitors.open(python_gateway.base_url, is_heard=False)))
 
 
 def run(artifact: Artifact, code: str) -> None:
@@ -371,7 +368,7 @@ def run(artifact: Artifact, code: str) -> None:
     artifact.button("Run").click()
 
 
-def test_python_runs(runner: Artifact) -> None:
+def test_python_runs_is_stopped_and_runs_again(runner: Artifact) -> None:
     runner.ask_for(PROGRAM)
     runner.button("Run").click()
     expect(runner.python_status).to_contain_text("Finished in", timeout=60_000)
@@ -381,6 +378,12 @@ def test_python_runs(runner: Artifact) -> None:
     run(runner, PLOT)
     figure = runner.console.get_by_role("img", name="Figure drawn by the program")
     expect(figure).to_have_js_property("naturalWidth", 1)
+    run(runner, "while True:\n    pass")
+    expect(runner.python_status).to_have_text("Running…")
+    runner.button("Stop").click()
+    expect(runner.python_status).to_have_text("Stopped")
+    run(runner, "print(6 * 7)")
+    expect(runner.console).to_have_text("42\n", timeout=60_000)
 
 
 def test_an_error_is_handed_to_the_model(runner: Artifact) -> None:
@@ -392,16 +395,6 @@ def test_an_error_is_handed_to_the_model(runner: Artifact) -> None:
     runner.button("Fix error").click()
     expect(runner.chat.questions.last).to_contain_text("ValueError: it is broken")
     expect(runner.version).to_have_text("Version 2 of 2", timeout=15_000)
-
-
-def test_an_endless_program_is_stopped_and_python_runs_again(runner: Artifact) -> None:
-    runner.ask_for(PROGRAM)
-    run(runner, "while True:\n    pass")
-    expect(runner.python_status).to_have_text("Running…", timeout=60_000)
-    runner.button("Stop").click()
-    expect(runner.python_status).to_have_text("Stopped")
-    run(runner, "print(6 * 7)")
-    expect(runner.console).to_have_text("42\n", timeout=60_000)
 
 
 ATTACKS = """
@@ -429,17 +422,6 @@ print(json.dumps(found))
 """
 
 
-def test_python_reaches_neither_the_page_nor_the_gateway(
-    runner: Artifact, python_gateway: GatewayProcess
-) -> None:
-    runner.ask_for(PROGRAM)
-    run(runner, f"BASE = {python_gateway.base_url!r}\n{ATTACKS}")
-    expect(runner.python_status).to_contain_text("Finished in", timeout=60_000)
-    found = json.loads(runner.console.inner_text())
-    assert found.pop("origin") == "null"
-    assert set(found.values()) == {"refused"}, found
-
-
 FRAME_ATTACKS = """async base => {
   const attempt = async attack => {
     try { return String(await attack()); } catch (error) { return "refused"; }
@@ -458,10 +440,15 @@ FRAME_ATTACKS = """async base => {
 }"""
 
 
-def test_the_frame_itself_is_a_stranger(runner: Artifact, python_gateway: GatewayProcess) -> None:
+def test_neither_python_nor_its_frame_reaches_the_page_or_the_gateway(
+    runner: Artifact, python_gateway: GatewayProcess
+) -> None:
     runner.ask_for(PROGRAM)
-    runner.button("Run").click()
+    run(runner, f"BASE = {python_gateway.base_url!r}\n{ATTACKS}")
     expect(runner.python_status).to_contain_text("Finished in", timeout=60_000)
+    found = json.loads(runner.console.inner_text())
+    assert found.pop("origin") == "null"
+    assert set(found.values()) == {"refused"}, found
     found = sandbox_of(runner.chat.page).evaluate(FRAME_ATTACKS, python_gateway.base_url)
     assert set(found.values()) == {"refused"}, found
     expect(runner.panel).to_be_visible()

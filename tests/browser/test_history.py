@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from raylm_apps.gateway.embedded import StoreUrls
+from tests.apps.gateway.harness import eventually
 from tests.browser.conftest import OpenPage
 from tests.browser.many_chats import ask, user_id, write_chats
 from tests.browser.pages.chat import ChatPage
@@ -30,6 +31,12 @@ def three(chat: ChatPage) -> ChatPage:
 
 def titles(chat: ChatPage) -> list[str]:
     return chat.sidebar.chats.get_by_role("link").all_inner_texts()
+
+
+def kept(chat: ChatPage) -> list[str]:
+    """As the gateway has them."""
+    chats = chat.page.request.get("/api/history").json()["chats"]
+    return [chat["title"] for chat in chats]
 
 
 def refuse(route: Route) -> None:
@@ -115,10 +122,13 @@ def test_a_deleted_chat_comes_back_when_undone(three: ChatPage) -> None:
 
 
 def test_a_deleted_chat_is_gone_once_it_is_too_late(three: ChatPage) -> None:
-    with three.page.expect_request(lambda r: r.method == "DELETE", timeout=2 * UNDO_MS):
+    three.page.clock.install()
+    with three.page.expect_request(lambda r: r.method == "DELETE"):
         three.sidebar.choose("Two", "Delete")
         expect(three.sidebar.chat("Two")).to_have_count(0)
         three.page.mouse.move(600, 600)  # a toast under the mouse waits
+        expect(three.toast).to_be_visible()
+        three.page.clock.fast_forward(UNDO_MS)
     expect(three.toast).to_be_hidden()
     three.page.reload()
     expect(three.sidebar.chat("Three")).to_be_visible()
@@ -131,10 +141,7 @@ def test_leaving_the_page_deletes_at_once(three: ChatPage) -> None:
     three.page.reload()
     expect(three.sidebar.chat("Three")).to_be_visible()
     expect(three.sidebar.chat("Two")).to_have_count(0)
-    three.page.wait_for_timeout(UNDO_MS)
-    three.page.reload()
-    expect(three.sidebar.chat("Three")).to_be_visible()
-    assert titles(three) == ["Three", "One"]
+    eventually(lambda: kept(three) == ["Three", "One"], within_s=UNDO_MS / 2_000)
 
 
 def test_the_open_chat_is_left_when_it_is_deleted(chat: ChatPage) -> None:
@@ -186,6 +193,7 @@ def test_several_chats_are_chosen(three: ChatPage) -> None:
 def test_what_the_gateway_refuses_is_taken_back(three: ChatPage, action: str) -> None:
     sidebar = three.sidebar
     three.page.route(re.compile("/api/chat"), refuse)
+    three.page.clock.install()
     sidebar.choose("Two", action)
     if action == "Rename":
         sidebar.title_field.fill("Refused")
@@ -193,7 +201,9 @@ def test_what_the_gateway_refuses_is_taken_back(three: ChatPage, action: str) ->
     elif action == "Delete":
         expect(sidebar.chat("Two")).to_have_count(0)
         three.page.mouse.move(600, 600)
-    expect(three.toast.filter(has_text="Come back later.")).to_be_visible(timeout=2 * UNDO_MS)
+        expect(three.toast).to_be_visible()
+        three.page.clock.fast_forward(UNDO_MS)
+    expect(three.toast.filter(has_text="Come back later.")).to_be_visible()
     expect(sidebar.chat("Two")).to_be_visible()
     expect(sidebar.chat("Refused")).to_have_count(0)
     assert titles(three) == ["Three", "Two", "One"]

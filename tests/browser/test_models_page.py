@@ -6,11 +6,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.apps.gateway.harness import User
-from tests.browser.operated import OpenAs, open_as, operated, operator, runs
+from tests.browser.operated import OpenAs
 from tests.browser.pages.chat import ChatPage
 from tests.browser.pages.runs import ModelsPage
-
-__all__ = ["open_as", "operated", "operator", "runs"]
 
 
 def test_everybody_sees_what_models_can_do_and_chats_with_one(open_as: OpenAs) -> None:

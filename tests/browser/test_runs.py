@@ -8,11 +8,10 @@ from playwright.sync_api import expect
 
 from tests.apps.gateway.harness import User
 from tests.apps.gateway.runs.run_folder import WrittenRun
-from tests.browser.operated import OpenAs, open_as, operated, operator, runs
+from tests.browser.operated import OpenAs
 from tests.browser.pages.chat import ChatPage
 from tests.browser.pages.runs import RunsPage
 
-__all__ = ["open_as", "operated", "operator", "runs"]
 PHONE = {"width": 360, "height": 740}
 
 
@@ -52,9 +51,7 @@ def test_a_run_grows_while_its_page_is_open(open_as: OpenAs, operator: User, run
     expect(page.status).to_have_text("finished")
 
 
-def test_every_curve_is_drawn_in_both_themes(
-    open_as: OpenAs, operator: User, runs: Path, tmp_path: Path
-) -> None:
+def test_every_curve_is_drawn_in_both_themes(open_as: OpenAs, operator: User, runs: Path) -> None:
     run = WrittenRun(runs, "drawn").start().steps(1, 30)
     run.directory.event("worker_joined", pid=7)
     run.steps(31, 40).finish()
@@ -63,7 +60,6 @@ def test_every_curve_is_drawn_in_both_themes(
         for panel in ("loss", "rate", "norm", "throughput", "memory", "workers"):
             expect(page.chart(panel)).to_be_visible()
             assert page.colours(panel) > 8, (scheme, panel)
-        page.page.screenshot(path=tmp_path / f"{scheme}.png", full_page=True)
         page.page.get_by_label("Smoothing").fill("0")
         page.page.get_by_label("Logarithmic loss").check()
         page.page.wait_for_timeout(100)

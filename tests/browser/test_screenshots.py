@@ -21,12 +21,10 @@ from tests.apps.gateway.harness import User, new_id
 from tests.apps.gateway.runs.run_folder import WrittenRun
 from tests.browser.conftest import OpenPage
 from tests.browser.many_chats import ask, user_id
-from tests.browser.operated import OpenAs, open_as, operated, operator, runs
+from tests.browser.operated import OpenAs
 from tests.browser.pages.artifact import Artifact
 from tests.browser.pages.chat import ChatPage
 from tests.browser.pages.runs import RunsPage
-
-__all__ = ["open_as", "operated", "operator", "runs"]
 
 ROOT = Path(__file__).parents[2]
 DESK = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}

@@ -52,8 +52,7 @@ def test_usage_in_a_table_and_a_chart(chat: ChatPage, account: AccountPage) -> N
 
 
 def test_an_api_key_is_shown_once(account: AccountPage, open_page: OpenPage) -> None:
-    account.register()
-    account.page.goto("/settings")
+    account.arrive_registered("/settings")
     keys = account.section("API keys")
     keys.get_by_label("Name of a new key").fill("My script")
     keys.get_by_role("button", name="Create key").click()
@@ -79,11 +78,11 @@ def test_an_api_key_is_shown_once(account: AccountPage, open_page: OpenPage) -> 
 
 
 def test_sessions_are_listed_and_ended(account: AccountPage, open_page: OpenPage) -> None:
-    email = account.register()
+    email = account.arrive_registered("/settings")
     other = AccountPage(open_page("/login").page)
     other.log_in(email)
     expect(other.user_email).to_have_text(email)
-    account.page.goto("/settings")
+    account.page.reload()
     sessions = account.section("Sessions")
     expect(sessions.get_by_role("listitem")).to_have_count(2)
     expect(sessions).to_contain_text("This device")
@@ -94,8 +93,7 @@ def test_sessions_are_listed_and_ended(account: AccountPage, open_page: OpenPage
 
 
 def test_the_password_is_changed(account: AccountPage) -> None:
-    email = account.register()
-    account.page.goto("/settings")
+    email = account.arrive_registered("/settings")
     section = account.section("Password")
     section.get_by_label("Current password").fill("not the one")
     section.get_by_label("New password").fill("another good password")
@@ -125,7 +123,7 @@ def test_all_data_is_taken_along(chat: ChatPage, account: AccountPage) -> None:
 def test_chats_and_the_account_are_deleted_after_a_yes(
     chat: ChatPage, account: AccountPage
 ) -> None:
-    email = account.register()
+    email = account.arrive_registered("/")
     chat.ask("Soon gone", "mock/echo")
     chat.wait_for_answer("Soon gone")
     account.page.goto("/settings")

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.fake_weather import weather_server
 from tests.apps.gateway.harness import GatewayProcess, environment, eventually
 from tests.apps.gateway.mcp_servers import mcp_config
 from tests.browser.pages.chat import ChatPage
+from tests.browser.visitors import Visitors
 
 TOOLS = "mock/tools"
 WEATHER = "The current temperature in San Francisco is 17°C."
@@ -33,12 +34,8 @@ def tooled(stores: StoreUrls, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def chat(tooled: GatewayProcess, browser: Browser) -> Iterator[ChatPage]:
-    page = browser.new_page(base_url=tooled.base_url)
-    page.set_default_timeout(8_000)
-    page.goto("/")
-    yield ChatPage(page)
-    page.context.close()
+def chat(tooled: GatewayProcess, visitors: Visitors) -> ChatPage:
+    return ChatPage(visitors.open(tooled.base_url))
 
 
 def test_the_weather(chat: ChatPage) -> None:

@@ -1,10 +1,8 @@
 import pytest
 
-from raylm.runtime.session import ray_session
+from tests.clusters import keep_ray
 
 
 @pytest.fixture(scope="module")
-def ray_cluster():
-    """One private Ray for a module's tests; a fixture per test would cost seconds each."""
-    with ray_session(cpus=8):
-        yield
+def ray_cluster(request):
+    keep_ray(request, cpus=8)

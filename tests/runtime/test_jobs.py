@@ -1,6 +1,7 @@
 """`raylm` as a job of a real cluster: the program travels with it."""
 
 import pytest
+import ray
 
 from raylm.core.errors import UsageError
 from raylm.runtime.jobs import submit
@@ -14,6 +15,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def dashboard():
+    ray.shutdown()
     with cluster_with_dashboard() as address:
         yield address
 

@@ -51,6 +51,7 @@ class Summing(Worker):
 
 @pytest.fixture
 def cluster():
+    ray.shutdown()
     started = Cluster(
         initialize_head=True,
         head_node_args={

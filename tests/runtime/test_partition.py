@@ -92,6 +92,7 @@ def ray_node(*words, prefix=()):
 
 @pytest.fixture
 def cluster(link):
+    ray.shutdown()
     address = f"{HERE}:{free_port()}"
     memory = f"--object-store-memory={100 * 2**20}"
     head = ["--head", f"--port={address.split(':')[1]}", "--include-dashboard=false"]

@@ -23,6 +23,7 @@ MEMORY = 100 * 2**20
 
 @pytest.fixture(scope="module")
 def two_nodes():
+    ray.shutdown()
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 4, "object_store_memory": MEMORY}
     )

@@ -14,6 +14,7 @@ def test_a_dead_address_is_refused_within_seconds():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    ray.shutdown()
     start = time.monotonic()
     with pytest.raises(UsageError, match=f"no Ray cluster answers at '127.0.0.1:{port}'"):
         ray_session(f"127.0.0.1:{port}").__enter__()

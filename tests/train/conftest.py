@@ -12,6 +12,7 @@ from raylm.train.materials import prepare
 from raylm.train.rundir import RunDirectory, choose_start
 from raylm.train.team import Soloist
 from raylm.train.trainer import Trainer
+from tests.clusters import keep_ray
 
 SENTENCE = """the quick brown fox jumps over a lazy dog while seven wizards brew strong ale
 and nobody remembers which harbour holds their golden compass tonight"""
@@ -25,6 +26,12 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield Path(os.environ["XDG_CACHE_HOME"]) / "raylm"
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(request, cache):
+    """Started after the cache is set, for its workers inherit the environment."""
+    keep_ray(request, cpus=4)
 
 
 @pytest.fixture(scope="session")

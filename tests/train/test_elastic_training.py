@@ -10,19 +10,11 @@ import pytest
 
 from benchmarks.elastic.chaos import chaos
 from raylm.core.metrics import read_jsonl
-from raylm.runtime.session import ray_session
 from raylm.train.recipes import fit
 
 pytestmark = pytest.mark.ray
 
 STEPS = 24
-
-
-@pytest.fixture(scope="module")
-def ray_cluster(cache):
-    """Started after the cache is set, for its workers inherit the environment."""
-    with ray_session(cpus=4):
-        yield
 
 
 @pytest.fixture

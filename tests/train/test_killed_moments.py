@@ -3,16 +3,14 @@
 import pytest
 
 from benchmarks.elastic.kills import kills_in_a_step, kills_of_two
-from raylm.runtime.session import ray_session
 from raylm.testing.mortal_worker import Moment
 
 pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module")
-def kills(cache):
-    with ray_session(cpus=4):
-        return [*kills_in_a_step(3, 3), *kills_of_two(3, 3)]
+def kills(ray_cluster):
+    return [*kills_in_a_step(3, 3), *kills_of_two(3, 3)]
 
 
 def test_whenever_a_worker_is_killed_no_step_is_lost(kills):

@@ -16,18 +16,10 @@ from raylm.checkpoint.load import Checkpoint
 from raylm.checkpoint.source import open_model_or_run
 from raylm.core.errors import DataError, WorkerError
 from raylm.core.metrics import read_jsonl
-from raylm.runtime.session import ray_session
 from raylm.train.recipes import fit, train
 from tests.processes import is_alive
 
 pytestmark = pytest.mark.ray
-
-
-@pytest.fixture(scope="module")
-def ray_cluster(cache):
-    """Started after the cache is set, for its workers inherit the environment."""
-    with ray_session(cpus=4):
-        yield
 
 
 def rows(run):

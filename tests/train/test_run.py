@@ -10,7 +10,6 @@ import pytest
 from raylm.core.errors import PoisonedStepError, StateLostError
 from raylm.core.metrics import read_jsonl
 from raylm.data.order import shard
-from raylm.runtime.session import ray_session
 from raylm.train.recipes import fit
 from raylm.train.trainer import StepPlan
 from raylm.train.wish import Wish
@@ -18,13 +17,6 @@ from raylm.train.worker import TrainWorker
 from raylm.train.worker_team import WorkerTeam, poison
 
 pytestmark = pytest.mark.ray
-
-
-@pytest.fixture(scope="module")
-def ray_cluster(cache):
-    """Started after the cache is set, for its workers inherit the environment."""
-    with ray_session(cpus=4):
-        yield
 
 
 @pytest.fixture

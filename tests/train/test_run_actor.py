@@ -25,6 +25,7 @@ STEPS = 40
 
 @pytest.fixture
 def cluster(cache):
+    ray.shutdown()
     started = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 4, "object_store_memory": 100 * 2**20},

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from http.cookiejar import DefaultCookiePolicy
+from itertools import count
 from typing import Any
 
 import pytest
@@ -142,6 +143,14 @@ def _told(body: Any) -> str:
     error = body.get("error")
     told: str = error["message"] if isinstance(error, dict) else body["cause"] or body["code"]
     return told
+
+
+NUMBERS = count()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A name for each operation: pytest-xdist runs one test of a name."""
+    metafunc.parametrize("asker", [None], ids=[f"operation {next(NUMBERS)}"], indirect=True)
 
 
 @pytest.fixture
