@@ -25,7 +25,8 @@ export function useRelease(scroller: RefObject<HTMLElement | null>, release: () 
       if ((touches[0]?.clientY ?? 0) > fingerY) release();
     }
     function onScroll(element: HTMLElement): void {
-      const isJump = scrollTop - element.scrollTop > JUMP_PX && element.scrollHeight >= scrollHeight;
+      const isJump =
+        scrollTop - element.scrollTop > JUMP_PX && element.scrollHeight >= scrollHeight;
       ({ scrollTop, scrollHeight } = element);
       if (isJump) release();
     }
