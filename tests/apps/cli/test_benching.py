@@ -1,10 +1,18 @@
 """`raylm bench` finds the benchmarks of a checkout, and says so where there are none."""
 
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
 from raylm_apps.cli import benching
 from raylm_apps.cli.main import app
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_new_process(monkeypatch):
+    """Other tests import the benchmarks, and `runpy` warns of what is imported already."""
+    monkeypatch.delitem(sys.modules, "benchmarks.infer.decode", raising=False)
 
 
 def test_a_benchmark_answers_for_its_own_options():
