@@ -38,3 +38,24 @@ OPENED = """
 })
 """
 """Takes the chat's path; returns the ms from the click on it to its last message on screen."""
+
+ANSWERED = """
+(end) => new Promise((resolve) => {
+  const start = performance.now();
+  const { form } = document.querySelector("[data-testid=multimodal-input]");
+  const articles = document.getElementsByTagName("article");
+  const whole = articles.length + 2;
+  const look = () => {
+    const isIdle = form.querySelector("[data-testid=send-button]");
+    const isWhole = articles.length === whole && articles[whole - 1].textContent.includes(end);
+    if (isIdle && isWhole) resolve(performance.now() - start);
+    else setTimeout(look, 100);
+  };
+  form.querySelector("[data-testid=send-button]").click();
+  look();
+})
+"""
+"""Sends what is in the box; takes what the answer ends with, returns the ms until it has ended.
+
+The page watches itself: to be asked from outside costs it 25 ms a question.
+"""

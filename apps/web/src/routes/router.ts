@@ -14,7 +14,8 @@ import { Opening, OpeningFailed } from "./Opening";
 import { Shell } from "./Shell";
 
 const loadChat = () => import("./ChatRoute");
-// What most visits are for is asked for while it is still to be learned who is here.
+// Who is here, and what most visits are for, are asked for at once.
+void queryClient.prefetchQuery(sessionQuery);
 if (/^\/(chat\/|$)/.test(location.pathname)) void loadChat();
 
 const rootRoute = createRootRoute({

@@ -1,6 +1,7 @@
 /** What is known of a chat beside its messages; the header shows it, the first question takes it. */
 import type { Visibility } from "@/lib/api/messages";
 import { type Signal, createSignal, useSignal } from "@/lib/signal";
+import { useSyncExternalStore } from "react";
 
 export interface ChatSettings {
   visibility: Visibility;
@@ -26,4 +27,10 @@ export function changeSettings(chatId: string, change: Partial<ChatSettings>): v
 
 export function useChatSettings(chatId: string): ChatSettings {
   return useSignal(settingsOf(chatId));
+}
+
+/** For what stands beside every message, and must not be rendered again for the rest. */
+export function useIsStored(chatId: string): boolean {
+  const signal = settingsOf(chatId);
+  return useSyncExternalStore(signal.subscribe, () => signal.get().isStored);
 }

@@ -1,12 +1,12 @@
 import { type Votes, castVote, fetchVotes } from "@/lib/api/votes";
 import { notifyError } from "@/lib/notify";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useChatSettings } from "./chatSettings";
+import { useIsStored } from "./chatSettings";
 
 /** The vote on one answer: shown at once, taken back if the gateway refuses it. */
 export function useVote(chatId: string, messageId: string) {
   const client = useQueryClient();
-  const { isStored } = useChatSettings(chatId);
+  const isStored = useIsStored(chatId);
   const queryKey = ["votes", chatId];
   const { data: isUpvoted } = useQuery({
     queryKey,
