@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from raylm_apps.gateway.auth import COOKIE
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.harness import eventually
 from tests.browser.conftest import OpenPage
@@ -254,8 +255,8 @@ def test_dots_tell_of_answers_elsewhere(chat: ChatPage) -> None:
 
 def test_dots_tell_of_answers_on_another_device(chat: ChatPage, open_page: OpenPage) -> None:
     expect(chat.input).to_be_visible()
-    cookies = chat.page.context.cookies()
-    phone = open_page(storage_state={"cookies": cookies, "origins": []})
+    session = next(c["value"] for c in chat.page.context.cookies() if c["name"] == COOKIE)
+    phone = open_page(session=session)
     expect(phone.sidebar.chats).to_contain_text("Your chats will appear here.")
     chat.ask("red green blue", "mock/slow")
     expect(chat.last_answer).to_contain_text("red")

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
+from tests.apps.gateway.harness import eventually
 from tests.browser.conftest import OpenPage
 from tests.browser.pages.chat import ChatPage
 
@@ -109,7 +110,11 @@ def test_a_message_is_deleted_unless_one_changes_ones_mind(answered: ChatPage) -
         if undone:
             answered.page.get_by_role("button", name="Undo").click()
             expect(answered.questions).to_have_count(2)
-    answered.page.reload()
+    page, address = answered.page, answered.page.url
+    page.goto("/favicon.svg")  # who leaves will not change their mind
+    stored = f"/api/messages?chatId={address.rpartition('/')[2]}"
+    eventually(lambda: len(page.request.get(stored).json()["messages"]) == 3)
+    page.goto(address)
     expect(answered.answers).to_have_count(2)
     expect(answered.questions).to_have_text([re.compile("Second words")])
 

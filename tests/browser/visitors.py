@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from raylm_apps.gateway.auth import COOKIE
+
 TIMEOUT_MS = 8_000
 MOST_FREE = 8  # each has a renderer
 
@@ -79,7 +81,7 @@ class Visitors:
         self._taken.append((kind, window))
         context = window.wipe()
         if session is not None:
-            context.add_cookies([{"name": "raylm_session", "value": session, "url": base_url}])
+            context.add_cookies([{"name": COOKIE, "value": session, "url": base_url}])
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         if is_heard:
