@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.web.browser import ARGUMENTS as PLAIN
 from raylm_apps.gateway.embedded import EmbeddedStores, StoreUrls
 from raylm_apps.gateway.routes.pages import STATIC
 from tests.apps.gateway.harness import GatewayProcess, environment
@@ -18,16 +19,8 @@ from tests.browser.visitors import Visitors, Windows
 
 __all__ = ["OpenAs", "open_as", "operated", "operator", "runs"]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--process-per-site",  # a page of a window that has been used finds its program compiled
-]
+# A page of a window that has been used finds its program compiled.
+ARGUMENTS = [*PLAIN, "--process-per-site"]
 
 PROGRAMS = ("chromium-headless-shell", "chromium")  # without a window's own pages it is quicker
 
