@@ -92,7 +92,8 @@ def test_a_finger_moves_what_is_read_by_its_way(chat: ChatPage) -> None:
     for _ in range(swipes):
         eye.swipe_down(*MIDDLE, way_px=STEP_PX)
     slop_px = swipes * TOUCH_SLOP_PX / 2
-    eye.expect_moved(swipes * STEP_PX - slop_px, within_px=slop_px + ROUNDING_PX)
+    # On a busy machine a finger that is lifted may push a little.
+    eye.expect_moved(swipes * STEP_PX - slop_px, within_px=slop_px + swipes * ROUNDING_PX)
 
 
 def test_at_the_very_top_more_is_put_above_what_is_read(chat: ChatPage) -> None:
