@@ -12,13 +12,15 @@ def expired(
     keep_best: int = 0,
     losses: Mapping[int, float] | None = None,
 ) -> list[int]:
-    """All but the newest `keep_last`, the `keep_best` of the lowest loss and `latest`, in order.
+    """All up to `latest` but its newest `keep_last` and the `keep_best` of lowest loss, in order.
 
-    `losses` by step; of equal ones the newer is better, and NaN is never good.
+    Steps after `latest` are of a run that went on from an older one. It replaces them when it gets
+    there, perhaps just now, or they expire once they lie behind it. `losses` by step; of equal
+    ones the newer is better, and NaN is never good.
     """
-    ordered = sorted(set(steps))
+    ordered = sorted(step for step in set(steps) if latest is None or step <= latest)
     newest = ordered[max(0, len(ordered) - keep_last) :]
     measured = {step: loss for step, loss in (losses or {}).items() if not math.isnan(loss)}
     ranked = sorted(measured.keys() & ordered, key=lambda step: (measured[step], -step))
-    kept = {*newest, *ranked[:keep_best], latest}
+    kept = {*newest, *ranked[:keep_best]}
     return [step for step in ordered if step not in kept]

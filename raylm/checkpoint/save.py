@@ -104,14 +104,17 @@ def discard(draft: Path) -> None:
 def prune(
     root: Path, keep_last: int, keep_best: int = 0, losses: Mapping[int, float] | None = None
 ) -> None:
-    """Delete what retention no longer keeps; each vanishes by a rename first, never by halves."""
+    """Delete what retention no longer keeps; each vanishes by a rename first, never by halves.
+
+    A save may be under way and sweep the same: what neither could delete, the next one does.
+    """
     steps, latest = saved_steps(root), step_of(root / LATEST)
     for step in expired(
         steps, keep_last=keep_last, latest=latest, keep_best=keep_best, losses=losses
     ):
         trash = root / (_TRASH + folder_name(step))
         (root / folder_name(step)).rename(trash)
-        shutil.rmtree(trash)
+        shutil.rmtree(trash, ignore_errors=True)
 
 
 def saved_steps(root: Path) -> list[int]:

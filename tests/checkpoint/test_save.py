@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -56,6 +57,20 @@ def test_old_checkpoints_are_pruned(tmp_path):
         save.prune(tmp_path, 2)
     assert names(tmp_path) == ["latest", "step-00000020", "step-00000030"]
     assert save.saved_steps(tmp_path) == [20, 30]
+
+
+def test_a_save_under_way_may_sweep_what_is_being_pruned(tmp_path, monkeypatch):
+    delete = shutil.rmtree
+
+    def delete_second(path, **how):
+        delete(path)
+        delete(path, **how)
+
+    for step in (10, 20):
+        write(tmp_path, step)
+    monkeypatch.setattr(shutil, "rmtree", delete_second)
+    save.prune(tmp_path, 1)
+    assert names(tmp_path) == ["latest", "step-00000020"]
 
 
 def test_a_step_saved_again_is_replaced(tmp_path):
