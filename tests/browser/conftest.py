@@ -35,6 +35,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure says what the pages showed."""
+    report = yield
+    visitors = getattr(item, "funcargs", {}).get("visitors")
+    if report.when == "call" and report.failed and visitors is not None:
+        report.sections.append(("Pages", visitors.describe()))
+    return report
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     path = os.environ.get("RAYLM_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)

@@ -4,10 +4,13 @@ import json
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import expect
 
 from raylm_apps.gateway.auth import COOKIE
 
-TIMEOUT_MS = 8_000
+TIMEOUT_MS = 15_000  # of a busy machine
+expect.set_options(timeout=TIMEOUT_MS)
 MOST_FREE = 8  # each has a renderer
 
 
@@ -29,11 +32,13 @@ class Window:
             self.context.grant_permissions(self._permissions)
         return self.context
 
+    def pages(self) -> list[Page]:
+        return [page for page in self.context.pages if page is not self._stays]
+
     def leave(self) -> None:
         self.context.set_offline(False)
-        for page in self.context.pages:
-            if page is not self._stays:
-                page.close()
+        for page in self.pages():
+            page.close()
 
 
 class Windows:
@@ -94,7 +99,19 @@ class Visitors:
         for kind, window in self._taken:
             self._windows.give_back(kind, window)
 
+    def describe(self) -> str:
+        """Where the open pages are and what they show, for the report of a failure."""
+        pages = [page for _, window in self._taken for page in window.pages()]
+        return "\n\n".join(f"{page.url}\n{_text(page)}" for page in pages)
+
     def _hear(self, message: ConsoleMessage) -> None:
         """The console stays silent, but for requests that a test makes fail on purpose."""
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
+
+
+def _text(page: Page) -> str:
+    try:
+        return page.inner_text("body", timeout=2_000)
+    except PlaywrightError as error:
+        return f"(does not answer: {error.message.splitlines()[0]})"

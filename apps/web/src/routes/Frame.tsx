@@ -1,16 +1,25 @@
+import { Later } from "@/components/Later";
 import { Sheet } from "@/components/ui/sheet";
 import { ChatSearch } from "@/features/history/ChatSearch";
+import { listQuery } from "@/features/history/listQuery";
 import { openSearch } from "@/features/history/searchOpen";
+import { foldersQuery } from "@/features/history/useFolders";
 import { isModelPickerOpen } from "@/features/models/modelPicker";
+import { modelsQuery } from "@/features/models/useModels";
+import { LOOSE } from "@/lib/api/history";
+import { queryClient } from "@/lib/queryClient";
 import { Outlet, useNavigate } from "@tanstack/react-router";
-import { Suspense, lazy } from "react";
 import { useTranslation } from "react-i18next";
+import { Sidebar } from "./Sidebar";
 import { useShortcuts } from "./useShortcuts";
 import { useSidebar } from "./useSidebar";
 
-// Asked for at once, beside the page itself: neither waits for the other.
-const sidebar = import("./Sidebar");
-const Sidebar = lazy(async () => ({ default: (await sidebar).Sidebar }));
+/** Asks for what the frame and most pages will show, before there is anything to show it in. */
+export function readAhead(): void {
+  void queryClient.prefetchQuery(modelsQuery);
+  void queryClient.prefetchQuery(foldersQuery);
+  void queryClient.prefetchInfiniteQuery(listQuery(LOOSE));
+}
 
 /** The sidebar, docked or as a sheet, beside the page. */
 export function Frame() {
@@ -28,16 +37,14 @@ export function Frame() {
     <div className="flex h-dvh overflow-hidden">
       {isNarrow ? (
         <Sheet isOpen={isOpen} onOpenChange={setOpen} label={t("sidebar")}>
-          <Suspense>
-            <Sidebar />
-          </Suspense>
+          <Sidebar />
         </Sheet>
       ) : (
         isOpen && (
           <aside aria-label={t("sidebar")} className="w-68 shrink-0 border-e bg-sidebar">
-            <Suspense>
+            <Later>
               <Sidebar />
-            </Suspense>
+            </Later>
           </aside>
         )
       )}

@@ -1,10 +1,9 @@
 import { useTheme } from "@/features/theme/theme";
 import { useSignal } from "@/lib/signal";
-import { Outlet, useMatches } from "@tanstack/react-router";
+import { Outlet } from "@tanstack/react-router";
 import { Direction, Tooltip } from "radix-ui";
 import { Suspense, lazy } from "react";
 import { useTranslation } from "react-i18next";
-import { Frame } from "./Frame";
 import { isKeyboardMapOpen, useShortcuts } from "./useShortcuts";
 
 const Toaster = lazy(async () => {
@@ -14,20 +13,17 @@ const Toaster = lazy(async () => {
 });
 const KeyboardMap = lazy(() => import("./KeyboardMap"));
 
-/** What every page has: colours, toasts, the keyboard map, and mostly the sidebar. */
+/** What every page has: colours, toasts and the keyboard map. */
 export function Shell() {
   const theme = useTheme();
   const { i18n } = useTranslation();
-  const isBare = useMatches({
-    select: (matches) => matches.some((match) => match.staticData.isBare === true),
-  });
   const isMapOpen = useSignal(isKeyboardMapOpen);
   useShortcuts({ showShortcuts: () => isKeyboardMapOpen.set(!isKeyboardMapOpen.get()) });
 
   return (
     <Direction.Provider dir={i18n.dir()}>
       <Tooltip.Provider delayDuration={400}>
-        {isBare ? <Outlet /> : <Frame />}
+        <Outlet />
         <Suspense>
           <Toaster theme={theme} />
           {isMapOpen && <KeyboardMap />}

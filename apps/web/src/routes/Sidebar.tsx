@@ -1,19 +1,18 @@
+import { Later } from "@/components/Later";
 import { RayMark } from "@/components/RayMark";
 import { Button } from "@/components/ui/button";
 import { IconButton } from "@/components/ui/iconButton";
-import { Skeleton } from "@/components/ui/skeleton";
+import { HistoryList } from "@/features/history/HistoryList";
+import { ListLoading } from "@/features/history/ListLoading";
 import { openSearch } from "@/features/history/searchOpen";
 import { UserMenu } from "@/features/session/UserMenu";
 import { ThemeMenuItems } from "@/features/theme/ThemeMenuItems";
 import { MOD_KEY } from "@/lib/modKey";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { PanelLeft, Search, SquarePen } from "lucide-react";
-import { Suspense, lazy } from "react";
 import { useTranslation } from "react-i18next";
 import { PageLinks } from "./PageLinks";
 import { useSidebar } from "./useSidebar";
-
-const HistoryList = lazy(() => import("@/features/history/HistoryList"));
 
 export function Sidebar() {
   const { chatId } = useParams({ strict: false });
@@ -56,29 +55,19 @@ export function Sidebar() {
           <Search className="size-[18px]" />
         </IconButton>
       </div>
-      <Suspense fallback={<ListLoading />}>
+      <Later before={<ListLoading />}>
         <HistoryList
           activeChatId={chatId}
           onNavigate={closeSheet}
           onDeleted={(deleted) => chatId && deleted.includes(chatId) && startChat()}
         />
-      </Suspense>
+      </Later>
       <div className="border-t p-2">
         <UserMenu>
           <PageLinks />
           <ThemeMenuItems />
         </UserMenu>
       </div>
-    </div>
-  );
-}
-
-function ListLoading() {
-  return (
-    <div className="flex flex-1 flex-col gap-3 px-5.5 pt-3">
-      <Skeleton className="h-4 w-4/5" />
-      <Skeleton className="h-4 w-3/5" />
-      <Skeleton className="h-4 w-2/3" />
     </div>
   );
 }

@@ -13,10 +13,8 @@ import { NotFound } from "./NotFound";
 import { Opening, OpeningFailed } from "./Opening";
 import { Shell } from "./Shell";
 
-const loadChat = () => import("./ChatRoute");
-// Who is here, and what most visits are for, are asked for at once.
+// Who is here is asked for at once.
 void queryClient.prefetchQuery(sessionQuery);
-if (/^\/(chat\/|$)/.test(location.pathname)) void loadChat();
 
 const rootRoute = createRootRoute({
   // Nothing can be asked without a session, so the page opens with one.
@@ -26,14 +24,24 @@ const rootRoute = createRootRoute({
   component: Shell,
   pendingComponent: Opening,
   errorComponent: OpeningFailed,
-  notFoundComponent: NotFound,
+});
+
+const loadFrame = () => import("./Frame");
+const frameRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: "frame",
+  component: lazyRouteComponent(loadFrame, "Frame"),
+  loader: async () => {
+    (await loadFrame()).readAhead();
+  },
+  staleTime: Number.POSITIVE_INFINITY,
 });
 
 // Both addresses share one element, so that a new chat becomes a stored one without a remount.
 const conversationRoute = createRoute({
-  getParentRoute: () => rootRoute,
+  getParentRoute: () => frameRoute,
   id: "conversation",
-  component: lazyRouteComponent(loadChat, "ChatRoute"),
+  component: lazyRouteComponent(() => import("./ChatRoute"), "ChatRoute"),
 });
 const newChatRoute = createRoute({
   getParentRoute: () => conversationRoute,
@@ -48,31 +56,35 @@ const storedChatRoute = createRoute({
 });
 
 const modelsRoute = createRoute({
-  getParentRoute: () => rootRoute,
+  getParentRoute: () => frameRoute,
   path: "/models",
   component: lazyRouteComponent(() => import("./ModelsRoute"), "ModelsRoute"),
 });
 const runsRoute = createRoute({
-  getParentRoute: () => rootRoute,
+  getParentRoute: () => frameRoute,
   path: "/runs",
   component: lazyRouteComponent(() => import("./RunsRoute"), "RunsRoute"),
 });
 const runRoute = createRoute({
-  getParentRoute: () => rootRoute,
+  getParentRoute: () => frameRoute,
   path: "/runs/$runId",
   component: lazyRouteComponent(() => import("./RunRoute"), "RunRoute"),
 });
 const settingsRoute = createRoute({
-  getParentRoute: () => rootRoute,
+  getParentRoute: () => frameRoute,
   path: "/settings",
   component: lazyRouteComponent(() => import("./SettingsRoute"), "SettingsRoute"),
+});
+const nowhereRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "$",
+  component: NotFound,
 });
 
 // Whoever has an account is signed in already; guests may look at both.
 const entranceRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "entrance",
-  staticData: { isBare: true },
   beforeLoad: async () => {
     if (hasAccount(await queryClient.ensureQueryData(sessionQuery))) throw redirect({ to: "/" });
   },
@@ -97,35 +109,38 @@ const forgotPasswordRoute = createRoute({
 const resetPasswordRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/reset-password",
-  staticData: { isBare: true },
   component: lazyRouteComponent(() => import("@/features/session/ResetPage"), "ResetPage"),
 });
 const verifyEmailRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/verify-email",
-  staticData: { isBare: true },
   component: lazyRouteComponent(() => import("@/features/session/VerifyPage"), "VerifyPage"),
 });
 
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
-    modelsRoute,
-    runsRoute,
-    runRoute,
-    conversationRoute.addChildren([newChatRoute, storedChatRoute]),
-    settingsRoute,
+    frameRoute.addChildren([
+      conversationRoute.addChildren([newChatRoute, storedChatRoute]),
+      modelsRoute,
+      runsRoute,
+      runRoute,
+      settingsRoute,
+      nowhereRoute,
+    ]),
     entranceRoute.addChildren([loginRoute, registerRoute, forgotPasswordRoute]),
     resetPasswordRoute,
     verifyEmailRoute,
   ]),
 });
 
+// So is the code of what is at this address.
+const [routes] = router.getMatchedRoutes(location.pathname);
+for (const route of routes) {
+  void router.loadRouteChunk(route);
+}
+
 declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
-  }
-  interface StaticDataRouteOption {
-    /** Without the sidebar. */
-    isBare?: boolean;
   }
 }

@@ -3,8 +3,7 @@ import { AlertDialog } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { Button } from "./button";
 
-interface ConfirmDialogProps {
-  isOpen: boolean;
+interface QuestionProps {
   onClose: () => void;
   onConfirm: () => void;
   title: string;
@@ -13,11 +12,15 @@ interface ConfirmDialogProps {
 }
 
 /** Asks before something that cannot be undone. */
-export function ConfirmDialog({ isOpen, onClose, onConfirm, ...words }: ConfirmDialogProps) {
+export function ConfirmDialog({ isOpen, ...question }: QuestionProps & { isOpen: boolean }) {
+  return isOpen && <Question {...question} />;
+}
+
+function Question({ onClose, onConfirm, ...words }: QuestionProps) {
   const { t } = useTranslation("common");
   const returnFocus = useReturnFocus();
   return (
-    <AlertDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+    <AlertDialog.Root open onOpenChange={(open) => !open && onClose()}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className="fixed inset-0 z-50 bg-black/35 backdrop-blur-[1px] data-[state=open]:animate-in data-[state=open]:fade-in-0" />
         <AlertDialog.Content

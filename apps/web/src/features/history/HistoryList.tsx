@@ -1,3 +1,4 @@
+import { Later } from "@/components/Later";
 import type { ChatSummary } from "@/lib/api/history";
 import { useEffect, useState } from "react";
 import { DragArea } from "./DragArea";
@@ -5,6 +6,7 @@ import { DropTargets } from "./DropTargets";
 import { HistoryRows } from "./HistoryRows";
 import { ListBar } from "./ListBar";
 import { ListDialogs } from "./ListDialogs";
+import { ListLoading } from "./ListLoading";
 import { SelectionBar } from "./SelectionBar";
 import { ListContext } from "./listContext";
 import { NOTHING, type Selection } from "./selection";
@@ -20,7 +22,7 @@ interface HistoryListProps {
 }
 
 /** The chats of the reader, or those in the archive. */
-export default function HistoryList({ activeChatId, onNavigate, onDeleted }: HistoryListProps) {
+export function HistoryList({ activeChatId, onNavigate, onDeleted }: HistoryListProps) {
   const [isArchive, setIsArchive] = useState(false);
   const [isDeletingAll, setIsDeletingAll] = useState(false);
   const state = useListCommands({ onNavigate, onDeleted });
@@ -57,16 +59,18 @@ export default function HistoryList({ activeChatId, onNavigate, onDeleted }: His
               onDeleteAll={() => setIsDeletingAll(true)}
             />
           )}
-          <HistoryRows
-            key={String(isArchive)}
-            content={content}
-            activeChatId={activeChatId}
-            current={current}
-            onCurrent={(key) => state.setCurrent({ key, isWanted: false })}
-            mode={mode}
-            selection={selection}
-            onEndSelecting={() => begin(null)}
-          />
+          <Later before={<ListLoading />}>
+            <HistoryRows
+              key={String(isArchive)}
+              content={content}
+              activeChatId={activeChatId}
+              current={current}
+              onCurrent={(key) => state.setCurrent({ key, isWanted: false })}
+              mode={mode}
+              selection={selection}
+              onEndSelecting={() => begin(null)}
+            />
+          </Later>
           <DropTargets />
         </div>
       </DragArea>

@@ -12,7 +12,13 @@ import { loadedLists, relist } from "@/lib/api/historyPages";
 import { newId } from "@/lib/newId";
 import { notifyError } from "@/lib/notify";
 import { createPreference } from "@/lib/preference";
-import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  type QueryClient,
+  queryOptions,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { useCallback } from "react";
 import * as z from "zod/mini";
 
@@ -28,14 +34,15 @@ export function toggleFolder(folderId: string): void {
   );
 }
 
+export const foldersQuery = queryOptions({
+  queryKey: FOLDERS_KEY,
+  queryFn: ({ signal }) => fetchFolders(signal),
+  refetchOnWindowFocus: "always",
+});
+
 /** By name, as the reader's language sorts. */
 export function useFolders(): Folder[] {
-  const { data } = useQuery({
-    queryKey: FOLDERS_KEY,
-    queryFn: ({ signal }) => fetchFolders(signal),
-    select: byName,
-    refetchOnWindowFocus: "always",
-  });
+  const { data } = useQuery({ ...foldersQuery, select: byName });
   return data ?? NO_FOLDERS;
 }
 

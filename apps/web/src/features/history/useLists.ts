@@ -33,7 +33,6 @@ export function useLists(shelves: Shelf[]): List[] {
   useEffect(() => {
     const onChange = notifyManager.batchCalls(render);
     const endings = observers.map((observer) => observer.subscribe(onChange));
-    render();
     return () => {
       for (const end of endings) end();
     };

@@ -1,6 +1,6 @@
 import { useMediaQuery } from "@/lib/useMediaQuery";
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
-import { type RefObject, useCallback, useEffect, useRef } from "react";
+import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
 import type { Row } from "./rows";
 
 const OVERSCAN = 12;
@@ -23,7 +23,9 @@ export function useVirtualRows(
   scroller: RefObject<HTMLElement | null>,
 ) {
   const isTouch = useMediaQuery("(pointer: coarse)");
-  const remPx = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const [remPx] = useState(() =>
+    Number.parseFloat(getComputedStyle(document.documentElement).fontSize),
+  );
   // oxlint-disable-next-line react/incompatible-library -- nothing here is memoized by a compiler
   return useVirtualizer({
     count: rows.length,
