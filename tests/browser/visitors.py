@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import expect
 
 from raylm_apps.gateway.auth import COOKIE
 
