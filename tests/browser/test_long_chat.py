@@ -16,7 +16,7 @@ from tests.browser.pages.chat import ChatPage
 from tests.browser.pages.eye import ROUNDING_PX, TOUCH_SLOP_PX, Eye
 
 SIZE = {"width": 900, "height": 700}
-PAGE_SIZE = 30
+PAGE_SIZE = 20
 MIDDLE = (600, 300)
 FAR_PX, STEP_PX = 24_000, 400
 """Farther than the messages that a chat opens with and the next ones loaded."""

@@ -1,5 +1,6 @@
 import { Later } from "@/components/Later";
 import { Sheet } from "@/components/ui/sheet";
+import { loadMarkdown } from "@/features/chat/loadMarkdown";
 import { ChatSearch } from "@/features/history/ChatSearch";
 import { listQuery } from "@/features/history/listQuery";
 import { openSearch } from "@/features/history/searchOpen";
@@ -8,6 +9,7 @@ import { isModelPickerOpen } from "@/features/models/modelPicker";
 import { modelsQuery } from "@/features/models/useModels";
 import { LOOSE } from "@/lib/api/history";
 import { queryClient } from "@/lib/queryClient";
+import { whenIdle } from "@/lib/whenIdle";
 import { Outlet, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { Sidebar } from "./Sidebar";
@@ -18,7 +20,13 @@ import { useSidebar } from "./useSidebar";
 export function readAhead(): void {
   void queryClient.prefetchQuery(modelsQuery);
   void queryClient.prefetchQuery(foldersQuery);
-  void queryClient.prefetchInfiniteQuery(listQuery(LOOSE));
+  void queryClient.prefetchInfiniteQuery(listQuery(LOOSE)).then(readMarkdownAhead);
+}
+
+/** Who has chats will open one. */
+function readMarkdownAhead(): void {
+  const list = queryClient.getQueryData(listQuery(LOOSE).queryKey);
+  if (list?.pages[0]?.chats.length) whenIdle(() => void loadMarkdown().catch(() => undefined));
 }
 
 /** The sidebar, docked or as a sheet, beside the page. */

@@ -4,7 +4,7 @@ import type { Conversation } from "./conversation";
 import { mergeStored } from "./merge";
 
 /** As many as a screen or two hold: a chat opens with them. */
-export const PAGE_SIZE = 30;
+export const PAGE_SIZE = 20;
 const EARLIER_PAGE_SIZE = 60;
 
 /** Prepends the messages before the first one on screen. */
