@@ -15,6 +15,8 @@ new PerformanceObserver(() => {
   sessionStorage.themeAtPaint ??= document.documentElement.className || "light";
 }).observe({ type: "paint", buffered: true });
 """
+SCRIPTS = """performance
+.getEntriesByType("resource").map(({ name }) => name).filter((name) => name.endsWith(".js"))"""
 
 
 def test_the_theme_is_chosen_kept_and_never_flashes(chat: ChatPage) -> None:
@@ -44,6 +46,19 @@ def test_everything_comes_from_the_gateway(open_page: OpenPage) -> None:
     chat.ask("```python\nprint(1)\n```", "mock/echo")
     expect(chat.last_answer.locator("pre .code-line span").first).to_be_visible()
     assert hosts == {urlsplit(chat.page.url).netloc}
+
+
+def test_a_visit_asks_for_few_files(chat: ChatPage) -> None:
+    expect(chat.sidebar.chats).to_be_visible()
+    assert len(chat.page.evaluate(SCRIPTS)) <= 12
+
+
+def test_who_has_chats_has_what_shows_them_at_hand(open_page: OpenPage) -> None:
+    chat = open_page()
+    chat.ask("Hello", "mock/echo")
+    chat.wait_for_answer("Hello")
+    chat.page.goto("/")
+    chat.page.wait_for_function(f"() => {SCRIPTS}.some((name) => name.includes('/Markdown-'))")
 
 
 def test_keyboard_alone_is_enough(chat: ChatPage) -> None:

@@ -1,3 +1,4 @@
+import { whenIdle } from "@/lib/whenIdle";
 import { type ReactNode, startTransition, useEffect, useState } from "react";
 
 interface LaterProps {
@@ -6,9 +7,15 @@ interface LaterProps {
   children: ReactNode;
 }
 
+/** The page has had a quiet moment: what opens from now on need not wait for the rest. */
+let isSettled = false;
+
 /** Rendered once what is around it is shown, in slices that let the reader's keys through. */
 export function Later({ before, children }: LaterProps) {
-  const [isDue, setIsDue] = useState(false);
-  useEffect(() => startTransition(() => setIsDue(true)), []);
+  const [isDue, setIsDue] = useState(isSettled);
+  useEffect(() => {
+    startTransition(() => setIsDue(true));
+    whenIdle(() => (isSettled = true));
+  }, []);
   return isDue ? children : before;
 }
