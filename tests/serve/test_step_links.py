@@ -59,7 +59,7 @@ def test_a_worker_that_ends_is_known_at_once_whoever_is_waited_for():
         started = time.monotonic()
         with pytest.raises(LostWorkerError, match="worker 1 has closed"):
             links.receive({0: memory(4)[1]}, 5.0)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 2.5
 
 
 def test_who_does_not_answer_in_time_is_named():

@@ -133,7 +133,7 @@ def test_without_redis_chats_stream_and_nothing_resumes(
         stream.read_until(b"text-delta", 6)
         started = time.monotonic()
         assert eve.http.get(f"/api/chat/{chat}/stream").status_code == 204
-        assert time.monotonic() - started < 0.2 + 0.5  # and what a busy machine adds
+        assert time.monotonic() - started < 0.2 + 2  # and what a busy machine adds
         ready = eve.http.get("/health/ready")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         assert ready.json()["checks"]["redis"] == "down"

@@ -432,7 +432,7 @@ async def test_who_leaves_ends_the_providers_work(
     writer.close()
     await writer.wait_closed()
     assert await asyncio.to_thread(server.cancelled.wait, 5)
-    assert time.perf_counter() - left_at < 1
+    assert time.perf_counter() - left_at < 3
 
 
 async def test_answers_at_once_are_counted_until_they_end(
