@@ -116,7 +116,7 @@ async def test_whoever_holds_a_model_too_long_loses_it(loader, board):
     models = await replica(loader, board, drain_s=0.05)
     served = await models.find("first")
     with served.held():
-        await asyncio.wait_for(models.unload("first"), 2)
+        await asyncio.wait_for(models.unload("first"), 10)
         assert not served.engine.running
 
 

@@ -1,5 +1,7 @@
-/** Calls when the page has nothing else to do; a browser that cannot tell, after a while. */
+const LONGEST_WAIT_MS = 5_000;
+
+/** Calls when the page has nothing else to do, or after a while where it always has. */
 export function whenIdle(deed: () => void): void {
-  if ("requestIdleCallback" in window) requestIdleCallback(deed);
-  else setTimeout(deed, 2_000);
+  if ("requestIdleCallback" in window) requestIdleCallback(deed, { timeout: LONGEST_WAIT_MS });
+  else setTimeout(deed, LONGEST_WAIT_MS);
 }
