@@ -18,6 +18,7 @@ from raylm.core.schema import Elastic
 from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import ray_session
 from raylm.runtime.worker import Worker
+from tests.processes import is_alive, wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -140,10 +141,7 @@ def test_a_node_that_stands_still_is_left_behind(cluster):
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
         check(group.step(batch(4)), 5)
-        deadline = time.monotonic() + 20
-        while any(Path(f"/proc/{pid}").exists() for pid in there):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: not any(map(is_alive, there)), seconds=20)
 
 
 def test_the_group_grows_when_nodes_come(cluster):

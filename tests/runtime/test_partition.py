@@ -20,7 +20,7 @@ from raylm.runtime.group import WorkerGroup
 from raylm.runtime.session import ray_session
 from raylm.runtime.worker import Worker
 from tests.clusters import free_port
-from tests.processes import wait_until
+from tests.processes import is_alive, wait_until
 
 NAMESPACE, LINK, PEER = "raylm-other", "raylm-here", "raylm-there"
 HERE, THERE = "10.231.77.1", "10.231.77.2"
@@ -169,7 +169,7 @@ def test_the_controllers_side_goes_on_and_the_other_one_stops(cluster, tmp_path)
         assert sorted(lost) == sorted(others)
         assert group.step(4) == [10.0, 10.0]
         set_link("up")
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in others))
+        wait_until(lambda: not any(map(is_alive, others)))
         done = group.step(5)
         assert set(done) == {15.0}
     for pid in others:

@@ -21,6 +21,7 @@ from raylm_apps.gateway.embedded.folder import SOCKET_PATH_LIMIT, socket_folder
 from raylm_apps.gateway.embedded.launcher import UNPRIVILEGED_UID, dropped
 from raylm_apps.gateway.embedded.postgres import Postgres, programs
 from tests.apps.gateway.harness import eventually
+from tests.processes import is_alive
 
 pytestmark = pytest.mark.services
 
@@ -90,14 +91,6 @@ def pids_of_dying_parent(folder: Path, where: str) -> list[int]:
     return [int(pid) for pid in done.stdout.split()]
 
 
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
 def test_what_is_written_survives_a_restart(stores: EmbeddedStores) -> None:
     first = stores.start()
     write(first)
@@ -141,14 +134,14 @@ def test_a_store_that_dies_is_revived(stores: EmbeddedStores) -> None:
 
 def test_servers_die_with_the_process_that_started_them(stores: EmbeddedStores) -> None:
     pids = pids_of_dying_parent(stores.data_dir, "main")
-    eventually(lambda: not any(map(is_running, pids)))
+    eventually(lambda: not any(map(is_alive, pids)))
 
 
 def test_orphans_are_stopped_at_the_next_start(stores: EmbeddedStores) -> None:
     orphans = pids_of_dying_parent(stores.data_dir, "thread")
-    assert all(map(is_running, orphans))
+    assert all(map(is_alive, orphans))
     write(stores.start())
-    assert not any(map(is_running, orphans))
+    assert not any(map(is_alive, orphans))
 
 
 def test_a_recycled_pid_is_left_alone(stores: EmbeddedStores) -> None:
@@ -159,7 +152,7 @@ def test_a_recycled_pid_is_left_alone(stores: EmbeddedStores) -> None:
         pid_file.write_text(f"{stranger.pid}\n{stores.data_dir / 'postgres'}\n1\n5432\n\n\n\n")
         pid_file.chmod(0o600)
         write(stores.start())
-        assert is_running(stranger.pid)
+        assert is_alive(stranger.pid)
         stranger.kill()
 
 

@@ -25,6 +25,7 @@ from tests.apps.gateway.harness import (
     parts_of,
     text_of,
 )
+from tests.processes import is_alive
 
 pytestmark = pytest.mark.services
 
@@ -59,7 +60,7 @@ def kill(stores: EmbeddedStores, name: str) -> None:
     pid = stores.pids[name]
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not Path(f"/proc/{pid}/cwd").exists())
+    eventually(lambda: not is_alive(pid))
 
 
 def is_ready(user: User) -> bool:
