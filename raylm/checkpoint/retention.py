@@ -8,7 +8,7 @@ def expired(
     steps: Iterable[int],
     *,
     keep_last: int,
-    latest: int | None,
+    latest: int,
     keep_best: int = 0,
     losses: Mapping[int, float] | None = None,
 ) -> list[int]:
@@ -18,7 +18,7 @@ def expired(
     there, perhaps just now, or they expire once they lie behind it. `losses` by step; of equal
     ones the newer is better, and NaN is never good.
     """
-    ordered = sorted(step for step in set(steps) if latest is None or step <= latest)
+    ordered = sorted(step for step in set(steps) if step <= latest)
     newest = ordered[max(0, len(ordered) - keep_last) :]
     measured = {step: loss for step, loss in (losses or {}).items() if not math.isnan(loss)}
     ranked = sorted(measured.keys() & ordered, key=lambda step: (measured[step], -step))

@@ -107,8 +107,11 @@ def prune(
     """Delete what retention no longer keeps; each vanishes by a rename first, never by halves.
 
     A save may be under way and sweep the same: what neither could delete, the next one does.
+    While it replaces a checkpoint `latest` is none's, and nothing is deleted.
     """
     steps, latest = saved_steps(root), step_of(root / LATEST)
+    if latest is None:
+        return
     for step in expired(
         steps, keep_last=keep_last, latest=latest, keep_best=keep_best, losses=losses
     ):

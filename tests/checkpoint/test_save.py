@@ -73,6 +73,15 @@ def test_a_save_under_way_may_sweep_what_is_being_pruned(tmp_path, monkeypatch):
     assert names(tmp_path) == ["latest", "step-00000020"]
 
 
+def test_nothing_is_pruned_while_a_checkpoint_is_replaced(tmp_path):
+    for step in (10, 20, 30):
+        write(tmp_path, step)
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").symlink_to(".replaced-step-00000020")
+    save.prune(tmp_path, 1)
+    assert save.saved_steps(tmp_path) == [10, 20, 30]
+
+
 def test_a_step_saved_again_is_replaced(tmp_path):
     write(tmp_path, 10, value=1.0)
     write(tmp_path, 10, value=2.0)
