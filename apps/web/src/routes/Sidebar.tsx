@@ -3,7 +3,7 @@ import { RayMark } from "@/components/RayMark";
 import { Button } from "@/components/ui/button";
 import { IconButton } from "@/components/ui/iconButton";
 import { HistoryList } from "@/features/history/HistoryList";
-import { ListLoading } from "@/features/history/ListLoading";
+import { LoadingRows } from "@/features/history/LoadingRows";
 import { openSearch } from "@/features/history/searchOpen";
 import { UserMenu } from "@/features/session/UserMenu";
 import { ThemeMenuItems } from "@/features/theme/ThemeMenuItems";
@@ -55,7 +55,7 @@ export function Sidebar() {
           <Search className="size-[18px]" />
         </IconButton>
       </div>
-      <Later before={<ListLoading />}>
+      <Later before={<LoadingRows className="flex-1 px-5.5" />}>
         <HistoryList
           activeChatId={chatId}
           onNavigate={closeSheet}

@@ -133,7 +133,7 @@ export const router = createRouter({
   ]),
 });
 
-// So is the code of what is at this address.
+// The code of what is at this address is asked for at once, too.
 const [routes] = router.getMatchedRoutes(location.pathname);
 for (const route of routes) {
   void router.loadRouteChunk(route);

@@ -6,7 +6,7 @@ import { DropTargets } from "./DropTargets";
 import { HistoryRows } from "./HistoryRows";
 import { ListBar } from "./ListBar";
 import { ListDialogs } from "./ListDialogs";
-import { ListLoading } from "./ListLoading";
+import { LoadingRows } from "./LoadingRows";
 import { SelectionBar } from "./SelectionBar";
 import { ListContext } from "./listContext";
 import { NOTHING, type Selection } from "./selection";
@@ -59,7 +59,7 @@ export function HistoryList({ activeChatId, onNavigate, onDeleted }: HistoryList
               onDeleteAll={() => setIsDeletingAll(true)}
             />
           )}
-          <Later before={<ListLoading />}>
+          <Later before={<LoadingRows className="flex-1 px-5.5" />}>
             <HistoryRows
               key={String(isArchive)}
               content={content}

@@ -1,9 +1,9 @@
 import { Button } from "@/components/ui/button";
-import { Skeleton } from "@/components/ui/skeleton";
 import { useTranslation } from "react-i18next";
 import { ChatCheckbox } from "./ChatCheckbox";
 import { ChatRow } from "./ChatRow";
 import { FolderRow } from "./FolderRow";
+import { LoadingRows } from "./LoadingRows";
 import { TitleField } from "./TitleField";
 import { type RowMode, useList } from "./listContext";
 import type { Row } from "./rows";
@@ -72,16 +72,6 @@ function Failed({ onRetry }: { onRetry: () => void }) {
       <Button size="small" onClick={onRetry}>
         {t("common:tryAgain")}
       </Button>
-    </div>
-  );
-}
-
-function LoadingRows() {
-  return (
-    <div className="flex flex-col gap-3 px-2.5 py-3">
-      <Skeleton className="h-4 w-4/5" />
-      <Skeleton className="h-4 w-3/5" />
-      <Skeleton className="h-4 w-2/3" />
     </div>
   );
 }

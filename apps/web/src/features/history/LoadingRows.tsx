@@ -1,8 +1,9 @@
 import { Skeleton } from "@/components/ui/skeleton";
+import { cn } from "@/lib/classNames";
 
-export function ListLoading() {
+export function LoadingRows({ className }: { className?: string }) {
   return (
-    <div className="flex flex-1 flex-col gap-3 px-5.5 pt-3">
+    <div className={cn("flex flex-col gap-3 px-2.5 py-3", className)}>
       <Skeleton className="h-4 w-4/5" />
       <Skeleton className="h-4 w-3/5" />
       <Skeleton className="h-4 w-2/3" />
