@@ -74,6 +74,7 @@ def test_configured_ways_in_are_offered(open_gateway: GatewayProcess, page: Page
     expect(github).to_have_attribute("href", "/api/auth/oauth/github?redirectUrl=/")
     expect(page.get_by_text("Continue with Google")).to_have_count(0)
     page.get_by_role("link", name="Forgot your password?").click()
+    expect(page.get_by_role("heading", name="Forgot your password?")).to_be_visible()
     page.route("**/password/forgot", lambda route: route.fulfill(json={"success": True}))
     page.get_by_label("Email").fill("ada@example.com")
     page.get_by_role("button", name="Send the link").click()
