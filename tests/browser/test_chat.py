@@ -96,6 +96,15 @@ def test_stop_before_the_first_word(chat: ChatPage) -> None:
     expect(chat.note.get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_a_stop_that_is_not_answered_hangs_up(chat: ChatPage) -> None:
+    chat.page.route("**/stop", lambda route: route.fulfill(status=204))
+    chat.ask("red green blue " * 10, "mock/slow")
+    expect(chat.last_answer).to_contain_text("red")
+    chat.stop_button.click()
+    expect(chat.note).to_contain_text("You stopped this answer.")
+    expect(chat.note.get_by_role("button", name="Regenerate")).to_be_visible()
+
+
 def test_regenerate_replaces_the_answer(chat: ChatPage) -> None:
     chat.ask("again", "mock/slow")
     expect(chat.last_answer).to_contain_text("again")

@@ -30,10 +30,6 @@ def three(chat: ChatPage) -> ChatPage:
     return chat
 
 
-def titles(chat: ChatPage) -> list[str]:
-    return chat.sidebar.chats.get_by_role("link").all_inner_texts()
-
-
 def kept(chat: ChatPage) -> list[str]:
     """As the gateway has them."""
     chats = chat.page.request.get("/api/history").json()["chats"]
@@ -97,15 +93,15 @@ def test_archived_chats_are_kept_aside(three: ChatPage) -> None:
     expect(sidebar.chat("Two")).to_have_count(0)
     three.page.reload()
     expect(sidebar.chat("Three")).to_be_visible()
-    assert titles(three) == ["Three", "One"]
+    expect(three.sidebar.titles).to_have_text(["Three", "One"])
     sidebar.choose_for_all("Archived chats")
     expect(sidebar.chat("Two")).to_be_visible()
-    assert titles(three) == ["Two"]
+    expect(three.sidebar.titles).to_have_text(["Two"])
     sidebar.choose("Two", "Unarchive")
     expect(sidebar.chats).to_contain_text("Your chats will appear here.")
     sidebar.back.click()
     expect(sidebar.chat("Two")).to_be_visible()
-    assert titles(three) == ["Three", "Two", "One"]
+    expect(three.sidebar.titles).to_have_text(["Three", "Two", "One"])
 
 
 def test_a_deleted_chat_comes_back_when_undone(three: ChatPage) -> None:
@@ -119,7 +115,7 @@ def test_a_deleted_chat_comes_back_when_undone(three: ChatPage) -> None:
     expect(three.toast).to_be_hidden()
     three.page.wait_for_timeout(500)
     assert not deletions
-    assert titles(three) == ["Three", "Two", "One"]
+    expect(three.sidebar.titles).to_have_text(["Three", "Two", "One"])
 
 
 def test_a_deleted_chat_is_gone_once_it_is_too_late(three: ChatPage) -> None:
@@ -133,7 +129,7 @@ def test_a_deleted_chat_is_gone_once_it_is_too_late(three: ChatPage) -> None:
     expect(three.toast).to_be_hidden()
     three.page.reload()
     expect(three.sidebar.chat("Three")).to_be_visible()
-    assert titles(three) == ["Three", "One"]
+    expect(three.sidebar.titles).to_have_text(["Three", "One"])
 
 
 def test_leaving_the_page_deletes_at_once(three: ChatPage) -> None:
@@ -177,7 +173,7 @@ def test_several_chats_are_chosen(three: ChatPage) -> None:
     expect(sidebar.selection).to_contain_text("0 selected")
     three.page.keyboard.press("Escape")
     sidebar.selection.get_by_role("button", name="End selection").click()
-    assert titles(three) == ["Three"]
+    expect(three.sidebar.titles).to_have_text(["Three"])
     sidebar.choose_for_all("Archived chats")
     expect(sidebar.chat("Two")).to_be_visible()
     sidebar.chat("Two").click(modifiers=["ControlOrMeta"])
@@ -207,7 +203,7 @@ def test_what_the_gateway_refuses_is_taken_back(three: ChatPage, action: str) ->
     expect(three.toast.filter(has_text="Come back later.")).to_be_visible()
     expect(sidebar.chat("Two")).to_be_visible()
     expect(sidebar.chat("Refused")).to_have_count(0)
-    assert titles(three) == ["Three", "Two", "One"]
+    expect(three.sidebar.titles).to_have_text(["Three", "Two", "One"])
 
 
 def test_the_list_by_keyboard_alone(three: ChatPage) -> None:

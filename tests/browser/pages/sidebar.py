@@ -7,6 +7,8 @@ class Sidebar:
     def __init__(self, page: Page) -> None:
         self._page = page
         self.chats = page.get_by_role("navigation", name="Chats")
+        self.rows = self.chats.get_by_role("listitem")
+        self.titles = self.chats.get_by_role("link")
         self.toggle = page.get_by_test_id("sidebar-toggle-button")
         self.new_chat = page.get_by_role("button", name="New chat", exact=True)
         self.user = page.get_by_test_id("user-nav-button")

@@ -32,6 +32,7 @@ import { mergeStored } from "./merge";
 import { tellOtherTabs } from "./otherTabs";
 import { PAGE_SIZE, catchUp } from "./stored";
 import { AnswerTransport } from "./transport";
+import { asStopped } from "./unfinished";
 import { WatchedChat } from "./watchedChat";
 
 const conversations = new Map<string, Conversation>();
@@ -115,8 +116,10 @@ function openChat(
 
 /** After an answer: what it stands beside, and its rest, where only a part of it was read. */
 async function settle(conversation: Conversation, isAbort: boolean): Promise<void> {
-  conversation.isReconnecting.set(false);
-  const isUnread = isAnswerDue(conversation.chat.messages) && !isAbort;
+  const { chat, isReconnecting } = conversation;
+  isReconnecting.set(false);
+  if (isAbort) chat.messages = asStopped(chat.messages);
+  const isUnread = isAnswerDue(chat.messages) && !isAbort;
   if (!conversation.isBranching && !isUnread) return;
   conversation.isBranching = false;
   await catchUp(conversation).catch(() => undefined);

@@ -13,3 +13,11 @@ export function unfinishedReason(
   if (status === "stopped" || status === "interrupted" || status === "error") return status;
   return hasFailed ? "brokeOff" : undefined;
 }
+
+/** Of an answer that was hung up on before the gateway told how it ended. */
+export function asStopped(messages: ChatMessage[]): ChatMessage[] {
+  const last = messages.at(-1);
+  const status = last?.metadata?.status ?? "streaming";
+  if (last?.role !== "assistant" || status !== "streaming") return messages;
+  return [...messages.slice(0, -1), { ...last, metadata: { ...last.metadata, status: "stopped" } }];
+}
