@@ -68,6 +68,17 @@ def test_chats_move_by_menu(filed: ChatPage) -> None:
     expect_rows(filed, "Folders", "Home", "Work", "No chats", "Today", "Two", "One")
 
 
+def test_a_folder_opened_while_a_chat_moves_there_has_it(filed: ChatPage) -> None:
+    sidebar, moves = filed.sidebar, list[Route]()
+    filed.page.route(re.compile("/api/chat/"), lambda route: moves.append(route))
+    sidebar.move("One", "Work")
+    expect(sidebar.chat("One")).to_have_count(0)
+    sidebar.folder("Work").click()
+    expect(sidebar.chats).to_contain_text("No chats in here yet.")
+    moves[0].continue_()
+    expect(sidebar.chat("One")).to_be_visible()
+
+
 def test_a_chat_moves_into_a_new_folder(filed: ChatPage) -> None:
     filed.sidebar.move("Two", "New folder")
     filed.sidebar.folder_field.fill("Garden")

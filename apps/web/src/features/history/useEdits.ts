@@ -9,7 +9,7 @@ import {
 } from "@/lib/api/history";
 import { findChat, former, hasStarved, relist } from "@/lib/api/historyPages";
 import { notifyError } from "@/lib/notify";
-import { type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
+import { type Query, type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 
 const EDIT_KEY = ["edit", ...HISTORY_KEY];
@@ -25,12 +25,16 @@ export function useEditChats() {
   const { mutate } = useMutation({
     mutationKey: EDIT_KEY,
     mutationFn: ({ chat, change }: Edit) => changeChat(chat.id, change),
+    onMutate: () => Date.now(),
     onError: (error, { chat, change }) => {
       const now = findChat(client, chat.id) ?? { ...chat, ...change };
       relist(client, [{ ...now, ...former(chat, change) }]);
       void notifyError(error);
     },
-    onSettled: (_, error) => refresh(client, error !== null),
+    onSettled: async (_, error, __, sentAtMs) => {
+      if (error || haveBeenReadSince(client, sentAtMs ?? 0)) await noteStale(client);
+      await refresh(client);
+    },
   });
   return useCallback(
     async (chats: ChatSummary[], change: ChatChange) => {
@@ -60,7 +64,10 @@ export function useDeleteAllChats() {
       for (const [key, pages] of context?.lists ?? []) client.setQueryData(key, pages);
       void notifyError(error);
     },
-    onSettled: () => refresh(client, true),
+    onSettled: async () => {
+      await noteStale(client);
+      await refresh(client);
+    },
   });
   return mutate;
 }
@@ -74,17 +81,30 @@ const NO_CHATS: HistoryPages = {
 async function quiet(client: QueryClient): Promise<void> {
   if (client.isFetching({ queryKey: HISTORY_KEY }) === 0) return;
   await client.cancelQueries({ queryKey: HISTORY_KEY });
-  await client.invalidateQueries({ queryKey: HISTORY_KEY, refetchType: "none" });
+  await noteStale(client);
+}
+
+/** A list that was opened while a change was under way may have come without it. */
+function haveBeenReadSince(client: QueryClient, timeMs: number): boolean {
+  return listStates(client).some(
+    ({ fetchStatus, dataUpdatedAt }) => fetchStatus === "fetching" || dataUpdatedAt > timeMs,
+  );
+}
+
+function noteStale(client: QueryClient): Promise<void> {
+  return client.invalidateQueries({ queryKey: HISTORY_KEY, refetchType: "none" });
 }
 
 /** Once the last change is through: before, the gateway does not know of all. */
-async function refresh(client: QueryClient, isWrong: boolean): Promise<void> {
+async function refresh(client: QueryClient): Promise<void> {
   if (client.isMutating({ mutationKey: EDIT_KEY }) > 1) return;
-  const isStale = client
+  const isStale = listStates(client).some(({ isInvalidated }) => isInvalidated);
+  if (isStale || hasStarved(client)) await client.invalidateQueries({ queryKey: HISTORY_KEY });
+}
+
+function listStates(client: QueryClient): Query["state"][] {
+  return client
     .getQueryCache()
     .findAll({ queryKey: HISTORY_KEY })
-    .some(({ state }) => state.isInvalidated);
-  if (isWrong || isStale || hasStarved(client)) {
-    await client.invalidateQueries({ queryKey: HISTORY_KEY });
-  }
+    .map(({ state }) => state);
 }
