@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.pages.chat import ChatPage
-from tests.browser.visitors import TIMEOUT_MS
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 NARROWEST = {"viewport": {"width": 320, "height": 640}}
@@ -59,8 +58,7 @@ def test_who_has_chats_has_what_shows_them_at_hand(open_page: OpenPage) -> None:
     chat.ask("Hello", "mock/echo")
     chat.wait_for_answer("Hello")
     chat.page.goto("/")
-    has_markdown = f"() => {SCRIPTS}.some((name) => name.includes('/Markdown-'))"
-    chat.page.wait_for_function(has_markdown, timeout=4 * TIMEOUT_MS)  # once it is idle
+    chat.page.wait_for_function(f"() => {SCRIPTS}.some((name) => name.includes('/Markdown-'))")
 
 
 def test_keyboard_alone_is_enough(chat: ChatPage) -> None:

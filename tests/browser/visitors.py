@@ -31,6 +31,10 @@ class Window:
             self.context.grant_permissions(self._permissions)
         return self.context
 
+    def has_own_clock(self) -> bool:
+        """Playwright's, which stays with a context."""
+        return not self._stays.evaluate("setTimeout.toString().includes('[native code]')")
+
     def pages(self) -> list[Page]:
         return [page for page in self.context.pages if page is not self._stays]
 
@@ -56,6 +60,9 @@ class Windows:
 
     def give_back(self, kind: str, window: Window) -> None:
         window.leave()
+        if window.has_own_clock():
+            window.context.close()
+            return
         self._free.append((kind, window))
         if len(self._free) > MOST_FREE:
             _, oldest = self._free.pop(0)
