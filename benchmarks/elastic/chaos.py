@@ -29,7 +29,7 @@ KINDS = ("kill", "kill", "kill", "stop", "resize", "resize", "leave")
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`difference`: the largest of a loss from the undisturbed run. `left`: processes; `shared`:
-    names in /dev/shm."""
+    their names in /dev/shm."""
 
     happened: Counter[str]
     joins: int
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def chaos(events: int, workers: int, stage: int, seed: int) -> Outcome:
-    shared_before = set(Path("/dev/shm").iterdir())
+    shared_before = _shared()
     chance, happened, seen = random.Random(seed), Counter[str](), set[int]()
     with arena(
         workers,
@@ -84,8 +84,17 @@ def chaos(events: int, workers: int, stage: int, seed: int) -> Outcome:
         updates,
         max(abs(a.loss - b.loss) for a, b in zip(updates, undisturbed, strict=True)),
         [pid for pid in seen if _is_alive(pid)],
-        [name for name in Path("/dev/shm").iterdir() if name not in shared_before],
+        [path for path in _shared() - shared_before if _is_named_for(path, seen)],
     )
+
+
+def _shared() -> set[Path]:
+    return set(Path("/dev/shm").iterdir())
+
+
+def _is_named_for(path: Path, pids: set[int]) -> bool:
+    """Other programs write there, too."""
+    return any(word in path.name for word in ("raylm", *map(str, pids)))
 
 
 def _disturb(

@@ -17,6 +17,7 @@ from tests.processes import wait_until
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.timeout(900),  # of a busy machine
     pytest.mark.filterwarnings("ignore:ssl=None is deprecated"),  # in Ray's own client
 ]
 
@@ -70,7 +71,7 @@ def raylm_in_background(log, *words):
 
 def raylm(*words):
     command = [str(RAYLM), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def rows(run, file="metrics.jsonl"):
@@ -85,7 +86,7 @@ def events(run, name):
 def test_a_run_attacked_by_hand_goes_on_and_says_so_in_a_line_each(config, tmp_path):
     run, log = tmp_path / "run", tmp_path / "log"
     with raylm_in_background(log, "train", config, "--output", run) as training:
-        wait_until(lambda: len(rows(run)) >= 5)
+        wait_until(lambda: len(rows(run)) >= 5, 180)
         victim = events(run, "epoch_started")[-1]["workers"][1]["pid"]
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: events(run, "recovered"))
@@ -121,7 +122,7 @@ def test_a_submitted_run_is_followed_and_its_stop_saves(dashboard, config, tmp_p
     submitted = raylm(*words)
     assert submitted.returncode == 0, submitted.stderr
     job = json.loads(submitted.stdout)["job"]
-    wait_until(lambda: len(rows(run)) >= 5, 120)
+    wait_until(lambda: len(rows(run)) >= 5, 180)
     JobSubmissionClient(dashboard).stop_job(job)
     wait_until(lambda: events(run, "run_finished"))
     assert events(run, "run_finished")[-1]["status"] == "interrupted"
