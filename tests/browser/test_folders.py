@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import APIResponse, Locator, Route, expect
 
 from tests.browser.many_chats import ask
 from tests.browser.pages.chat import ChatPage
@@ -76,6 +76,23 @@ def test_a_folder_opened_while_a_chat_moves_there_has_it(filed: ChatPage) -> Non
     sidebar.folder("Work").click()
     expect(sidebar.chats).to_contain_text("No chats in here yet.")
     moves[0].continue_()
+    expect(sidebar.chat("One")).to_be_visible()
+
+
+def test_a_folder_that_was_read_before_a_chat_moved_there_is_read_again(filed: ChatPage) -> None:
+    sidebar, moves, reads = filed.sidebar, list[Route](), list[tuple[Route, APIResponse]]()
+    filed.page.route(re.compile("/api/chat/"), lambda route: moves.append(route))
+    of_a_folder = re.compile(r"/api/history\?.*folder=(?!none)")
+    filed.page.route(of_a_folder, lambda route: reads.append((route, route.fetch())), times=1)
+    sidebar.move("One", "Work")
+    expect(sidebar.chat("One")).to_have_count(0)
+    sidebar.folder("Work").click()
+    while not reads:
+        filed.page.wait_for_timeout(20)
+    with filed.page.expect_response(lambda response: response.request.method == "PATCH"):
+        moves[0].continue_()
+    read, without_it = reads[0]
+    read.fulfill(response=without_it)
     expect(sidebar.chat("One")).to_be_visible()
 
 

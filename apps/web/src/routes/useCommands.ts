@@ -4,7 +4,8 @@ import { findModel } from "@/features/models/findModel";
 import { isModelPickerOpen } from "@/features/models/modelPicker";
 import { nextTheme, themeNamed, themePreference } from "@/features/theme/theme";
 import { changeChat, clearChat, deleteChat } from "@/lib/api/chat";
-import { HISTORY_KEY, deleteAllChats } from "@/lib/api/history";
+import { deleteAllChats } from "@/lib/api/history";
+import { rereadLists } from "@/lib/api/historyPages";
 import type { Model } from "@/lib/api/models";
 import { t } from "@/lib/i18n";
 import { notifyError, notifyRefusal } from "@/lib/notify";
@@ -60,7 +61,7 @@ export function useCommands({ chatId, isNew, models, onChooseModel }: CommandsOp
       if (danger === "clear") await clear(chatId);
       else if (danger === "delete") await deleteChat(chatId);
       else if (danger === "purge") await deleteAllChats();
-      await queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
+      await rereadLists(queryClient);
       if (danger !== "clear") await start();
     } catch (error) {
       void notifyError(error);
@@ -78,7 +79,7 @@ async function rename(chatId: string, title: string): Promise<void> {
   if (!title) return;
   try {
     await changeChat(chatId, { title });
-    await queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
+    await rereadLists(queryClient);
   } catch (error) {
     void notifyError(error);
   }

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { HISTORY_KEY } from "@/lib/api/history";
+import { rereadLists } from "@/lib/api/historyPages";
 import { ChatMenu } from "./ChatMenu";
 import { useChatSettings } from "./chatSettings";
 import { VisibilitySelector } from "./VisibilitySelector";
@@ -24,7 +24,7 @@ export function ChatHeader({ chatId, title, onGone }: ChatHeaderProps) {
           chatId={chatId}
           title={title ?? ""}
           onGone={onGone}
-          onChanged={() => void client.invalidateQueries({ queryKey: HISTORY_KEY })}
+          onChanged={() => void rereadLists(client)}
         />
       )}
     </div>

@@ -5,8 +5,7 @@
  */
 import { noteAnswering, noteLeft, noteOpened } from "@/lib/activity";
 import { publishAnswerData } from "@/lib/answerData";
-import { HISTORY_KEY } from "@/lib/api/history";
-import { retitle } from "@/lib/api/historyPages";
+import { rereadLists, retitle } from "@/lib/api/historyPages";
 import {
   type ChatMessage,
   deleteMessage,
@@ -95,7 +94,7 @@ function openChat(
       onAccepted: () => {
         changeSettings(chatId, { isStored: true });
         tellOtherTabs(chatId);
-        void refreshHistory();
+        void rereadLists(queryClient);
       },
       onReconnecting: (isReconnecting) => conversationOf().isReconnecting.set(isReconnecting),
       onOutrun: async (signal) => {
@@ -134,10 +133,4 @@ export function keepConversation(conversation: Conversation): void {
 export function releaseConversation({ chat }: Conversation): void {
   noteLeft(chat.id);
   if (chat.status === "ready") conversations.delete(chat.id);
-}
-
-/** A read begun before the chat was stored lacks it, and must not pass for a fresh one. */
-async function refreshHistory(): Promise<void> {
-  await queryClient.cancelQueries({ queryKey: HISTORY_KEY });
-  await queryClient.invalidateQueries({ queryKey: HISTORY_KEY });
 }

@@ -1,6 +1,7 @@
 /** Which chats are being answered in other tabs and on other devices: asked for now and then. */
 import { answeringChats, noteAllAnswering } from "@/lib/activity";
-import { HISTORY_KEY, fetchAnswering } from "@/lib/api/history";
+import { fetchAnswering } from "@/lib/api/history";
+import { rereadLists } from "@/lib/api/historyPages";
 import { queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
 
 const EVERY_MS = 10_000;
@@ -9,7 +10,7 @@ const EVERY_WHILE_ANSWERING_MS = 3_000;
 export function useAnswering(): void {
   const client = useQueryClient();
   useQuery({
-    ...answeringQuery(() => void client.invalidateQueries({ queryKey: HISTORY_KEY })),
+    ...answeringQuery(() => void rereadLists(client)),
     notifyOnChangeProps: [],
   });
 }

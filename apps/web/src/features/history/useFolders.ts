@@ -7,8 +7,7 @@ import {
   fetchFolders,
   renameFolder,
 } from "@/lib/api/folders";
-import { HISTORY_KEY } from "@/lib/api/history";
-import { loadedLists, relist } from "@/lib/api/historyPages";
+import { loadedLists, relist, rereadLists } from "@/lib/api/historyPages";
 import { newId } from "@/lib/newId";
 import { notifyError } from "@/lib/notify";
 import { createPreference } from "@/lib/preference";
@@ -121,7 +120,7 @@ function useFolderEdit(
     },
     onSettled: async () => {
       await client.invalidateQueries({ queryKey: FOLDERS_KEY });
-      if (onSaving) await client.invalidateQueries({ queryKey: HISTORY_KEY });
+      if (onSaving) await rereadLists(client);
     },
   });
   return mutate;

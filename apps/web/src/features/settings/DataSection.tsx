@@ -1,7 +1,8 @@
 import { Button } from "@/components/ui/button";
 import { ConfirmDialog } from "@/components/ui/confirmDialog";
 import { deleteAccount, exportUrl } from "@/lib/api/account";
-import { HISTORY_KEY, deleteAllChats } from "@/lib/api/history";
+import { deleteAllChats } from "@/lib/api/history";
+import { rereadLists } from "@/lib/api/historyPages";
 import { t as translate } from "@/lib/i18n";
 import { notifyError, notifySuccess } from "@/lib/notify";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
@@ -23,7 +24,7 @@ export function DataSection({ onGone }: { onGone: () => void }) {
     onSuccess: (_, what) => {
       if (what === "account") return onGone();
       void notifySuccess(translate("settings:chatsDeleted"));
-      return client.invalidateQueries({ queryKey: HISTORY_KEY });
+      return rereadLists(client);
     },
     onError: (error) => void notifyError(error),
   });
