@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import APIResponse, Browser, Frame, Page, Route, expect
 
 from raylm_apps.gateway.embedded import StoreUrls
 from tests.apps.gateway.harness import GatewayProcess, environment
@@ -175,6 +175,23 @@ def test_versions_are_compared_and_gone_back_to(artifact: Artifact) -> None:
     artifact.card.first.click()
     expect(artifact.text).to_contain_text("for a while")
     expect(artifact.text).not_to_contain_text("Revised")
+
+
+def test_what_was_read_while_a_version_was_written_does_not_hide_it(artifact: Artifact) -> None:
+    artifact.ask_for(ESSAY)
+    page, reads = artifact.chat.page, list[tuple[Route, APIResponse]]()
+    page.reload()
+    of_a_document = re.compile(r"/api/document\?")
+    page.route(of_a_document, lambda route: reads.append((route, route.fetch())), times=1)
+    artifact.card.click()
+    while not reads:
+        page.wait_for_timeout(20)
+    artifact.follow_up("Please polish it")
+    expect(artifact.chat.answers).to_have_count(2)
+    expect(artifact.chat.send_button).to_be_visible()
+    read, without_it = reads[0]
+    read.fulfill(response=without_it)
+    expect(artifact.version).to_have_text("Version 2 of 2")
 
 
 def test_suggestions_are_applied_and_dismissed(artifact: Artifact) -> None:

@@ -4,12 +4,11 @@ import { findModel } from "@/features/models/findModel";
 import { isModelPickerOpen } from "@/features/models/modelPicker";
 import { nextTheme, themeNamed, themePreference } from "@/features/theme/theme";
 import { changeChat, clearChat, deleteChat } from "@/lib/api/chat";
-import { deleteAllChats } from "@/lib/api/history";
-import { rereadLists } from "@/lib/api/historyPages";
+import { HISTORY_KEY, deleteAllChats } from "@/lib/api/history";
 import type { Model } from "@/lib/api/models";
 import { t } from "@/lib/i18n";
 import { notifyError, notifyRefusal } from "@/lib/notify";
-import { queryClient } from "@/lib/queryClient";
+import { queryClient, reread } from "@/lib/queryClient";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -61,7 +60,7 @@ export function useCommands({ chatId, isNew, models, onChooseModel }: CommandsOp
       if (danger === "clear") await clear(chatId);
       else if (danger === "delete") await deleteChat(chatId);
       else if (danger === "purge") await deleteAllChats();
-      await rereadLists(queryClient);
+      await reread(queryClient, HISTORY_KEY);
       if (danger !== "clear") await start();
     } catch (error) {
       void notifyError(error);
@@ -79,7 +78,7 @@ async function rename(chatId: string, title: string): Promise<void> {
   if (!title) return;
   try {
     await changeChat(chatId, { title });
-    await rereadLists(queryClient);
+    await reread(queryClient, HISTORY_KEY);
   } catch (error) {
     void notifyError(error);
   }

@@ -1,7 +1,7 @@
 /** The documents beside the chats. Outside React: what is written while another chat is read counts too. */
 import { type AnswerData, onAnswerData } from "@/lib/answerData";
 import { documentKey, fetchVersions, suggestionSchema, suggestionsKey } from "@/lib/api/documents";
-import { queryClient } from "@/lib/queryClient";
+import { queryClient, reread } from "@/lib/queryClient";
 import { type Signal, createSignal, useSignal } from "@/lib/signal";
 import {
   type ArtifactState,
@@ -37,8 +37,10 @@ onAnswerData((part) => {
 async function finish({ chatId }: AnswerData): Promise<void> {
   const id = stateOf(chatId).get().stream?.id;
   if (!id) return;
+  const queryKey = documentKey(id);
+  await queryClient.cancelQueries({ queryKey }); // a read that has begun may lack what is written
   await queryClient.prefetchQuery({
-    queryKey: documentKey(id),
+    queryKey,
     queryFn: ({ signal }) => fetchVersions(id, chatId, signal),
     staleTime: 0,
   });
@@ -48,7 +50,7 @@ async function finish({ chatId }: AnswerData): Promise<void> {
 async function readSuggestions(data: unknown): Promise<void> {
   const suggestion = suggestionSchema.safeParse(data);
   if (!suggestion.success) return;
-  await queryClient.invalidateQueries({ queryKey: suggestionsKey(suggestion.data.documentId) });
+  await reread(queryClient, suggestionsKey(suggestion.data.documentId));
 }
 
 function change(chatId: string, next: (state: ArtifactState) => ArtifactState): void {

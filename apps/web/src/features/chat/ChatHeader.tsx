@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { rereadLists } from "@/lib/api/historyPages";
+import { HISTORY_KEY } from "@/lib/api/history";
+import { reread } from "@/lib/queryClient";
 import { ChatMenu } from "./ChatMenu";
 import { useChatSettings } from "./chatSettings";
 import { VisibilitySelector } from "./VisibilitySelector";
@@ -24,7 +25,7 @@ export function ChatHeader({ chatId, title, onGone }: ChatHeaderProps) {
           chatId={chatId}
           title={title ?? ""}
           onGone={onGone}
-          onChanged={() => void rereadLists(client)}
+          onChanged={() => void reread(client, HISTORY_KEY)}
         />
       )}
     </div>

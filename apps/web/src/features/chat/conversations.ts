@@ -5,7 +5,8 @@
  */
 import { noteAnswering, noteLeft, noteOpened } from "@/lib/activity";
 import { publishAnswerData } from "@/lib/answerData";
-import { rereadLists, retitle } from "@/lib/api/historyPages";
+import { HISTORY_KEY } from "@/lib/api/history";
+import { retitle } from "@/lib/api/historyPages";
 import {
   type ChatMessage,
   deleteMessage,
@@ -15,7 +16,7 @@ import {
 } from "@/lib/api/messages";
 import { newId } from "@/lib/newId";
 import { notifyError } from "@/lib/notify";
-import { queryClient } from "@/lib/queryClient";
+import { queryClient, reread } from "@/lib/queryClient";
 import { createSignal } from "@/lib/signal";
 import { createUndoQueue } from "@/lib/undoQueue";
 import type { Chat } from "@ai-sdk/react";
@@ -94,7 +95,7 @@ function openChat(
       onAccepted: () => {
         changeSettings(chatId, { isStored: true });
         tellOtherTabs(chatId);
-        void rereadLists(queryClient);
+        void reread(queryClient, HISTORY_KEY);
       },
       onReconnecting: (isReconnecting) => conversationOf().isReconnecting.set(isReconnecting),
       onOutrun: async (signal) => {

@@ -1,10 +1,10 @@
 /** Chats go from view at once, and from the gateway when it is too late to undo. */
 import { deleteChat } from "@/lib/api/chat";
 import { type ChatSummary, HISTORY_KEY } from "@/lib/api/history";
-import { hasStarved, rereadLists, unlist } from "@/lib/api/historyPages";
+import { hasStarved, unlist } from "@/lib/api/historyPages";
 import { t } from "@/lib/i18n";
 import { notifyError, notifyUndo } from "@/lib/notify";
-import { queryClient } from "@/lib/queryClient";
+import { queryClient, reread } from "@/lib/queryClient";
 import { createUndoQueue } from "@/lib/undoQueue";
 
 const deletions = createUndoQueue({
@@ -13,7 +13,7 @@ const deletions = createUndoQueue({
     unlist(queryClient, chatIds);
     // A list that is being read may still have them.
     const isReading = queryClient.isFetching({ queryKey: HISTORY_KEY }) > 0;
-    if (isReading || hasStarved(queryClient)) void rereadLists(queryClient);
+    if (isReading || hasStarved(queryClient)) void reread(queryClient, HISTORY_KEY);
   },
   onFailed: (error) => void notifyError(error),
 });

@@ -1,7 +1,7 @@
 /** Which chats are being answered in other tabs and on other devices: asked for now and then. */
 import { answeringChats, noteAllAnswering } from "@/lib/activity";
-import { fetchAnswering } from "@/lib/api/history";
-import { rereadLists } from "@/lib/api/historyPages";
+import { HISTORY_KEY, fetchAnswering } from "@/lib/api/history";
+import { reread } from "@/lib/queryClient";
 import { queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
 
 const EVERY_MS = 10_000;
@@ -10,7 +10,7 @@ const EVERY_WHILE_ANSWERING_MS = 3_000;
 export function useAnswering(): void {
   const client = useQueryClient();
   useQuery({
-    ...answeringQuery(() => void rereadLists(client)),
+    ...answeringQuery(() => void reread(client, HISTORY_KEY)),
     notifyOnChangeProps: [],
   });
 }

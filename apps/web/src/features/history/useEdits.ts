@@ -7,8 +7,9 @@ import {
   type HistoryPages,
   deleteAllChats,
 } from "@/lib/api/history";
-import { findChat, former, hasStarved, relist, rereadLists } from "@/lib/api/historyPages";
+import { findChat, former, hasStarved, relist } from "@/lib/api/historyPages";
 import { notifyError } from "@/lib/notify";
+import { reread } from "@/lib/queryClient";
 import { type Query, type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 
@@ -99,7 +100,7 @@ function noteStale(client: QueryClient): Promise<void> {
 async function refresh(client: QueryClient): Promise<void> {
   if (client.isMutating({ mutationKey: EDIT_KEY }) > 1) return;
   const isStale = listStates(client).some(({ isInvalidated }) => isInvalidated);
-  if (isStale || hasStarved(client)) await rereadLists(client);
+  if (isStale || hasStarved(client)) await reread(client, HISTORY_KEY);
 }
 
 function listStates(client: QueryClient): Query["state"][] {

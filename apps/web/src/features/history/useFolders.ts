@@ -7,10 +7,12 @@ import {
   fetchFolders,
   renameFolder,
 } from "@/lib/api/folders";
-import { loadedLists, relist, rereadLists } from "@/lib/api/historyPages";
+import { HISTORY_KEY } from "@/lib/api/history";
+import { loadedLists, relist } from "@/lib/api/historyPages";
 import { newId } from "@/lib/newId";
 import { notifyError } from "@/lib/notify";
 import { createPreference } from "@/lib/preference";
+import { reread } from "@/lib/queryClient";
 import {
   type QueryClient,
   queryOptions,
@@ -120,7 +122,7 @@ function useFolderEdit(
     },
     onSettled: async () => {
       await client.invalidateQueries({ queryKey: FOLDERS_KEY });
-      if (onSaving) await rereadLists(client);
+      if (onSaving) await reread(client, HISTORY_KEY);
     },
   });
   return mutate;

@@ -1,10 +1,10 @@
 import { Button } from "@/components/ui/button";
 import { ConfirmDialog } from "@/components/ui/confirmDialog";
 import { deleteAccount, exportUrl } from "@/lib/api/account";
-import { deleteAllChats } from "@/lib/api/history";
-import { rereadLists } from "@/lib/api/historyPages";
+import { HISTORY_KEY, deleteAllChats } from "@/lib/api/history";
 import { t as translate } from "@/lib/i18n";
 import { notifyError, notifySuccess } from "@/lib/notify";
+import { reread } from "@/lib/queryClient";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -24,7 +24,7 @@ export function DataSection({ onGone }: { onGone: () => void }) {
     onSuccess: (_, what) => {
       if (what === "account") return onGone();
       void notifySuccess(translate("settings:chatsDeleted"));
-      return rereadLists(client);
+      return reread(client, HISTORY_KEY);
     },
     onError: (error) => void notifyError(error),
   });

@@ -86,12 +86,6 @@ export function unlist(client: QueryClient, chatIds: ReadonlySet<string>): void 
   );
 }
 
-/** All of them: what is being read just now may be older than what calls for this. */
-export async function rereadLists(client: QueryClient): Promise<void> {
-  await client.cancelQueries({ queryKey: HISTORY_KEY });
-  await client.invalidateQueries({ queryKey: HISTORY_KEY });
-}
-
 /** Whether a list has lost all that was loaded of it, though not all that there is. */
 export function hasStarved(client: QueryClient): boolean {
   return loadedLists(client).some(
